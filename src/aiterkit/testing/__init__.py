@@ -1,0 +1,1 @@
+"""Test tools: virtual time, seeded schedules, probes and timelines."""

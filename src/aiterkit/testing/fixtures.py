@@ -1,0 +1,126 @@
+"""Fixtures for pytest: both backends on virtual time, and probes.
+
+Switch them on in one line of ``conftest.py``::
+
+    pytest_plugins = ["aiterkit.testing.fixtures"]
+
+Then every test that anyio runs (mark it with ``@pytest.mark.anyio``, or set
+``anyio_mode = "auto"`` for all) is run on asyncio and on Trio, on a clock that
+jumps: sleeps cost nothing, and a deadlock, a thread, real I/O or a task that
+outlives the test fail at once. A complete example, ``test_pipeline.py``::
+
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    import anyio
+    import pytest
+
+    pytestmark = pytest.mark.anyio
+
+
+    async def every_second(items: AsyncIterable[str]) -> AsyncIterator[str]:
+        async for item in items:
+            await anyio.sleep(1)
+            yield item
+
+
+    async def test_takes_a_second_for_each_item(source_probe):
+        source = source_probe("abc")
+        assert [item async for item in every_second(source)] == ["a", "b", "c"]
+        assert anyio.current_time() == 3
+        assert source.pulls == 4
+
+
+    async def test_calls_overlap(call_probe):
+        fetch = call_probe(seconds=5)
+        async with anyio.create_task_group() as tasks:
+            for url in "ab":
+                tasks.start_soon(fetch, url)
+        fetch.assert_attains(2)
+        assert anyio.current_time() == 5
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, cast
+
+import pytest
+
+from aiterkit.testing._probes import CallProbe, SourceProbe
+from aiterkit.testing._virtual import (
+    BackendName,
+    available_backends,
+    virtual_backend,
+    watched,
+)
+
+__all__ = ["anyio_backend", "call_probe", "source_probe"]
+
+
+@pytest.fixture(params=available_backends())
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Run the test on each backend, on virtual time."""
+    backend: BackendName = request.param
+    return virtual_backend(backend)
+
+
+@pytest.fixture
+def source_probe() -> Iterator[Callable[..., SourceProbe[Any]]]:
+    """Return `SourceProbe`, and check after the test that each was well used."""
+    new = cast("Callable[..., SourceProbe[Any]]", SourceProbe)
+    made: list[SourceProbe[Any]] = []
+
+    def make(*args: Any, **options: Any) -> SourceProbe[Any]:
+        probe = new(*args, **options)
+        made.append(probe)
+        return probe
+
+    yield make
+    for probe in made:
+        probe.assert_well_used()
+
+
+@pytest.fixture
+def call_probe() -> Iterator[Callable[..., CallProbe[Any, Any]]]:
+    """Return `CallProbe`, and check after the test that no call still runs."""
+    new = cast("Callable[..., CallProbe[Any, Any]]", CallProbe)
+    made: list[CallProbe[Any, Any]] = []
+
+    def make(*args: Any, **options: Any) -> CallProbe[Any, Any]:
+        probe = new(*args, **options)
+        made.append(probe)
+        return probe
+
+    yield make
+    for probe in made:
+        probe.assert_all_ended()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(
+    pyfuncitem: pytest.Function,
+) -> Generator[None, object, object]:
+    """Put the test under the watch of its loop, before anyio runs it."""
+    if "anyio_backend" not in pyfuncitem.fixturenames:
+        return (yield)
+    hypothesis = getattr(pyfuncitem.obj, "hypothesis", None)
+    if hypothesis is not None:
+        hypothesis.inner_test = _watched(hypothesis.inner_test)
+    elif inspect.iscoroutinefunction(pyfuncitem.obj):
+        pyfuncitem.obj = _watched(pyfuncitem.obj)
+    return (yield)
+
+
+_MARK = "__aiterkit_watched__"
+
+
+def _watched(test: Callable[..., Any]) -> Callable[..., Any]:
+    if not inspect.iscoroutinefunction(test) or hasattr(test, _MARK):
+        return test
+
+    @functools.wraps(test)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await watched(test, *args, **kwargs)
+
+    setattr(call, _MARK, True)
+    return call

@@ -1,0 +1,3 @@
+"""Both backends on virtual time, for every async test."""
+
+pytest_plugins = ["aiterkit.testing.fixtures", "pytester"]

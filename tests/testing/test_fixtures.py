@@ -1,0 +1,137 @@
+import re
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from aiterkit.testing import CallProbe, SourceProbe, available_backends, fixtures
+
+CONFTEST = 'pytest_plugins = ["aiterkit.testing.fixtures"]'
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Callable[[str], pytest.RunResult]:
+    """Run a test file in a directory of its own, where the plugin is on."""
+
+    def run(source: str) -> pytest.RunResult:
+        pytester.makeconftest(CONFTEST)
+        pytester.makepyfile(source)
+        return pytester.runpytest("-p", "no:cacheprovider", "--anyio-mode=auto")
+
+    return run
+
+
+async def test_time_begins_at_nought_and_costs_nothing() -> None:
+    assert anyio.current_time() == 0
+    await anyio.sleep(5000)
+    assert anyio.current_time() == 5000
+
+
+async def test_an_endless_sleep_can_be_left() -> None:
+    with anyio.move_on_after(0.3):
+        await anyio.sleep_forever()
+    assert anyio.current_time() == 0.3
+
+
+async def test_waiting_for_all_to_wait_comes_before_any_timer() -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.sleep, 5)
+        await anyio.wait_all_tasks_blocked()
+        assert anyio.current_time() < 1
+
+
+def test_the_example_of_the_docstring_runs(
+    run: Callable[[str], pytest.RunResult],
+) -> None:
+    assert fixtures.__doc__
+    assert CONFTEST in fixtures.__doc__
+    example = re.split(r"``test_pipeline\.py``::\n", fixtures.__doc__)[1]
+    result = run(example)
+    result.assert_outcomes(passed=2 * len(available_backends()))
+
+
+FAULTS = """
+    import asyncio
+    import socket
+
+    import anyio
+    from hypothesis import Phase, given, settings, strategies as st
+
+    async def test_deadlock():
+        await anyio.Event().wait()
+
+    async def test_shielded_deadlock():
+        with anyio.CancelScope(shield=True):
+            await anyio.Event().wait()
+
+    async def test_thread():
+        await anyio.to_thread.run_sync(int)
+
+    async def test_socket():
+        with socket.socket(type=socket.SOCK_DGRAM) as it:
+            await anyio.wait_readable(it)
+
+    async def test_leak(anyio_backend_name):
+        global task
+        assert anyio_backend_name == "asyncio"
+        task = asyncio.create_task(asyncio.sleep(60))
+
+    @settings(max_examples=1, database=None, phases=[Phase.generate])
+    @given(st.none())
+    async def test_hypothesis(nothing):
+        await anyio.Event().wait()
+
+    async def test_ill_used_source(source_probe):
+        source = source_probe("a")
+        async for item in source:
+            pass
+        await anext(source, None)
+"""
+
+
+def test_what_virtual_time_cannot_wait_for_fails_at_once(
+    run: Callable[[str], pytest.RunResult],
+) -> None:
+    result = run(FAULTS)
+    result.assert_outcomes(passed=2, failed=12, errors=2)
+    shown = str(result.stdout)
+    assert shown.count("E       aiterkit.testing._watch.DeadlockError: dead") == 6
+    assert shown.count("a task waits for a thread") == 2
+    assert shown.count("for real I/O, which runs on real time") >= 2
+    assert shown.count("TaskLeakError: 1 task outlived the test") == 1
+    assert shown.count("AssertionError: 1 pulls came after the end") == 2
+
+
+def test_other_tests_are_left_alone(run: Callable[[str], pytest.RunResult]) -> None:
+    result = run(
+        """
+        import anyio
+        from hypothesis import HealthCheck, given, settings, strategies as st
+
+        def test_sync(anyio_backend_name):
+            pass
+
+        def test_without_backend():
+            pass
+
+        @settings(database=None, suppress_health_check=list(HealthCheck))
+        @given(st.none())
+        def test_hypothesis(anyio_backend_name, nothing):
+            pass
+
+        @settings(database=None)
+        @given(st.booleans())
+        async def test_async_hypothesis(drawn):
+            assert anyio.current_time() == 0
+            await anyio.sleep(100)
+        """
+    )
+    result.assert_outcomes(passed=7)
+
+
+async def test_the_factories_make_probes(
+    source_probe: Callable[..., SourceProbe[str]],
+    call_probe: Callable[..., CallProbe[str, str]],
+) -> None:
+    assert isinstance(source_probe("ab"), SourceProbe)
+    assert isinstance(call_probe(), CallProbe)

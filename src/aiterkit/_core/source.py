@@ -1,36 +1,128 @@
 """How a source is opened.
 
 Every operator opens its sources here: the one place that knows that a source
-may be sync or async.
+may be sync or async. Who closes it is no question of this file: a sequential
+operator never does, and a concurrent one does it where it reads.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from types import CoroutineType, FunctionType, MethodType
+from typing import Generic, TypeGuard, TypeVar
 
 from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
 
 
+def special(instance: object, name: str, /) -> bool:
+    """Tell whether the type of *instance* has the special method *name*.
+
+    Exactly as the interpreter looks: on the type and its bases, so neither on
+    the instance nor on the metaclass (where ``hasattr(type(...), name)`` looks
+    too), and ``None`` says that there is none.
+    """
+    for base in type(instance).__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name] is not None
+    return False
+
+
+def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
+    """Tell whether *source* can be read with ``async for``."""
+    return special(source, "__aiter__")
+
+
+def as_iterable(source: AnyIterable[T], /) -> Iterable[T]:
+    """Return *source*, which has no ``__aiter__``, if ``iter()`` may know it.
+
+    Raises:
+        TypeError: If it cannot.
+    """
+    if special(source, "__iter__") or special(source, "__getitem__"):
+        return source  # type: ignore[return-value]  # it is no async one
+    raise TypeError(_complaint(source))
+
+
+def _complaint(source: object) -> str:
+    """Say what is wrong with *source*, and what was likely meant."""
+    wanted = "source must be an iterable, sync or async"
+    if isinstance(source, FunctionType | MethodType):
+        return f"{wanted}; call {source.__name__}() to get one"
+    if isinstance(source, CoroutineType):
+        return f"{wanted}; await {source.__name__}() to get one"
+    return f"{wanted}, not {type(source).__name__!r}"
+
+
 def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
     """Return the iterator of *source*, async where it can be both.
-
-    The method is looked up on the type, as ``async for`` does, and an object
-    without ``__aiter__`` is left to ``iter()``, which also knows sequences.
 
     Raises:
         TypeError: If *source* is not iterable.
     """
-    if hasattr(type(source), "__aiter__"):
-        return aiter(source)  # type: ignore[arg-type]
-    if not isinstance(source, Iterable) and not hasattr(type(source), "__getitem__"):
-        raise TypeError(
-            f"a source must be an iterable or an async iterable, "
-            f"not {type(source).__name__!r}"
-        )
-    return iter(source)
+    if is_async_iterable(source):
+        return aiter(source)
+    return iter(as_iterable(source))
 
 
 def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:
     """Tell whether *iterator*, from `open_source`, is read with ``await``."""
-    return hasattr(type(iterator), "__anext__")
+    return special(iterator, "__anext__")
+
+
+class Lifted(Generic[T]):
+    """A sync source as an async one, with nothing added: it never suspends."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, source: Iterable[T], /) -> None:
+        self._iterator = iter(source)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            raise StopAsyncIteration from None
+        except StopAsyncIteration as error:
+            # It would read as the end. An asynchronous generator that holds
+            # the loop says this instead (PEP 479), and so do we.
+            raise RuntimeError("async generator raised StopAsyncIteration") from error
+
+
+class Opened(Generic[T]):
+    """What ``async for`` opens by taking the iterator that is there already.
+
+    A loop over the iterator itself would call its ``__aiter__`` again.
+    """
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: AsyncIterator[T], /) -> None:
+        self._iterator = iterator
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self._iterator
+
+
+def as_async(source: AnyIterable[T], /) -> AsyncIterable[T]:
+    """Return *source*, lifted if it is a sync one, for ``async for`` to open.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    if is_async_iterable(source):
+        return source
+    return Lifted(as_iterable(source))
+
+
+def open_async(source: AnyIterable[T], /) -> AsyncIterator[T]:
+    """Return the async iterator of *source*, lifted if it is a sync one.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    if is_async_iterable(source):
+        return aiter(source)
+    return Lifted(as_iterable(source))

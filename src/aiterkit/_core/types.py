@@ -1,7 +1,19 @@
 """What every signature is made of."""
 
+import sys
 from collections.abc import AsyncIterable, Iterable
 from typing import TypeAlias, TypeVar
+
+if sys.version_info >= (3, 13):
+    from typing import TypeIs
+else:
+    try:
+        from typing_extensions import TypeIs
+    except ImportError:  # pragma: no cover - anyio brings it, but may bring an old one
+        # Only an annotation, which no checker takes from here.
+        from typing import TypeGuard as TypeIs
+
+__all__ = ["AnyIterable", "TypeIs"]
 
 T = TypeVar("T")
 

@@ -1,0 +1,41 @@
+"""Whether what a function returned has to be awaited.
+
+A sequential operator takes sync and async functions alike, and judges each
+call by its result: a lambda, a partial or a callable object does not show what
+it returns, and may return both. In an operator this reads ::
+
+    await result
+    if type(result) is CoroutineType
+    or type(result) not in plain and needs_await(result, plain)
+    else result
+
+because a function of our own around each call would cost more than the call.
+Such an ``await`` stands in a generator expression, which makes it an asynchronous
+one; mypy and pyright miss that, hence the ``type: ignore`` there.
+"""
+
+from collections.abc import Awaitable
+from types import GeneratorType
+from typing import Any, TypeGuard
+
+from aiterkit._core.source import special
+
+# inspect.CO_ITERABLE_COROUTINE, without the import of inspect, which is dear.
+_GENERATOR_BASED_COROUTINE = 0x100
+
+
+def needs_await(result: Any, plain: set[type], /) -> TypeGuard[Awaitable[Any]]:
+    """Tell whether ``await`` takes *result*; if its type does not, note it in *plain*.
+
+    It is the type that decides, except for a generator, which is a coroutine
+    if its function was decorated with `types.coroutine`. So an operator needs to ask
+    but once for a type that cannot be awaited, which is what makes a sync
+    function cheap.
+    """
+    kind: type[object] = type(result)
+    if kind is GeneratorType:
+        return bool(result.gi_code.co_flags & _GENERATOR_BASED_COROUTINE)
+    if special(result, "__await__"):
+        return True
+    plain.add(kind)
+    return False

@@ -16,7 +16,7 @@ one; mypy and pyright miss that, hence the ``type: ignore`` there.
 
 from collections.abc import Awaitable
 from types import GeneratorType
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from aiterkit._core.source import special
 
@@ -24,7 +24,7 @@ from aiterkit._core.source import special
 _GENERATOR_BASED_COROUTINE = 0x100
 
 
-def needs_await(result: Any, plain: set[type], /) -> TypeGuard[Awaitable[Any]]:
+def needs_await(result: object, plain: set[type], /) -> TypeGuard[Awaitable[Any]]:
     """Tell whether ``await`` takes *result*; if its type does not, note it in *plain*.
 
     It is the type that decides, except for a generator, which is a coroutine
@@ -32,9 +32,10 @@ def needs_await(result: Any, plain: set[type], /) -> TypeGuard[Awaitable[Any]]:
     but once for a type that cannot be awaited, which is what makes a sync
     function cheap.
     """
-    kind: type[object] = type(result)
+    kind = type(result)
     if kind is GeneratorType:
-        return bool(result.gi_code.co_flags & _GENERATOR_BASED_COROUTINE)
+        code = cast("GeneratorType[Any, Any, Any]", result).gi_code
+        return bool(code.co_flags & _GENERATOR_BASED_COROUTINE)
     if special(result, "__await__"):
         return True
     plain.add(kind)

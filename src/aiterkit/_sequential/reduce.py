@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
 from aiterkit._core.call import needs_await
-from aiterkit._core.source import as_iterable, is_async_iterable
+from aiterkit._core.source import as_async
 from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
@@ -61,11 +61,7 @@ async def acollect(
     Raises:
         TypeError: If *source* is not iterable.
     """
-    if is_async_iterable(source):
-        items = [item async for item in source]
-    else:
-        # list() would ask the source how long it is.
-        items = [item for item in as_iterable(source)]  # noqa: C416
+    items = [item async for item in as_async(source)]
     if into is list:
         return items
     result = into(items)

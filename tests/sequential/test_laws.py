@@ -1,0 +1,96 @@
+"""An operator that is a comprehension equals the native one, event for event.
+
+mypy and pyright miss that a generator expression in a plain function may await, hence
+each ``type: ignore`` of this file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+import aiterkit as ak
+
+from .cases import cases
+from .driving import Case, Event, World, lifted, run
+
+
+@dataclass(frozen=True)
+class Law:
+    """An operator, and what it is equal to."""
+
+    operator: Callable[[World], Any]
+    native: Callable[[World], Any]
+    shapes: dict[str, str] = field(default_factory=dict[str, str])
+
+    def events(
+        self, case: Case, other: Callable[[World], Any] | None = None
+    ) -> list[Event]:
+        return run(case, other or self.operator, **self.shapes)
+
+
+def _map(world: World) -> Any:
+    func, source = world.func, lifted(world.source)
+    match world.case.style:
+        case "plain":
+            return (func(item) async for item in source)
+        case "async":
+            return (await func(item) async for item in source)  # type: ignore[await-not-async]
+        case _:
+            return (
+                (await result) if isawaitable(result) else result  # type: ignore[await-not-async]
+                async for item in source
+                for result in [func(item)]
+            )
+
+
+def _filter(world: World) -> Any:
+    func, source = world.func, lifted(world.source)
+    match world.case.style:
+        case "plain":
+            return (item async for item in source if func(item))
+        case "async":
+            return (item async for item in source if await func(item))  # type: ignore[await-not-async]
+        case _:
+            return (
+                item
+                async for item in source
+                for result in [func(item)]
+                if ((await result) if isawaitable(result) else result)  # type: ignore[await-not-async]
+            )
+
+
+async def _collect(world: World) -> Any:
+    return [item async for item in lifted(world.source)]
+
+
+def _enumerate(world: World) -> Any:
+    numbers = count(3)
+    return ((next(numbers), item) async for item in lifted(world.source))
+
+
+def _filter_none(world: World) -> Any:
+    return (item async for item in lifted(world.source) if item)
+
+
+LAWS = {
+    "amap": Law(lambda w: ak.amap(w.func, w.source), _map),
+    "afilter": Law(lambda w: ak.afilter(w.func, w.source), _filter),
+    "afilter with None": Law(lambda w: ak.afilter(None, w.source), _filter_none),
+    "aenumerate": Law(lambda w: ak.aenumerate(w.source, 3), _enumerate),
+    "acollect": Law(lambda w: ak.acollect(w.source), _collect),
+}
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
+def test_it_equals_the_native_comprehension(law: Law) -> None:
+    @given(cases)
+    @settings(max_examples=200, deadline=None)
+    def judged(case: Case) -> None:
+        assert law.events(case) == law.events(case, law.native)
+
+    judged()

@@ -1,0 +1,241 @@
+"""What was taken, what is finished, what the reader gets next.
+
+A ledger decides and never waits: the engine around it starts the tasks, waits
+at the edges and asks here. There is a ledger for each promise about order.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Slot(Generic[T, R]):
+    """One item on its way: taken, then called, then finished or failed.
+
+    There is one for each item, so it has no `__init__` to be called: `take` sets
+    what is known at first, and *value* or *error* comes with its state.
+    """
+
+    __slots__ = ("error", "index", "item", "state", "value")
+
+    index: int
+    item: T
+    state: int
+    value: R
+    error: BaseException
+
+    def take_error(self) -> BaseException:
+        """Give the error away.
+
+        Its traceback leads to frames that hold the slot: a slot that went on
+        holding the error would close a circle.
+        """
+        error = self.error
+        del self.error
+        return error
+
+
+PENDING = 0
+FINISHED = 1
+FAILED = 2
+
+
+class Ledger(ABC, Generic[T, R]):
+    """The books of one block.
+
+    *taken* items have left the source and *delivered* ones have reached the
+    reader; between the two lie at most *window*. Those whose call has not
+    ended, begun or not, are *outstanding*. A *late* error is one that the
+    reader will never see.
+    """
+
+    finishing_makes_room = False
+    """Whether a finished call is delivered by that alone."""
+
+    def __init__(self, window: float) -> None:
+        self.window = window
+        self.taken = 0
+        self.delivered = 0
+        self.outstanding = 0
+        self.ended = False
+        self.failed: Slot[T, R] | None = None
+        self.late: list[BaseException] = []
+        self._line: deque[Slot[T, R]] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the source may be asked for one more item."""
+        return self.taken - self.delivered < self.window
+
+    @property
+    @abstractmethod
+    def exhausted(self) -> bool:
+        """Whether the reader has had everything that will ever come."""
+
+    @abstractmethod
+    def take(self, item: T) -> Slot[T, R]:
+        """Book an *item* that has just left the source."""
+
+    @abstractmethod
+    def finish(self, slot: Slot[T, R], value: R) -> bool:
+        """Book the *value* of a call; tell whether a waiting reader may go on."""
+
+    @abstractmethod
+    def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
+        """Tell whether the failure of one call makes *other* void."""
+
+    @abstractmethod
+    def _line_up(self, failed: Slot[T, R]) -> None:
+        """Put *failed* where the reader finds it, as the last thing to come."""
+
+    def fail(self, slot: Slot[T, R], error: BaseException) -> bool:
+        """Book the *error* of a call; tell whether the reader may come to see it.
+
+        If so, no more items are taken, and what it `voids` is to be cancelled.
+        """
+        self.ended = True
+        self.outstanding -= 1
+        if self.failed is not None and not self.voids(slot, self.failed):
+            slot.state = FINISHED
+            self.late.append(error)
+            return False
+        slot.error = error
+        slot.state = FAILED
+        self.failed = slot
+        self._line_up(slot)
+        return True
+
+    def fail_source(self, error: BaseException) -> Slot[T, R]:
+        """Book the *error* of the source, in the place of its next item."""
+        slot: Slot[T, R] = Slot()
+        slot.index = self.taken
+        self.outstanding += 1
+        self.fail(slot, error)
+        return slot
+
+    def drop(self, count: int = 1) -> None:
+        """Book that *count* calls ended, or will never begin, to no effect."""
+        self.outstanding -= count
+
+    @abstractmethod
+    def pop(self) -> Slot[T, R] | None:
+        """Deliver what comes next, if it is there already."""
+
+    def close(self) -> list[BaseException]:
+        """Give up what was not delivered; return the errors among it."""
+        while self._line:
+            self._void(self._line.pop())
+        late, self.late = self.late, []
+        return late
+
+    def _void(self, slot: Slot[T, R]) -> None:
+        if slot.state == FAILED:
+            self.late.append(slot.take_error())
+
+
+class InputOrder(Ledger[T, R]):
+    """Results in the order of their items; an error in the place of its item."""
+
+    @property
+    def exhausted(self) -> bool:
+        return self.ended and not self._line
+
+    def take(self, item: T) -> Slot[T, R]:
+        slot: Slot[T, R] = Slot()
+        slot.index = self.taken
+        slot.item = item
+        slot.state = PENDING
+        self.taken += 1
+        self.outstanding += 1
+        self._line.append(slot)
+        return slot
+
+    def finish(self, slot: Slot[T, R], value: R) -> bool:
+        self.outstanding -= 1
+        slot.value = value
+        slot.state = FINISHED
+        # A void call that finished all the same is no longer in line.
+        return bool(self._line) and self._line[0] is slot
+
+    def pop(self) -> Slot[T, R] | None:
+        line = self._line
+        if line and line[0].state:
+            self.delivered += 1
+            return line.popleft()
+        return None
+
+    def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
+        return other.index > failed.index
+
+    def _line_up(self, failed: Slot[T, R]) -> None:
+        if failed.index == self.taken:  # the source's own: it has no item
+            self._line.append(failed)
+        while self._line[-1] is not failed:
+            self._void(self._line.pop())
+
+
+class CompletionOrder(Ledger[T, R]):
+    """Results as their calls finish, up to the first error in time."""
+
+    @property
+    def exhausted(self) -> bool:
+        settled = self.outstanding == 0 or self.failed is not None
+        return self.ended and settled and not self._line
+
+    def take(self, item: T) -> Slot[T, R]:
+        slot: Slot[T, R] = Slot()
+        slot.index = self.taken
+        slot.item = item
+        slot.state = PENDING
+        self.taken += 1
+        self.outstanding += 1
+        return slot
+
+    def finish(self, slot: Slot[T, R], value: R) -> bool:
+        self.outstanding -= 1
+        slot.state = FINISHED
+        if self.failed is not None:
+            return False
+        slot.value = value
+        self._line.append(slot)
+        return True
+
+    def pop(self) -> Slot[T, R] | None:
+        if self._line:
+            self.delivered += 1
+            return self._line.popleft()
+        return None
+
+    def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
+        return other is not failed and not other.state
+
+    def _line_up(self, failed: Slot[T, R]) -> None:
+        self._line.append(failed)
+
+
+class AtTheEnd(CompletionOrder[T, R]):
+    """Nothing before the end, where *values* are complete, or the first error."""
+
+    finishing_makes_room = True
+
+    def __init__(self, window: float, *, keep: bool) -> None:
+        super().__init__(window)
+        self._keep = keep
+        self.values: list[R] = []
+
+    def take(self, item: T) -> Slot[T, R]:
+        slot = super().take(item)
+        if self._keep:
+            self.values.append(None)  # type: ignore[arg-type]  # a place, filled below
+        return slot
+
+    def finish(self, slot: Slot[T, R], value: R) -> bool:
+        self.outstanding -= 1
+        self.delivered += 1
+        slot.state = FINISHED
+        if self._keep:
+            self.values[slot.index] = value
+        return self.exhausted

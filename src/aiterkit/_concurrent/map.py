@@ -1,0 +1,286 @@
+"""A function over the items of a source, several calls at once."""
+
+import warnings
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, ClassVar, Generic, TypeVar
+
+from aiterkit._concurrent.engine import Engine
+from aiterkit._concurrent.ledger import AtTheEnd, CompletionOrder, InputOrder, Ledger
+from aiterkit._concurrent.results import Results, UnorderedResults
+from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.source import open_source
+from aiterkit._core.types import AnyIterable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def _check(func: object, limit: int, buffer: int | None) -> tuple[int, int]:
+    """Return the limit, and how many items may lie between the source and you."""
+    check_callable(func)
+    limit = check_count(limit, name="limit", least=1)
+    buffer = limit if buffer is None else check_count(buffer, name="buffer", least=0)
+    return limit, limit + buffer
+
+
+async def _run(engine: Engine[Any, Any]) -> None:
+    """Run *engine* to the end of its source, or to the first failure."""
+    async with engine:
+        async for _ in Results(engine):
+            pass  # pragma: no cover - its ledger delivers nothing but an error
+
+
+class _Map(Generic[R]):
+    """The `async with` block of a map: it can be entered once, and do nothing else."""
+
+    _make_ledger: ClassVar[type[Ledger[Any, Any]]]
+    _engine: Engine[Any, R] | None = None
+
+    def __init__(
+        self,
+        func: Callable[[T], Awaitable[R]],
+        source: AnyIterable[T],
+        /,
+        *,
+        limit: int,
+        buffer: int | None = None,
+    ) -> None:
+        limit, window = _check(func, limit, buffer)
+        ledger: Ledger[T, R] = self._make_ledger(window)
+        name = type(self).__name__
+        self._engine = Engine(func, open_source(source), ledger, limit=limit, name=name)
+
+    def __del__(self) -> None:
+        engine = self._engine
+        if engine is not None and not engine.opened:
+            name = engine.name
+            warnings.warn(
+                f"{name}(...) was never entered: "
+                f"use 'async with {name}(...) as results'",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    async def _open(self) -> Engine[Any, R]:
+        engine = self._engine
+        assert engine is not None  # noqa: S101 - __init__ made it
+        return await engine.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        engine = self._engine
+        assert engine is not None  # noqa: S101 - __init__ made it
+        await engine.__aexit__(kind, error, traceback)
+
+
+class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
+    """Call *func* on the items of *source*, up to *limit* at once; input order.
+
+        urls                                     a-b-c------|
+        concurrent_map(fetch(3), urls, limit=2)  ---a-b---c-|
+
+    The result is an async context manager and nothing else. The calls live in
+    its block; the block's value is read with ``async for``. With ``limit=1`` the
+    calls run one by one, and the results are those of `amap` in any case: the
+    same values, then the same error.
+
+    Examples:
+        >>> import anyio
+        >>> async def double(number):
+        ...     await anyio.sleep(0.01 / number)  # the last is the first to finish
+        ...     return number * 2
+        >>> async with concurrent_map(double, [1, 2, 3], limit=3) as results:
+        ...     print([result async for result in results])
+        [2, 4, 6]
+
+    Guarantees:
+        Order: Input order.
+        Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
+        Read-ahead: At most *limit* + *buffer* items between the source and you.
+        Delivery: A result whose turn it is waits for nothing but you.
+        Errors: Bare, at the failing item's place; later calls are cancelled.
+        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Context: Each call sees a copy of the context at entry, and changes only that.
+
+    Args:
+        func: An async function of one item.
+        source: Any iterable, sync or async. It is read by one task of the block,
+            and closed by that task: ``aclose()`` of an async iterator, ``close()``
+            of a sync generator.
+        limit: How many calls may run at once; at least 1. There is no default.
+        buffer: How many items more may wait, finished or not yet started, beyond
+            the running calls; by default as many as *limit*.
+
+    Raises:
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
+            or *buffer* is not an int; at the call.
+        ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+    """
+
+    _make_ledger = InputOrder
+
+    async def __aenter__(self) -> Results[R]:
+        """Start the work; give the results."""
+        return Results(await self._open())
+
+
+class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a function
+    """Call *func* on the items of *source*, up to *limit* at once; completion order.
+
+        urls                                               a-b-c------|
+        concurrent_map_unordered(fetch(3), urls, limit=2)  ---a-b---c-|
+
+    As `concurrent_map`, but a slow call holds back no result of another one.
+
+    Examples:
+        >>> import anyio
+        >>> async def double(number):
+        ...     await anyio.sleep(0.01 / number)  # the last is the first to finish
+        ...     return number * 2
+        >>> async with concurrent_map_unordered(double, [1, 2, 3], limit=3) as results:
+        ...     print([result async for result in results])
+        [6, 4, 2]
+
+    Guarantees:
+        Order: Completion order.
+        Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
+        Read-ahead: At most *limit* + *buffer* items between the source and you.
+        Delivery: A result waits for nothing but you.
+        Errors: Bare, after what had finished before; the other calls are cancelled
+            at once.
+        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Context: Each call sees a copy of the context at entry, and changes only that.
+
+    Args:
+        func: An async function of one item.
+        source: Any iterable, sync or async. It is read by one task of the block,
+            and closed by that task: ``aclose()`` of an async iterator, ``close()``
+            of a sync generator.
+        limit: How many calls may run at once; at least 1. There is no default.
+        buffer: How many items more may wait, finished or not yet started, beyond
+            the running calls; by default as many as *limit*.
+
+    Raises:
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
+            or *buffer* is not an int; at the call.
+        ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+    """
+
+    _make_ledger = CompletionOrder
+
+    async def __aenter__(self) -> UnorderedResults[R]:
+        """Start the work; give the results."""
+        return UnorderedResults(await self._open())
+
+
+async def concurrent_collect(
+    func: Callable[[T], Awaitable[R]],
+    source: AnyIterable[T],
+    /,
+    *,
+    limit: int,
+    buffer: int | None = None,
+) -> list[R]:
+    """Call *func* on the items of *source*, up to *limit* at once; a list, input order.
+
+    With no failure it equals ``[result async for result in results]`` inside
+    ``async with concurrent_map(func, source, limit=limit) as results``. Since there
+    is nothing to deliver before the end, it fails fast: the first call to fail, in
+    time, ends the others.
+
+    Examples:
+        >>> import anyio
+        >>> async def double(number):
+        ...     await anyio.sleep(0.01)
+        ...     return number * 2
+        >>> await concurrent_collect(double, [1, 2, 3], limit=3)
+        [2, 4, 6]
+
+    Guarantees:
+        Order: Input order.
+        Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
+        Read-ahead: At most *limit* + *buffer* items between the source and their end.
+        Errors: Bare, the first in time; all other calls are cancelled at once.
+        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Context: Each call sees a copy of the context at the call, and changes only
+            that.
+
+    Args:
+        func: An async function of one item.
+        source: Any iterable, sync or async. It is read by one task, and closed by
+            that task: ``aclose()`` of an async iterator, ``close()`` of a sync
+            generator.
+        limit: How many calls may run at once; at least 1. There is no default.
+        buffer: How many items more may wait to be started; by default as many as
+            *limit*.
+
+    Returns:
+        The results, in the order of their items.
+
+    Raises:
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
+            or *buffer* is not an int.
+        ValueError: If *limit* is less than 1 or *buffer* less than 0.
+    """
+    limit, window = _check(func, limit, buffer)
+    ledger = AtTheEnd[T, R](window, keep=True)
+    name = "concurrent_collect"
+    await _run(Engine(func, open_source(source), ledger, limit=limit, name=name))
+    return ledger.values
+
+
+async def concurrent_for_each(
+    func: Callable[[T], Awaitable[object]],
+    source: AnyIterable[T],
+    /,
+    *,
+    limit: int,
+    buffer: int | None = None,
+) -> None:
+    """Call *func* on the items of *source*, up to *limit* at once, for the effects.
+
+    It is `concurrent_collect` without the list: what *func* returns is dropped.
+
+    Examples:
+        >>> import anyio
+        >>> async def greet(name):
+        ...     await anyio.sleep(0.01)
+        ...     print("Hello", name)
+        >>> await concurrent_for_each(greet, ["Ann", "Bob"], limit=1)
+        Hello Ann
+        Hello Bob
+
+    Guarantees:
+        Order: Calls start in input order.
+        Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
+        Read-ahead: At most *limit* + *buffer* items between the source and their end.
+        Errors: Bare, the first in time; all other calls are cancelled at once.
+        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Context: Each call sees a copy of the context at the call, and changes only
+            that.
+
+    Args:
+        func: An async function of one item.
+        source: Any iterable, sync or async. It is read by one task, and closed by
+            that task: ``aclose()`` of an async iterator, ``close()`` of a sync
+            generator.
+        limit: How many calls may run at once; at least 1. There is no default.
+        buffer: How many items more may wait to be started; by default as many as
+            *limit*.
+
+    Raises:
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
+            or *buffer* is not an int.
+        ValueError: If *limit* is less than 1 or *buffer* less than 0.
+    """
+    limit, window = _check(func, limit, buffer)
+    ledger = AtTheEnd[T, object](window, keep=False)
+    name = "concurrent_for_each"
+    await _run(Engine(func, open_source(source), ledger, limit=limit, name=name))

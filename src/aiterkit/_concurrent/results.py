@@ -1,0 +1,64 @@
+"""What a block gives its reader."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeVar
+
+from aiterkit._concurrent.engine import Engine
+from aiterkit._concurrent.ledger import FINISHED
+
+R = TypeVar("R")
+
+
+class _Reading(Generic[R]):
+    """Reading, one result at a time, from any task, while the block is open."""
+
+    __slots__ = ("__weakref__", "_engine")
+
+    def __init__(self, engine: Engine[Any, R]) -> None:
+        self._engine = engine
+
+    async def __anext__(self) -> R:
+        engine = self._engine
+        ledger = engine.ledger
+        if engine.being_read or engine.closed:
+            engine.refuse()
+        while (slot := ledger.pop()) is None:
+            if ledger.exhausted and not engine.incomplete:
+                raise StopAsyncIteration
+            await engine.wait()
+        # From here on nothing is awaited: a cancelled reader loses nothing.
+        if engine.waits_for_room:
+            engine.use_room()
+        if slot.state == FINISHED:
+            return slot.value
+        error = slot.take_error()
+        try:
+            raise error
+        finally:  # no circle through the traceback
+            del error
+
+
+class Results(_Reading[R], AsyncIterator[R]):
+    """Results in input order, as `concurrent_map` gives them.
+
+    To be read inside the block, by one task at a time. After the end, and after
+    an error, there is nothing more.
+    """
+
+    __slots__ = ()
+
+    def __aiter__(self) -> "Results[R]":
+        return self
+
+
+class UnorderedResults(_Reading[R], AsyncIterator[R]):
+    """Results in the order of completion, as `concurrent_map_unordered` gives them.
+
+    To be read inside the block, by one task at a time. After the end, and after
+    an error, there is nothing more.
+    """
+
+    __slots__ = ()
+
+    def __aiter__(self) -> "UnorderedResults[R]":
+        return self

@@ -1,0 +1,35 @@
+"""The one-slot wait of Trio. Imported only where Trio runs."""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from trio.lowlevel import (
+    Abort,
+    Task,
+    current_task,
+    reschedule,
+    wait_task_rescheduled,
+)
+
+
+class TrioWaiter:
+    """A wait that parks the task itself."""
+
+    __slots__ = ("_over", "_task")
+
+    def __init__(self) -> None:
+        self._over = False
+        self._task: Task = current_task()
+
+    def set(self) -> None:
+        if not self._over:
+            self._over = True
+            reschedule(self._task)
+
+    async def wait(self) -> None:
+        await wait_task_rescheduled(self._abort)
+
+    def _abort(self, _raise_cancel: Callable[[], NoReturn]) -> Abort:
+        # Trio forbids to reschedule a task that a cancellation woke already.
+        self._over = True
+        return Abort.SUCCEEDED

@@ -25,7 +25,7 @@ from collections.abc import (
 from inspect import isawaitable
 from math import inf
 from types import CoroutineType, TracebackType
-from typing import Any, Generic, NoReturn, Self, TypeVar, cast
+from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from anyio import (
     CancelScope,
@@ -305,10 +305,11 @@ class Engine(Generic[T, R]):
     def _close_generator(self) -> None:
         # Other sync iterators have no close of their own: a file, say, is its
         # own iterator, and its close() would end more than the iteration.
-        if not isinstance(self._iterator, Generator):
+        iterator: Any = self._iterator
+        if not isinstance(iterator, Generator):
             return
         try:
-            self._iterator.close()
+            iterator.close()
         except Exception as error:  # noqa: BLE001 - the exit tells it
             self._unclosed = error
 
@@ -358,6 +359,7 @@ class Engine(Generic[T, R]):
         # scopes know their task.
         func, ledger, inbox = self._func, self.ledger, self._inbox
         copy_context = self._context.copy
+        coroutine: type[Any] = CoroutineType
         call: Any
         value: Any
         trap: Any
@@ -383,9 +385,9 @@ class Engine(Generic[T, R]):
                     call = run(func, slot.item)
                 except StopIteration as error:
                     raise _without_stop(error) from error
-                if type(call) is not CoroutineType:
+                if type(call) is not coroutine:
                     call = self._as_coroutine(call)
-                send: Callable[[Any], Any] = call.send
+                send = call.send
                 in_a_row += 1
                 try:
                     trap = run(send, None)
@@ -423,7 +425,7 @@ class Engine(Generic[T, R]):
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
-            return _awaiting(cast("Awaitable[Any]", made))
+            return _awaiting(made)
         raise TypeError(
             f"{self.name}() needs an async function; for a sync one use amap(), "
             f"or offloaded(func) to run it in threads "

@@ -57,9 +57,9 @@ class Ledger(ABC, Generic[T, R]):
 
     def __init__(self, window: float) -> None:
         self.window = window
-        self.taken = 0
-        self.delivered = 0
-        self.outstanding = 0
+        self.taken: int = 0
+        self.delivered: int = 0
+        self.outstanding: int = 0
         self.ended = False
         self.failed: Slot[T, R] | None = None
         self.late: list[BaseException] = []

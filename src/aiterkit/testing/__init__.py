@@ -1,6 +1,11 @@
 """Test tools: virtual time, seeded schedules, probes and timelines."""
 
 from aiterkit.testing._barrier import Barrier
+from aiterkit.testing._docstrings import (
+    DocstringCase,
+    docstring_cases,
+    names_without_example,
+)
 from aiterkit.testing._explore import Exploration, ScheduleError, explore
 from aiterkit.testing._probes import (
     CallProbe,
@@ -8,6 +13,13 @@ from aiterkit.testing._probes import (
     SourceProbe,
     Span,
     SyncSourceProbe,
+)
+from aiterkit.testing._timelines import (
+    PlayedError,
+    assert_drawing,
+    assert_timeline,
+    play,
+    record,
 )
 from aiterkit.testing._virtual import (
     available_backends,
@@ -20,7 +32,9 @@ __all__ = (
     "Barrier",
     "CallProbe",
     "DeadlockError",
+    "DocstringCase",
     "Exploration",
+    "PlayedError",
     "ProbeError",
     "ScheduleError",
     "SourceProbe",
@@ -28,8 +42,14 @@ __all__ = (
     "SyncSourceProbe",
     "TaskLeakError",
     "VirtualTimeError",
+    "assert_drawing",
+    "assert_timeline",
     "available_backends",
+    "docstring_cases",
     "explore",
+    "names_without_example",
+    "play",
+    "record",
     "run_in_virtual_time",
     "virtual_backend",
 )

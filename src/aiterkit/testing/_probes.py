@@ -230,15 +230,17 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
             await self._sleep(self._gap)
 
     async def _sleep(self, seconds: float) -> None:
-        until = anyio.current_time() + seconds
+        await self._sleep_until(anyio.current_time() + seconds)
+
+    async def _sleep_until(self, time: float) -> None:
         try:
-            await anyio.sleep(seconds)
+            await anyio.sleep_until(time)
         except anyio.get_cancelled_exc_class():
             if not self._ignore_cancel:
                 raise
             self._ignore_cancel = False
             with anyio.CancelScope(shield=True):
-                await anyio.sleep_until(until)
+                await anyio.sleep_until(time)
 
     def _next_item(self) -> T:
         if self._given == self._fail_at:
@@ -475,15 +477,17 @@ _MARKS: dict[Outcome, str] = {
 }
 
 
-def span_rows(spans: Sequence[Span[Any]], *, tick: float = 1.0) -> dict[str, str]:
-    """Draw *spans*, those of equal items in one row."""
+def span_rows(
+    spans: Sequence[Span[Any]], *, tick: float = 1.0, start: float = 0.0
+) -> dict[str, str]:
+    """Draw *spans*, those of equal items in one row, from *start* on."""
     rows: dict[str, str] = {}
     for span in spans:
-        start = int(span.start / tick)
-        end = int((start if span.end == math.inf else span.end) / tick)
-        drawn = "=" * (end - start) + _MARKS[span.outcome] or "."
-        row = rows.get(str(span.item), "").ljust(start)
-        rows[str(span.item)] = row[:start] + drawn + row[start + len(drawn) :]
+        first = int((span.start - start) / tick)
+        last = first if span.end == math.inf else int((span.end - start) / tick)
+        drawn = "=" * (last - first) + _MARKS[span.outcome] or "."
+        row = rows.get(str(span.item), "").ljust(first)
+        rows[str(span.item)] = row[:first] + drawn + row[first + len(drawn) :]
     return rows
 
 

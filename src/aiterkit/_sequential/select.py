@@ -123,7 +123,7 @@ def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T,
     """Give the items of *source* from *start* up to *stop*, each *step*-th.
 
         source              a--b--c--d|
-        aislice(source, 2)  a--b-|
+        aislice(source, 2)  a--(b|)
 
     The twin of `itertools.islice`. No item beyond *stop* is read, so the source
     can be read on from there.

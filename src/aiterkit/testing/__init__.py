@@ -53,3 +53,7 @@ __all__ = (
     "run_in_virtual_time",
     "virtual_backend",
 )
+
+# Where they are imported from, as tracebacks and documentation show it.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

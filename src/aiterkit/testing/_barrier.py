@@ -19,9 +19,11 @@ class Barrier:
 
     Examples:
         >>> barrier = Barrier(2)
-        >>> async with anyio.create_task_group() as tasks:
-        ...     tasks.start_soon(barrier.wait)
-        ...     tasks.start_soon(barrier.wait)
+        >>> async def meet() -> None:
+        ...     async with anyio.create_task_group() as tasks:
+        ...         tasks.start_soon(barrier.wait)
+        ...         tasks.start_soon(barrier.wait)
+        >>> await meet()
         >>> barrier.is_open
         True
 

@@ -103,7 +103,7 @@ def explore(
         ...     explore(lose_an_update, seed=1)
         ... except ScheduleError as error:
         ...     print(str(error).splitlines()[0])
-        lose_an_update failed on asyncio, strategy random, seed 1: AssertionError()
+        lose_an_update failed on asyncio, strategy random, seed 4: AssertionError()
 
     Guarantees:
         Replay: The same seed makes the same run, always.

@@ -6,7 +6,6 @@ hides that nobody else did.
 
 import inspect
 import math
-import sys
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -16,8 +15,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, replace
-from types import CodeType
-from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
 
 import anyio
 
@@ -354,9 +352,11 @@ class CallProbe(Generic[T, R]):
 
     Examples:
         >>> fetch = CallProbe(str.upper, seconds=2)
-        >>> async with anyio.create_task_group() as tasks:
-        ...     for item in "ab":
-        ...         tasks.start_soon(fetch, item)
+        >>> async def fetch_both() -> None:
+        ...     async with anyio.create_task_group() as tasks:
+        ...         tasks.start_soon(fetch, "a")
+        ...         tasks.start_soon(fetch, "b")
+        >>> await fetch_both()
         >>> fetch.max_overlap
         2
         >>> fetch.assert_never_exceeds(2)
@@ -378,6 +378,26 @@ class CallProbe(Generic[T, R]):
         ends: The items of the calls that ended, in the order in which they did.
     """
 
+    @overload
+    def __init__(
+        self,
+        func: Callable[[T], Awaitable[R]],
+        /,
+        *,
+        seconds: float | Callable[[T], float] | None = 0.0,
+        cleanup: float = 0.0,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        func: Callable[[T], Awaitable[R] | R] | None = None,
+        /,
+        *,
+        seconds: float | Callable[[T], float] | None = 0.0,
+        cleanup: float = 0.0,
+    ) -> None: ...
+
     def __init__(
         self,
         func: Callable[[T], Awaitable[R] | R] | None = None,
@@ -393,7 +413,7 @@ class CallProbe(Generic[T, R]):
         self._func = func
         self._seconds = seconds
         self._cleanup = cleanup
-        _look_like_a_coroutine_function(self)
+        _look_like_a_coroutine_function(self, getattr(func, "__name__", "call"))
 
     async def __call__(self, item: T, /) -> R:
         number = len(self.spans)
@@ -491,18 +511,16 @@ def span_rows(
     return rows
 
 
-def _look_like_a_coroutine_function(probe: CallProbe[Any, Any]) -> None:
+def _look_like_a_coroutine_function(probe: CallProbe[Any, Any], name: str) -> None:
     """Make `inspect.iscoroutinefunction` true of *probe*."""
-    if sys.version_info >= (3, 12):  # pragma: no cover - one branch per version
-        inspect.markcoroutinefunction(probe)
-        return
-    # What looks like a function is judged by its code, as functions are.
 
     async def call(item: object, /) -> object:  # pragma: no cover - never called
         return await probe(item)
 
-    functionlike: dict[str, str | CodeType | dict[str, Any] | None] = {
-        "__name__": "CallProbe",
+    # What has all these is taken for a function, and judged by its code.
+    functionlike: dict[str, Any] = {
+        "__name__": name,
+        "__qualname__": name,
         "__code__": call.__code__,
         "__defaults__": None,
         "__kwdefaults__": None,

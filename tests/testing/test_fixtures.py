@@ -95,7 +95,8 @@ def test_what_virtual_time_cannot_wait_for_fails_at_once(
     result = run(FAULTS)
     result.assert_outcomes(passed=2, failed=12, errors=2)
     shown = str(result.stdout)
-    assert shown.count("E       aiterkit.testing._watch.DeadlockError: dead") == 6
+    assert shown.count("E       aiterkit.testing.DeadlockError: deadlock") == 6
+    assert shown.count(" waits in test_deadlock (test_what") == 2
     assert shown.count("a task waits for a thread") == 2
     assert shown.count("for real I/O, which runs on real time") >= 2
     assert shown.count("TaskLeakError: 1 task outlived the test") == 1

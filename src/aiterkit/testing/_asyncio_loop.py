@@ -130,7 +130,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if what := outside_wait(task.coro):
                 if self.watch.failure is not None:
                     return False
-                self.watch.outside(what, task)
+                self.watch.outside(what, task.number)
                 return True
         self.watch.deadlock()
         return True

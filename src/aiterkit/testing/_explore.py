@@ -11,6 +11,7 @@ from aiterkit.testing._strategies import StrategyName, make_strategy
 from aiterkit.testing._virtual import (
     BackendName,
     available_backends,
+    check_backend,
     in_event_loop,
     run_schedule,
 )
@@ -145,6 +146,7 @@ def explore(
     steps = 0
     names = available_backends() if backends is None else backends
     for backend in names:
+        check_backend(backend)
         for number in range(schedules):
             history = _try(test, backend, strategy, seed + number, debug=debug)
             seen.add((backend, history.digest))

@@ -44,9 +44,6 @@ class _Task:
     number: int
     name: str
 
-    def __str__(self) -> str:
-        return self.name
-
 
 def _current_task() -> _Task:
     """Return who calls; outside any event loop, that is nobody."""

@@ -21,6 +21,7 @@ never ended, ``.`` that it took no time.
 
 import builtins
 import contextlib
+import itertools
 import re
 from collections.abc import AsyncIterable, Awaitable, Iterator, Mapping
 from dataclasses import dataclass
@@ -271,20 +272,29 @@ class Drawing:
 
 
 def find_drawings(text: str, /, *, indent: int = 0) -> Iterator[Drawing]:
-    """Find the drawings in *text*, whose rows are indented by *indent* or more.
+    """Find the drawings in *text*.
+
+    Rows that are indented by less than *indent* are prose, unless they are a
+    drawing without a fault: a docstring that has no other lines loses the
+    indentation of its drawing.
 
     Raises:
         ValueError: If there is something that looks like a drawing and is none.
     """
-    block: list[str] = []
-    for line in [*text.expandtabs().splitlines(), ""]:
-        if line.strip() and line.startswith(" " * indent):
-            block.append(line.rstrip())
+    lines = text.expandtabs().splitlines()
+    for (is_indented, is_empty), group in itertools.groupby(
+        lines, lambda line: (line.startswith(" " * indent), not line.strip())
+    ):
+        block = [line.rstrip() for line in group]
+        is_example = block[0].lstrip().startswith(">>>")
+        if is_empty or is_example:
             continue
-        is_example = block and block[0].lstrip().startswith(">>>")
-        if not is_example and any(_LOOKS_LIKE_A_ROW.search(row) for row in block):
-            yield _read_block(block)
-        block.clear()
+        if any(_LOOKS_LIKE_A_ROW.search(row) for row in block):
+            try:
+                yield _read_block(block)
+            except ValueError:
+                if is_indented:
+                    raise
 
 
 def _read_block(block: list[str]) -> Drawing:

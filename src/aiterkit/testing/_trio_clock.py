@@ -10,6 +10,7 @@ batch can then change places, but a task can never be left out for a while.)
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import NoReturn
 
 from trio import lowlevel
 from trio._core._run import GLOBAL_RUN_CONTEXT
@@ -17,7 +18,7 @@ from trio.abc import Clock, Instrument
 
 from aiterkit.testing._report import History, TaskView, outside_wait
 from aiterkit.testing._strategies import Strategy
-from aiterkit.testing._watch import Watch, private
+from aiterkit.testing._watch import DeadlockError, Watch, private
 
 _PATIENCE = 0.01
 
@@ -82,7 +83,7 @@ class VirtualClock(Clock, Instrument):
         self._tasks.clear()
         self._numbered = 0
         self._runner = private(GLOBAL_RUN_CONTEXT, "runner")
-        for name in ("runq", "waiting_for_idle", "is_guest"):
+        for name in ("runq", "waiting_for_idle", "is_guest", "main_task"):
             private(self._runner, name)
         self._runner.runq = _RunQueue(self)
 
@@ -108,8 +109,19 @@ class VirtualClock(Clock, Instrument):
             outside_wait(task.coro) for task in self.watch.tasks()
         ):
             return _PATIENCE  # a thread is on its way back
-        self.watch.deadlock()
+        try:
+            self.watch.deadlock()
+        except DeadlockError as error:
+            self._throw(error)
         return 0
+
+    def _throw(self, error: DeadlockError) -> None:
+        """Raise *error* where the main task waits: raised here, it wrecks Trio."""
+
+        def raise_it() -> NoReturn:
+            raise error
+
+        private(self._runner.main_task, "_attempt_abort")(raise_it)
 
     def number(self, task: lowlevel.Task, /) -> int:
         """Return the number of *task*: tasks are counted as they start."""
@@ -140,7 +152,7 @@ class VirtualClock(Clock, Instrument):
         if self._history is not None:
             self._history.record(self._view(task), self._now, ended=False)
         if self.watch.failure is None and (what := outside_wait(task.coro)):
-            self.watch.outside(what, self._view(task))
+            self.watch.outside(what, self.number(task))
 
     def task_exited(self, task: lowlevel.Task) -> None:
         """Forget *task*."""

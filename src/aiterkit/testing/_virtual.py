@@ -101,35 +101,34 @@ def run_schedule(
     async def main() -> T:
         return await watched(test)
 
-    try:
-        return anyio.run(main, backend=name, backend_options=options)
-    except RuntimeError as error:
-        # Trio wraps what its clock raises, when even cleanup is stuck.
-        if type(error).__name__ == "TrioInternalError" and error.__cause__:
-            raise error.__cause__ from None
-        raise
+    return anyio.run(main, backend=name, backend_options=options)
 
 
 def _options(
-    backend: str,
+    backend: BackendName,
     strategy: Strategy | None,
     history: History | None,
     *,
     debug: bool,
 ) -> tuple[str, dict[str, Any]]:
+    check_backend(backend)
     if backend == "asyncio":
         loop_factory = partial(VirtualLoop, strategy, history)
         return backend, {"debug": debug, "loop_factory": loop_factory}
-    if backend == "trio":
-        # Imported only here, since Trio need not be installed.
-        module = importlib.import_module("aiterkit.testing._trio_clock")
-        clock = module.VirtualClock(strategy, history)
-        return backend, {
-            "clock": clock,
-            "instruments": [clock],
-            "restrict_keyboard_interrupt_to_checkpoints": True,
-        }
-    raise ValueError(f"backend must be 'asyncio' or 'trio', not {backend!r}")
+    # Imported only here, since Trio need not be installed.
+    module = importlib.import_module("aiterkit.testing._trio_clock")
+    clock = module.VirtualClock(strategy, history)
+    return backend, {
+        "clock": clock,
+        "instruments": [clock],
+        "restrict_keyboard_interrupt_to_checkpoints": True,
+    }
+
+
+def check_backend(backend: str, /) -> None:
+    """Raise ValueError unless *backend* is the name of one."""
+    if backend not in {"asyncio", "trio"}:
+        raise ValueError(f"backend must be 'asyncio' or 'trio', not {backend!r}")
 
 
 def in_event_loop() -> bool:
@@ -155,6 +154,6 @@ def current_watch() -> Watch | None:
 
 async def watched(test: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
     """Await *test* under the watch of its loop, where it has one."""
-    call = partial(test, *args, **kwargs)
+    call = wraps(test)(partial(test, *args, **kwargs))
     watch = current_watch()
     return await (call() if watch is None else watch.over(call))

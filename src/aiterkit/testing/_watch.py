@@ -126,18 +126,18 @@ class Watch:
             )
         )
 
-    def outside(self, what: str, task: TaskView | None = None, /) -> None:
-        """End the test, since *task* waits for something on real time."""
+    def outside(self, what: str, number: int | None = None, /) -> None:
+        """End the test, since the task *number* waits for *what*, on real time."""
+        tasks = [task for task in self.tasks() if number in {None, task.number}]
         self.fail(
             VirtualTimeError(
-                f"a task waits for {what}, which runs on real time\n"
-                + listing([task] if task else self.tasks())
+                f"a task waits for {what}, which runs on real time\n{listing(tasks)}"
             )
         )
 
     async def over(self, test: Callable[..., Awaitable[T]], /, *args: Any) -> T:
         """Await *test*, and raise what ended it early or what it left behind."""
-        self._settle(getattr(test, "__name__", "the test"))
+        self._settle(getattr(test, "__name__", "test"))
         self.failure = None
         self._pushes = 0
         try:

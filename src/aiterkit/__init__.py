@@ -7,21 +7,94 @@ from aiterkit._concurrent.map import (
     concurrent_map_unordered,
 )
 from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._sequential.combine import achain, azip
-from aiterkit._sequential.reduce import acollect
-from aiterkit._sequential.select import afilter, aislice
-from aiterkit._sequential.transform import aenumerate, amap
+from aiterkit._sequential.combine import (
+    achain,
+    acycle,
+    atee,
+    azip,
+    azip_longest,
+)
+from aiterkit._sequential.reduce import (
+    aall,
+    aany,
+    acollect,
+    afind,
+    afirst,
+    alast,
+    alen,
+    amax,
+    amin,
+    anth,
+    areduce,
+    asorted,
+    asum,
+)
+from aiterkit._sequential.select import (
+    acompress,
+    adropwhile,
+    afilter,
+    afilterfalse,
+    aislice,
+    atakewhile,
+    aunique,
+)
+from aiterkit._sequential.timing import (
+    apaced,
+    atimeout,
+)
+from aiterkit._sequential.transform import (
+    aaccumulate,
+    abatched,
+    aenumerate,
+    aflat_map,
+    aflatten,
+    agroupby,
+    amap,
+    apairwise,
+    astarmap,
+    awindowed,
+)
 
 __all__ = (
     "Results",
     "UnorderedResults",
+    "aaccumulate",
+    "aall",
+    "aany",
+    "abatched",
     "achain",
     "acollect",
+    "acompress",
+    "acycle",
+    "adropwhile",
     "aenumerate",
     "afilter",
+    "afilterfalse",
+    "afind",
+    "afirst",
+    "aflat_map",
+    "aflatten",
+    "agroupby",
     "aislice",
+    "alast",
+    "alen",
     "amap",
+    "amax",
+    "amin",
+    "anth",
+    "apaced",
+    "apairwise",
+    "areduce",
+    "asorted",
+    "astarmap",
+    "asum",
+    "atakewhile",
+    "atee",
+    "atimeout",
+    "aunique",
+    "awindowed",
     "azip",
+    "azip_longest",
     "concurrent_collect",
     "concurrent_for_each",
     "concurrent_map",

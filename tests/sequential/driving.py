@@ -9,7 +9,6 @@ and two operators are equal if no case tells their lists apart.
 import re
 import sys
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,

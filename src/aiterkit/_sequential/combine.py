@@ -1,10 +1,12 @@
 """Operators that read several sources, or one several times."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
+from aiterkit._core.arguments import at_least
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
+from aiterkit._core.waiting import Event, new_event
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -13,6 +15,7 @@ T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 T5 = TypeVar("T5")
 T6 = TypeVar("T6")
+F = TypeVar("F")
 
 
 def achain(*sources: AnyIterable[T]) -> AsyncGenerator[T, None]:
@@ -176,3 +179,286 @@ def _compared(number: int, how: str) -> str:
     """Say how source *number*, from 0, compares with those before, as `zip` does."""
     before = "argument 1" if number == 1 else f"arguments 1-{number}"
     return f"argument {number + 1} is {how} than {before}"
+
+
+@overload
+def azip_longest(*, fillvalue: object = ...) -> AsyncGenerator[tuple[()], None]: ...
+@overload
+def azip_longest(
+    source: AnyIterable[T1], /, *, fillvalue: object = ...
+) -> AsyncGenerator[tuple[T1], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    /,
+    *,
+    fillvalue: None = None,
+) -> AsyncGenerator[tuple[T1 | None, T2 | None], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    /,
+    *,
+    fillvalue: F,
+) -> AsyncGenerator[tuple[T1 | F, T2 | F], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    /,
+    *,
+    fillvalue: None = None,
+) -> AsyncGenerator[tuple[T1 | None, T2 | None, T3 | None], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    /,
+    *,
+    fillvalue: F,
+) -> AsyncGenerator[tuple[T1 | F, T2 | F, T3 | F], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    source4: AnyIterable[T4],
+    /,
+    *,
+    fillvalue: None = None,
+) -> AsyncGenerator[tuple[T1 | None, T2 | None, T3 | None, T4 | None], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    source4: AnyIterable[T4],
+    /,
+    *,
+    fillvalue: F,
+) -> AsyncGenerator[tuple[T1 | F, T2 | F, T3 | F, T4 | F], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    source4: AnyIterable[T4],
+    source5: AnyIterable[T5],
+    /,
+    *,
+    fillvalue: None = None,
+) -> AsyncGenerator[
+    tuple[T1 | None, T2 | None, T3 | None, T4 | None, T5 | None], None
+]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    source4: AnyIterable[T4],
+    source5: AnyIterable[T5],
+    /,
+    *,
+    fillvalue: F,
+) -> AsyncGenerator[tuple[T1 | F, T2 | F, T3 | F, T4 | F, T5 | F], None]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    source4: AnyIterable[T4],
+    source5: AnyIterable[T5],
+    source6: AnyIterable[T6],
+    /,
+    *,
+    fillvalue: None = None,
+) -> AsyncGenerator[
+    tuple[T1 | None, T2 | None, T3 | None, T4 | None, T5 | None, T6 | None], None
+]: ...
+@overload
+def azip_longest(
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    source4: AnyIterable[T4],
+    source5: AnyIterable[T5],
+    source6: AnyIterable[T6],
+    /,
+    *,
+    fillvalue: F,
+) -> AsyncGenerator[tuple[T1 | F, T2 | F, T3 | F, T4 | F, T5 | F, T6 | F], None]: ...
+@overload
+def azip_longest(
+    *sources: AnyIterable[T], fillvalue: None = None
+) -> AsyncGenerator[tuple[T | None, ...], None]: ...
+@overload
+def azip_longest(
+    *sources: AnyIterable[T], fillvalue: F
+) -> AsyncGenerator[tuple[T | F, ...], None]: ...
+def azip_longest(
+    *sources: AnyIterable[Any], fillvalue: Any = None
+) -> AsyncGenerator[tuple[Any, ...], None]:
+    """Do as `azip`, but go on to the end of the longest source.
+
+    The twin of `itertools.zip_longest`: a source that has ended is read no more.
+
+    Examples:
+        >>> [pair async for pair in azip_longest("ab", [1], fillvalue=0)]
+        [('a', 1), ('b', 0)]
+
+    Args:
+        *sources: Any iterables, sync or async. They are not closed.
+        fillvalue: What stands for an item of a source that has ended.
+
+    Raises:
+        TypeError: If one of *sources* is not iterable, at the call.
+    """
+    return _zip_longest([open_async(source) for source in sources], fillvalue)
+
+
+async def _zip_longest(
+    iterators: list[AsyncIterator[Any]], fillvalue: Any
+) -> AsyncGenerator[tuple[Any, ...], None]:
+    going_on: list[AsyncIterator[Any] | None] = [*iterators]
+    left = len(iterators)
+    while left:
+        row: list[Any] = []
+        for place, iterator in enumerate(going_on):
+            item = fillvalue
+            if iterator is not None:
+                try:
+                    item = await anext(iterator)
+                except StopAsyncIteration:
+                    left -= 1
+                    if not left:
+                        return
+                    going_on[place] = None
+            row.append(item)
+        yield tuple(row)
+
+
+def acycle(source: AnyIterable[T], /) -> AsyncGenerator[T, None]:
+    """Give the items of *source* over and over.
+
+    The twin of `itertools.cycle`: the items are kept, and after its end the source
+    is read no more. From then on nothing is waited for, so a loop over it needs
+    an ``await`` of its own, or no other task takes its turn.
+
+    Examples:
+        >>> [letter async for letter in aislice(acycle("ab"), 5)]
+        ['a', 'b', 'a', 'b', 'a']
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return _cycle(open_async(source))
+
+
+async def _cycle(iterator: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    kept: list[T] = []
+    async for item in Opened(iterator):
+        kept.append(item)
+        yield item
+    while kept:
+        for item in kept:
+            yield item
+
+
+def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None], ...]:
+    """Return *n* generators, each of which gives all items of *source*.
+
+    The twin of `itertools.tee`: an item is kept until the last of them has given it.
+    They can be read in different tasks. The source is read by one at a time, and
+    whoever comes meanwhile waits for the item that is being read. To read
+    one source in many tasks with a bound on how far they drift apart, see
+    `concurrent_broadcast`.
+
+    Examples:
+        >>> first, second = atee("ab")
+        >>> [letter async for letter in first], [letter async for letter in second]
+        (['a', 'b'], ['a', 'b'])
+
+    Guarantees:
+        Errors: An error of *source* is raised by each of them, at its place. A
+            cancellation ends only the one that was cancelled; the next one to need
+            an item goes on reading, if *source* still can.
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        n: How many.
+
+    Raises:
+        TypeError: If *source* is not iterable or *n* is no integer.
+        ValueError: If *n* is negative.
+    """
+    count = at_least(0, "n", n)
+    tee = _Tee(open_async(source))
+    first: _Link[T] = _Link()
+    return tuple(tee.branch(first) for _ in range(count))
+
+
+class _Link(Generic[T]):
+    """A place in the source: what was there, and what comes after it, once known."""
+
+    __slots__ = ("after", "error", "item")
+
+    after: "_Link[T] | None"
+    item: T
+    error: Exception | None
+
+    def __init__(self) -> None:
+        self.after = None
+        self.error = None
+
+
+class _Tee(Generic[T]):
+    """The one reader of a source with many branches."""
+
+    def __init__(self, iterator: AsyncIterator[T]) -> None:
+        self._iterator = iterator
+        self._reading = False
+        self._read: Event | None = None  # set when that reading is over
+
+    async def branch(self, link: _Link[T]) -> AsyncGenerator[T, None]:
+        while True:
+            after = link.after or await self._next(link)
+            if after.error is not None:
+                error = after.error
+                # Its traceback will hold this frame, which should not hold it.
+                del link, after
+                try:
+                    if isinstance(error, StopAsyncIteration):
+                        return
+                    raise error
+                finally:
+                    del error
+            link = after
+            yield link.item
+
+    async def _next(self, link: _Link[T]) -> _Link[T]:
+        while link.after is None:
+            if self._reading:
+                if self._read is None:
+                    self._read = new_event()
+                await self._read.wait()
+                continue
+            self._reading = True
+            after: _Link[T] = _Link()
+            try:
+                after.item = await anext(self._iterator)
+            except Exception as error:  # noqa: BLE001 - each branch is to raise it
+                after.error = error.with_traceback(None)
+            finally:
+                self._reading = False
+                if self._read is not None:
+                    self._read.set()
+                    self._read = None
+            link.after = after
+        return link.after

@@ -1,16 +1,43 @@
-"""Coroutine functions that read a source and return one thing."""
+"""Coroutine functions that read a source and return one thing.
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, overload
+They open the source when they run, as a comprehension in a coroutine does.
+"""
 
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from math import isfinite
+from operator import gt, lt
+from typing import Any, Literal, Protocol, TypeGuard, TypeVar, overload
+
+from aiterkit._core.arguments import position
 from aiterkit._core.call import needs_await
-from aiterkit._core.source import as_async
-from aiterkit._core.types import AnyIterable
+from aiterkit._core.source import Opened, as_async, open_async
+from aiterkit._core.types import AnyIterable, TypeIs
 
+S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
+D = TypeVar("D")
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class Comparable(Protocol):
+    """What `min`, `max` and `sorted` can compare."""
+
+    def __lt__(self, other: Any, /) -> bool: ...
+
+
+class Addable(Protocol):
+    """What `sum` can add, to 0 at first."""
+
+    def __add__(self, other: Any, /) -> Any: ...
+    def __radd__(self, other: Any, /) -> Any: ...
+
+
+C = TypeVar("C", bound=Comparable)
+
+_MISSING: Any = object()
 
 
 @overload
@@ -45,7 +72,7 @@ async def acollect(
     """Return the items of *source* as a list, or as what *into* makes of that list.
 
     Equal to ``[item async for item in source]``, event for event, and then to
-    ``into(...)`` of it. The source is opened when the coroutine runs.
+    ``into(...)`` of it.
 
     Examples:
         >>> await acollect("abca")
@@ -66,3 +93,501 @@ async def acollect(
         return items
     result = into(items)
     return await result if needs_await(result, set()) else result
+
+
+@overload
+async def areduce(
+    func: Callable[[T, T], Awaitable[T] | T], source: AnyIterable[T], /
+) -> T: ...
+@overload
+async def areduce(
+    func: Callable[[R, T], Awaitable[R] | R], source: AnyIterable[T], /, initial: R
+) -> R: ...
+async def areduce(
+    func: Callable[[Any, Any], Any],
+    source: AnyIterable[Any],
+    /,
+    initial: Any = _MISSING,
+) -> Any:
+    """Return what *func* makes of all items, two at a time, as `functools.reduce` does.
+
+    Examples:
+        >>> await areduce(max, [3, 1, 4])
+        4
+        >>> await areduce(pow, [2, 3], 2)
+        64
+
+    Args:
+        func: Takes the result so far and an item. What it returns is awaited if it
+            can be.
+        source: Any iterable, sync or async. It is not closed.
+        initial: The first result; without it the first item is.
+
+    Raises:
+        TypeError: If *source* is not iterable, or if it is empty and there is no
+            *initial*.
+    """
+    iterator = open_async(source)
+    plain: set[type] = set()
+    total = initial
+    if total is _MISSING:
+        total = await anext(iterator, _MISSING)
+        if total is _MISSING:
+            raise TypeError("areduce() of an empty source needs an initial value")
+    async for item in Opened(iterator):
+        result = func(total, item)
+        total = await result if needs_await(result, plain) else result
+    return total
+
+
+A = TypeVar("A", bound=Addable)
+A2 = TypeVar("A2", bound=Addable)
+
+
+@overload
+async def asum(source: AnyIterable[bool], /, start: int = 0) -> int: ...
+@overload
+async def asum(source: AnyIterable[A], /) -> A | Literal[0]: ...
+@overload
+async def asum(source: AnyIterable[A], /, start: A2) -> A | A2: ...
+async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
+    """Return the sum of *start* and the items, as `sum` does.
+
+    Examples:
+        >>> await asum([1, 2, 3])
+        6
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        start: What to add to.
+
+    Raises:
+        TypeError: If *source* is not iterable, or *start* is a string or bytes.
+    """
+    if isinstance(start, str | bytes | bytearray):
+        raise TypeError(f"asum() can't sum {type(start).__name__}; join() them instead")
+    iterator = open_async(source)
+    total, ended = start, False
+    if _COMPENSATES:
+        if type(total) is int:
+            total, ended = await _add_ints(iterator, total)
+        if type(total) is float and not ended:
+            total, ended = await _add_floats(iterator, total)
+    if not ended:
+        async for item in Opened(iterator):
+            total = total + item
+    return total
+
+
+# Since Python 3.12 sum() gives a run of floats back what rounding lost. Which run:
+# what comes after leading integers that fit a machine word.
+_COMPENSATES = sys.version_info >= (3, 12)
+
+
+def _fits(number: int) -> bool:
+    return -(2**63) <= number < 2**63
+
+
+async def _add_ints(iterator: AsyncIterator[Any], total: Any) -> tuple[Any, bool]:
+    """Add up the leading integers and one item more; tell whether that was all."""
+    async for item in Opened(iterator):
+        total = total + item
+        if not (type(item) in {int, bool} and _fits(item) and _fits(total)):
+            return total, False
+    return total, True
+
+
+async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, bool]:
+    """Add up the leading floats and one item more; tell whether that was all."""
+    lost = 0.0
+    async for item in Opened(iterator):
+        if type(item) is float:
+            rounded = total + item
+            if abs(total) >= abs(item):
+                lost += (total - rounded) + item
+            else:
+                lost += (item - rounded) + total
+            total = rounded
+        elif isinstance(item, int) and _fits(item):
+            total += float(item)
+        else:
+            return _with(total, lost) + item, False
+    return _with(total, lost), True
+
+
+def _with(total: float, lost: float) -> float:
+    """Give *total* back what was *lost*, but no NaN and no sign."""
+    return total + lost if lost and isfinite(lost) else total
+
+
+async def _extreme(
+    source: AnyIterable[Any],
+    better: Callable[[Any, Any], object],
+    key: Callable[[Any], Any] | None,
+    default: Any,
+    name: str,
+) -> Any:
+    plain: set[type] = set()
+    best = best_mark = _MISSING
+    async for item in as_async(source):
+        mark = item
+        if key is not None:
+            mark = key(item)
+            if needs_await(mark, plain):
+                mark = await mark
+        if best_mark is _MISSING or better(mark, best_mark):
+            best, best_mark = item, mark
+    if best_mark is not _MISSING:
+        return best
+    if default is _MISSING:
+        raise ValueError(f"{name}() of an empty source needs a default")
+    return default
+
+
+@overload
+async def amin(source: AnyIterable[C], /, *, key: None = None) -> C: ...
+@overload
+async def amin(
+    source: AnyIterable[T], /, *, key: Callable[[T], Awaitable[Comparable] | Comparable]
+) -> T: ...
+@overload
+async def amin(source: AnyIterable[C], /, *, key: None = None, default: D) -> C | D: ...
+@overload
+async def amin(
+    source: AnyIterable[T],
+    /,
+    *,
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+    default: D,
+) -> T | D: ...
+async def amin(
+    source: AnyIterable[Any],
+    /,
+    *,
+    key: Callable[[Any], Any] | None = None,
+    default: Any = _MISSING,
+) -> Any:
+    """Return the smallest item of *source*, the first of them, as `min` does.
+
+    Examples:
+        >>> await amin([3, 1, 2])
+        1
+        >>> await amin(["bb", "a"], key=len)
+        'a'
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+        default: What to return if there is no item.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+        ValueError: If there is no item and no *default*.
+    """
+    return await _extreme(source, lt, key, default, "amin")
+
+
+@overload
+async def amax(source: AnyIterable[C], /, *, key: None = None) -> C: ...
+@overload
+async def amax(
+    source: AnyIterable[T], /, *, key: Callable[[T], Awaitable[Comparable] | Comparable]
+) -> T: ...
+@overload
+async def amax(source: AnyIterable[C], /, *, key: None = None, default: D) -> C | D: ...
+@overload
+async def amax(
+    source: AnyIterable[T],
+    /,
+    *,
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+    default: D,
+) -> T | D: ...
+async def amax(
+    source: AnyIterable[Any],
+    /,
+    *,
+    key: Callable[[Any], Any] | None = None,
+    default: Any = _MISSING,
+) -> Any:
+    """Return the largest item of *source*, the first of them, as `max` does.
+
+    Examples:
+        >>> await amax([3, 1, 2])
+        3
+        >>> await amax([], default=0)
+        0
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+        default: What to return if there is no item.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+        ValueError: If there is no item and no *default*.
+    """
+    return await _extreme(source, gt, key, default, "amax")
+
+
+async def aall(source: AnyIterable[object], /) -> bool:
+    """Tell whether all items of *source* are true, as `all` does.
+
+    It stops reading at the first that is not.
+
+    Examples:
+        >>> await aall([1, 0, 2])
+        False
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    async for item in as_async(source):
+        if not item:
+            return False
+    return True
+
+
+async def aany(source: AnyIterable[object], /) -> bool:
+    """Tell whether an item of *source* is true, as `any` does.
+
+    It stops reading at the first that is.
+
+    Examples:
+        >>> await aany([0, 1, 2])
+        True
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    async for item in as_async(source):
+        if item:
+            return True
+    return False
+
+
+@overload
+async def asorted(
+    source: AnyIterable[C], /, *, key: None = None, reverse: bool = ...
+) -> list[C]: ...
+@overload
+async def asorted(
+    source: AnyIterable[T],
+    /,
+    *,
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+    reverse: bool = ...,
+) -> list[T]: ...
+async def asorted(
+    source: AnyIterable[Any],
+    /,
+    *,
+    key: Callable[[Any], Any] | None = None,
+    reverse: bool = False,
+) -> list[Any]:
+    """Return the items of *source* as a sorted list, as `sorted` does.
+
+    Examples:
+        >>> await asorted([3, 1, 2])
+        [1, 2, 3]
+        >>> await asorted(["bb", "a"], key=len, reverse=True)
+        ['bb', 'a']
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+        reverse: Whether the largest comes first.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    items = [item async for item in as_async(source)]
+    if key is None:
+        items.sort(reverse=reverse)
+        return items
+    plain: set[type] = set()
+    marks: list[Any] = []
+    for item in items:
+        mark = key(item)
+        marks.append(await mark if needs_await(mark, plain) else mark)
+    places = sorted(range(len(items)), key=marks.__getitem__, reverse=reverse)
+    return [items[place] for place in places]
+
+
+@overload
+async def afirst(source: AnyIterable[T], /) -> T: ...
+@overload
+async def afirst(source: AnyIterable[T], /, default: D) -> T | D: ...
+async def afirst(source: AnyIterable[Any], /, default: Any = _MISSING) -> Any:
+    """Return the first item of *source*, as `more_itertools.first` does.
+
+    It reads no other.
+
+    Examples:
+        >>> await afirst("abc")
+        'a'
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        default: What to return if there is no item.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+        ValueError: If there is no item and no *default*.
+    """
+    async for item in as_async(source):
+        return item
+    if default is _MISSING:
+        raise ValueError("afirst() of an empty source needs a default")
+    return default
+
+
+@overload
+async def alast(source: AnyIterable[T], /) -> T: ...
+@overload
+async def alast(source: AnyIterable[T], /, default: D) -> T | D: ...
+async def alast(source: AnyIterable[Any], /, default: Any = _MISSING) -> Any:
+    """Return the last item of *source*, as `more_itertools.last` does.
+
+    Examples:
+        >>> await alast("abc")
+        'c'
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        default: What to return if there is no item.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+        ValueError: If there is no item and no *default*.
+    """
+    found = default
+    async for item in as_async(source):
+        found = item
+    if found is _MISSING:
+        raise ValueError("alast() of an empty source needs a default")
+    return found
+
+
+@overload
+async def anth(source: AnyIterable[T], /, n: int, default: None = None) -> T | None: ...
+@overload
+async def anth(source: AnyIterable[T], /, n: int, default: D) -> T | D: ...
+async def anth(source: AnyIterable[Any], /, n: int, default: Any = None) -> Any:
+    """Return item *n* of *source*, from 0, as `more_itertools.nth` does.
+
+    It reads no item after it.
+
+    Examples:
+        >>> await anth("abc", 1)
+        'b'
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        n: Its number.
+        default: What to return if there are not so many.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+        ValueError: If *n* is no integer of at least 0.
+    """
+    left = position("n", n) or 0
+    async for item in as_async(source):
+        if not left:
+            return item
+        left -= 1
+    return default
+
+
+@overload
+async def afind(
+    predicate: None, source: AnyIterable[T | None], /, default: None = None
+) -> T | None: ...
+@overload
+async def afind(
+    predicate: None, source: AnyIterable[T | None], /, default: D
+) -> T | D: ...
+@overload
+async def afind(
+    predicate: Callable[[S], TypeGuard[T]], source: AnyIterable[S], /
+) -> T | None: ...
+@overload
+async def afind(
+    predicate: Callable[[S], TypeGuard[T]], source: AnyIterable[S], /, default: D
+) -> T | D: ...
+@overload
+async def afind(
+    predicate: Callable[[S], TypeIs[T]], source: AnyIterable[S], /
+) -> T | None: ...
+@overload
+async def afind(
+    predicate: Callable[[S], TypeIs[T]], source: AnyIterable[S], /, default: D
+) -> T | D: ...
+@overload
+async def afind(
+    predicate: Callable[[T], object], source: AnyIterable[T], /, default: None = None
+) -> T | None: ...
+@overload
+async def afind(
+    predicate: Callable[[T], object], source: AnyIterable[T], /, default: D
+) -> T | D: ...
+async def afind(
+    predicate: Callable[[Any], Any] | None,
+    source: AnyIterable[Any],
+    /,
+    default: Any = None,
+) -> Any:
+    """Return the first item of *source* for which *predicate* is true.
+
+    The twin of `more_itertools.first_true`, with the arguments of `afilter`. It
+    reads no item after the one that it finds.
+
+    Examples:
+        >>> await afind(str.isdigit, ["a", "1", "2"])
+        '1'
+
+    Args:
+        predicate: Takes an item; its result is awaited if it can be, and tested
+            for truth once. ``None`` tests the item itself.
+        source: Any iterable, sync or async. It is not closed.
+        default: What to return if there is none.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    plain: set[type] = set()
+    async for item in as_async(source):
+        result = item if predicate is None else predicate(item)
+        if predicate is not None and needs_await(result, plain):
+            result = await result
+        if result:
+            return item
+    return default
+
+
+async def alen(source: AnyIterable[object], /) -> int:
+    """Return how many items *source* gives, as `more_itertools.ilen` does.
+
+    Examples:
+        >>> await alen("abc")
+        3
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    count = 0
+    async for _ in as_async(source):
+        count += 1
+    return count

@@ -1,11 +1,11 @@
 """Operators that leave items out."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from operator import index
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from sys import maxsize
 from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar, overload
 
+from aiterkit._core.arguments import position
 from aiterkit._core.call import needs_await
 from aiterkit._core.source import (
     Opened,
@@ -18,6 +18,7 @@ from aiterkit._core.types import AnyIterable, TypeIs
 
 S = TypeVar("S")
 T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
 
 
 @overload
@@ -90,23 +91,206 @@ def afilter(
     )
 
 
-def _position(name: str, value: object) -> int | None:
-    """Return *value* as `itertools.islice` takes it.
+def afilterfalse(
+    predicate: Callable[[T], object] | None, source: AnyIterable[T], /
+) -> AsyncGenerator[T, None]:
+    """Give the items of *source* for which *predicate* is false, one at a time.
+
+        source                             1--a--2|
+        afilterfalse(str.isdigit, source)  ---a---|
+
+    Equal to ``(item async for item in source if not predicate(item))``, event for
+    event; with an async *predicate*, ``if not await predicate(item)``; with
+    ``None``, ``if not item``. The twin of `itertools.filterfalse`.
+
+    Examples:
+        >>> [word async for word in afilterfalse(str.isdigit, ["1", "a", "2"])]
+        ['a']
+
+    Args:
+        predicate: Takes an item; its result is awaited if it can be, and tested
+            for truth once. ``None`` tests the item itself.
+        source: Any iterable, sync or async. It is not closed.
 
     Raises:
-        ValueError: If it is neither ``None`` nor an integer from 0 to `sys.maxsize`.
+        TypeError: If *source* is not iterable, at the call.
     """
-    if value is None:
-        return None
-    try:
-        number = index(value)  # type: ignore[arg-type]  # it is what is asked
-    except TypeError:
-        number = -1
-    if not 0 <= number <= maxsize:
-        raise ValueError(
-            f"{name} must be None or an integer from 0 to sys.maxsize, not {value!r}"
+    if predicate is None:
+        return (item async for item in as_async(source) if not item)
+    plain: set[type] = set()
+    return (
+        item
+        async for item in as_async(source)
+        for result in (predicate(item),)
+        if not (
+            await result  # type: ignore[await-not-async]  # see needs_await
+            if type(result) is CoroutineType
+            or (type(result) not in plain and needs_await(result, plain))
+            else result
         )
-    return number
+    )
+
+
+def acompress(
+    data: AnyIterable[T], selectors: AnyIterable[object], /
+) -> AsyncGenerator[T, None]:
+    """Give the items of *data* whose partner in *selectors* is true.
+
+    The twin of `itertools.compress`: *data* is read first, then *selectors*, and
+    the shorter one ends it.
+
+    Examples:
+        >>> [letter async for letter in acompress("abc", [1, 0, 1])]
+        ['a', 'c']
+
+    Args:
+        data: Any iterable, sync or async. It is not closed.
+        selectors: Another; what it gives is tested for truth once.
+
+    Raises:
+        TypeError: If *data* or *selectors* is not iterable, at the call.
+    """
+    return _compress(open_async(data), open_async(selectors))
+
+
+async def _compress(
+    data: AsyncIterator[T], selectors: AsyncIterator[object]
+) -> AsyncGenerator[T, None]:
+    async for item in Opened(data):
+        try:
+            selector = await anext(selectors)
+        except StopAsyncIteration:
+            return
+        if selector:
+            yield item
+
+
+def atakewhile(
+    predicate: Callable[[T], object], source: AnyIterable[T], /
+) -> AsyncGenerator[T, None]:
+    """Give the items of *source* up to the first for which *predicate* is false.
+
+        source                           1--2--a--3|
+        atakewhile(str.isdigit, source)  1--2--|
+
+    The twin of `itertools.takewhile`: the item that ends it has been read, and is
+    given to nobody.
+
+    Examples:
+        >>> [word async for word in atakewhile(str.isdigit, ["1", "a", "2"])]
+        ['1']
+
+    Args:
+        predicate: Takes an item; its result is awaited if it can be, and tested
+            for truth once.
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return _take_while(predicate, open_async(source))
+
+
+async def _take_while(
+    predicate: Callable[[T], Any], iterator: AsyncIterator[T]
+) -> AsyncGenerator[T, None]:
+    plain: set[type] = set()
+    async for item in Opened(iterator):
+        result = predicate(item)
+        if not (await result if needs_await(result, plain) else result):
+            return
+        yield item
+
+
+def adropwhile(
+    predicate: Callable[[T], object], source: AnyIterable[T], /
+) -> AsyncGenerator[T, None]:
+    """Give the items of *source* from the first for which *predicate* is false.
+
+        source                           1--2--a--3|
+        adropwhile(str.isdigit, source)  ------a--3|
+
+    The twin of `itertools.dropwhile`: from there on *predicate* is not called.
+
+    Examples:
+        >>> [word async for word in adropwhile(str.isdigit, ["1", "a", "2"])]
+        ['a', '2']
+
+    Args:
+        predicate: Takes an item; its result is awaited if it can be, and tested
+            for truth once.
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return _drop_while(predicate, open_async(source))
+
+
+async def _drop_while(
+    predicate: Callable[[T], Any], iterator: AsyncIterator[T]
+) -> AsyncGenerator[T, None]:
+    plain: set[type] = set()
+    async for item in Opened(iterator):
+        result = predicate(item)
+        if not (await result if needs_await(result, plain) else result):
+            yield item
+            break
+    else:
+        return
+    async for item in Opened(iterator):
+        yield item
+
+
+@overload
+def aunique(source: AnyIterable[H], /, key: None = None) -> AsyncGenerator[H, None]: ...
+@overload
+def aunique(
+    source: AnyIterable[T], /, key: Callable[[T], Awaitable[Hashable] | Hashable]
+) -> AsyncGenerator[T, None]: ...
+def aunique(
+    source: AnyIterable[Any], /, key: Callable[[Any], Any] | None = None
+) -> AsyncGenerator[Any, None]:
+    """Give each item of *source* that was not there before, in order.
+
+        source           a--b--a--c|
+        aunique(source)  a--b-----c|
+
+    The twin of `more_itertools.unique_everseen`. It remembers all that it has
+    given: for an endless source, have a *key* with few values.
+
+    Examples:
+        >>> [letter async for letter in aunique("abac")]
+        ['a', 'b', 'c']
+        >>> [word async for word in aunique(["a", "A", "b"], key=str.lower)]
+        ['a', 'b']
+
+    Args:
+        source: Any iterable of hashable items, sync or async. It is not closed.
+        key: Takes an item and returns what is compared, which is hashable. It is
+            awaited if it can be. ``None`` takes the item itself.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call; if an item or its key is
+            not hashable, then.
+    """
+    return _unique(open_async(source), key)
+
+
+async def _unique(
+    iterator: AsyncIterator[T], key: Callable[[T], Any] | None
+) -> AsyncGenerator[T, None]:
+    seen: set[Any] = set()
+    plain: set[type] = set()
+    async for item in Opened(iterator):
+        mark: Any = item
+        if key is not None:
+            mark = key(item)
+            if needs_await(mark, plain):
+                mark = await mark
+        if mark not in seen:
+            seen.add(mark)
+            yield item
 
 
 @overload
@@ -148,9 +332,9 @@ def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T,
     if not 1 <= len(bounds) <= 3:  # noqa: PLR2004 - as slice() takes them
         raise TypeError(f"aislice() takes 1 to 3 bounds, not {len(bounds)}")
     first, last, *rest = (0, *bounds) if len(bounds) == 1 else bounds
-    start = _position("start", first) or 0
-    stop = _position("stop", last)
-    step = _position("step", rest[0]) if rest else None
+    start = position("start", first) or 0
+    stop = position("stop", last)
+    step = position("step", rest[0]) if rest else None
     if step == 0:
         raise ValueError("step must be at least 1, not 0")
     iterator = open_async(source)
@@ -177,12 +361,12 @@ async def _slice(
     end = max(start, stop)
     if not end:
         return
-    position = 0
+    here = 0
     wanted = start
     async for item in Opened(iterator):
-        if position == wanted:
+        if here == wanted:
             yield item
             wanted += step
-        position += 1
-        if position == end:
+        here += 1
+        if here == end:
             return

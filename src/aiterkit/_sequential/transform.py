@@ -1,17 +1,31 @@
 """Operators that give something for each item: one in, one or more out."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from itertools import count
-from operator import index
+from operator import add, index
 from types import CoroutineType
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
+from aiterkit._core.arguments import at_least
 from aiterkit._core.call import needs_await
-from aiterkit._core.source import as_async, as_iterable, is_async_iterable
+from aiterkit._core.source import (
+    Opened,
+    as_async,
+    as_iterable,
+    is_async_iterable,
+    open_async,
+)
 from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
+K = TypeVar("K")
+F = TypeVar("F")
 
 
 @overload
@@ -22,8 +36,38 @@ def amap(
 def amap(
     func: Callable[[T], Awaitable[R] | R], source: AnyIterable[T], /
 ) -> AsyncGenerator[R, None]: ...
+@overload
 def amap(
-    func: Callable[[Any], Any], source: AnyIterable[Any], /
+    func: Callable[[T1, T2], Awaitable[R]],
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    /,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[[T1, T2], Awaitable[R] | R],
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    /,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[[T1, T2, T3], Awaitable[R]],
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    /,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[[T1, T2, T3], Awaitable[R] | R],
+    source1: AnyIterable[T1],
+    source2: AnyIterable[T2],
+    source3: AnyIterable[T3],
+    /,
+) -> AsyncGenerator[R, None]: ...
+def amap(
+    func: Callable[..., Any], source: AnyIterable[Any], /, *more: AnyIterable[Any]
 ) -> AsyncGenerator[Any, None]:
     """Call *func* on each item of *source*, one at a time, in order.
 
@@ -35,17 +79,25 @@ def amap(
     never overlap, and the source waits while a call runs: for calls that
     overlap, see `concurrent_map`.
 
+    With *more* sources, *func* takes an item of each, as in `map`: they are read
+    one after the other, and the shortest one ends it.
+
     Examples:
         >>> [word async for word in amap(str.upper, ["a", "b"])]
         ['A', 'B']
+        >>> [number async for number in amap(pow, [2, 3], [5, 2])]
+        [32, 9]
 
     Args:
         func: Takes an item. What it returns is awaited if it can be.
         source: Any iterable, sync or async. It is not closed.
+        *more: Others.
 
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    if more:
+        return _map([open_async(each) for each in (source, *more)], func)
     plain: set[type] = set()
     if is_async_iterable(source):
         return (
@@ -63,6 +115,61 @@ def amap(
         else result
         for item in as_iterable(source)
         for result in (func(item),)
+    )
+
+
+async def _map(
+    iterators: list[AsyncIterator[Any]], func: Callable[..., Any]
+) -> AsyncGenerator[Any, None]:
+    plain: set[type] = set()
+    while True:
+        try:
+            items = [await anext(iterator) for iterator in iterators]
+        except StopAsyncIteration:
+            return
+        result = func(*items)
+        yield await result if needs_await(result, plain) else result
+
+
+@overload
+def astarmap(
+    func: Callable[[*Ts], Awaitable[R]],
+    source: AnyIterable[tuple[*Ts]],
+    /,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def astarmap(
+    func: Callable[[*Ts], Awaitable[R] | R],
+    source: AnyIterable[tuple[*Ts]],
+    /,
+) -> AsyncGenerator[R, None]: ...
+def astarmap(
+    func: Callable[..., Any], source: AnyIterable[tuple[Any, ...]], /
+) -> AsyncGenerator[Any, None]:
+    """Call *func* with each item of *source* as its arguments, as `itertools.starmap`.
+
+    Equal to ``(func(*item) async for item in source)``, event for event; with an
+    async *func*, to ``(await func(*item) async for item in source)``.
+
+    Examples:
+        >>> [number async for number in astarmap(pow, [(2, 5), (3, 2)])]
+        [32, 9]
+
+    Args:
+        func: Takes what is in an item. What it returns is awaited if it can be.
+        source: Any iterable of tuples, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    plain: set[type] = set()
+    return (
+        await result  # type: ignore[await-not-async]  # see needs_await
+        if type(result) is CoroutineType
+        or (type(result) not in plain and needs_await(result, plain))
+        else result
+        async for item in as_async(source)
+        for result in (func(*item),)
     )
 
 
@@ -84,3 +191,346 @@ def aenumerate(
     """
     numbers = count(index(start))
     return ((next(numbers), item) async for item in as_async(source))
+
+
+@overload
+def aaccumulate(
+    source: AnyIterable[T], /, func: None = None, *, initial: T | None = None
+) -> AsyncGenerator[T, None]: ...
+@overload
+def aaccumulate(
+    source: AnyIterable[T],
+    /,
+    func: Callable[[T, T], Awaitable[T] | T],
+    *,
+    initial: None = None,
+) -> AsyncGenerator[T, None]: ...
+@overload
+def aaccumulate(
+    source: AnyIterable[T],
+    /,
+    func: Callable[[R, T], Awaitable[R] | R],
+    *,
+    initial: R,
+) -> AsyncGenerator[R, None]: ...
+def aaccumulate(
+    source: AnyIterable[Any],
+    /,
+    func: Callable[[Any, Any], Any] | None = None,
+    *,
+    initial: Any = None,
+) -> AsyncGenerator[Any, None]:
+    """Give what *func* makes of the items so far, as `itertools.accumulate` does.
+
+    Examples:
+        >>> [total async for total in aaccumulate([1, 2, 3])]
+        [1, 3, 6]
+        >>> [top async for top in aaccumulate([3, 1, 4], max, initial=2)]
+        [2, 3, 3, 4]
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        func: Takes the result so far and an item. What it returns is awaited if it
+            can be. ``None`` adds them.
+        initial: The first result, unless it is ``None``; else the first item is.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return _accumulate(open_async(source), add if func is None else func, initial)
+
+
+async def _accumulate(
+    iterator: AsyncIterator[Any], func: Callable[[Any, Any], Any], total: Any
+) -> AsyncGenerator[Any, None]:
+    plain: set[type] = set()
+    if total is None:
+        try:
+            total = await anext(iterator)
+        except StopAsyncIteration:
+            return
+    yield total
+    async for item in Opened(iterator):
+        result = func(total, item)
+        total = await result if needs_await(result, plain) else result
+        yield total
+
+
+def apairwise(source: AnyIterable[T], /) -> AsyncGenerator[tuple[T, T], None]:
+    """Give each item of *source* together with the next, as `itertools.pairwise` does.
+
+    Examples:
+        >>> [pair async for pair in apairwise("abc")]
+        [('a', 'b'), ('b', 'c')]
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return _pairwise(open_async(source))
+
+
+async def _pairwise(iterator: AsyncIterator[T]) -> AsyncGenerator[tuple[T, T], None]:
+    try:
+        before = await anext(iterator)
+    except StopAsyncIteration:
+        return
+    async for item in Opened(iterator):
+        pair = (before, item)
+        before = item
+        yield pair
+
+
+def abatched(
+    source: AnyIterable[T], /, n: int, *, strict: bool = False
+) -> AsyncGenerator[tuple[T, ...], None]:
+    """Give the items of *source* in tuples of *n*, as `itertools.batched` does.
+
+    The last tuple may be shorter. For one that is given after some time in any case,
+    see `concurrent_batched`.
+
+    Examples:
+        >>> [batch async for batch in abatched("abcde", 2)]
+        [('a', 'b'), ('c', 'd'), ('e',)]
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        n: How many items a tuple has.
+        strict: Whether a shorter last tuple is an error.
+
+    Raises:
+        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        ValueError: If *n* is below 1, at the call; if *strict* and items are left at
+            the end, then.
+    """
+    return _batched(open_async(source), at_least(1, "n", n), strict)
+
+
+async def _batched(
+    iterator: AsyncIterator[T],
+    n: int,
+    strict: bool,  # noqa: FBT001 - an option no longer, here
+) -> AsyncGenerator[tuple[T, ...], None]:
+    batch: list[T] = []
+    async for item in Opened(iterator):
+        batch.append(item)
+        if len(batch) == n:
+            full = tuple(batch)
+            batch.clear()
+            yield full
+    if batch:
+        if strict:
+            raise ValueError(f"abatched() has a last batch of {len(batch)}, not {n}")
+        yield tuple(batch)
+
+
+@overload
+def awindowed(
+    source: AnyIterable[T], /, n: int, *, step: int = 1
+) -> AsyncGenerator[tuple[T | None, ...], None]: ...
+@overload
+def awindowed(
+    source: AnyIterable[T], /, n: int, fillvalue: F, step: int = 1
+) -> AsyncGenerator[tuple[T | F, ...], None]: ...
+def awindowed(
+    source: AnyIterable[Any], /, n: int, fillvalue: Any = None, step: int = 1
+) -> AsyncGenerator[tuple[Any, ...], None]:
+    """Give a window of *n* items that moves over *source* by *step*.
+
+    The twin of `more_itertools.windowed`: what is missing in the only window, or in
+    the last one, is *fillvalue*.
+
+    Examples:
+        >>> [window async for window in awindowed("abcd", 3)]
+        [('a', 'b', 'c'), ('b', 'c', 'd')]
+        >>> [window async for window in awindowed("abcd", 3, "-", step=2)]
+        [('a', 'b', 'c'), ('c', 'd', '-')]
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        n: How many items a window has.
+        fillvalue: What stands for an item that is missing.
+        step: How many items it moves.
+
+    Raises:
+        TypeError: If *source* is not iterable or *n* or *step* is no integer, at the
+            call.
+        ValueError: If *n* or *step* is below 1, at the call.
+    """
+    return _windowed(
+        open_async(source), at_least(1, "n", n), fillvalue, at_least(1, "step", step)
+    )
+
+
+async def _windowed(
+    iterator: AsyncIterator[Any], n: int, fillvalue: Any, step: int
+) -> AsyncGenerator[tuple[Any, ...], None]:
+    window: deque[Any] = deque(maxlen=n)
+    wanted = n
+    async for item in Opened(iterator):
+        window.append(item)
+        wanted -= 1
+        if not wanted:
+            yield tuple(window)
+            wanted = step
+    # A window that is not begun is not filled up: neither the first one, nor the
+    # next one if all that the step passes over is missing.
+    if window and wanted < (n if len(window) < n else min(n, step)):
+        window.extend([fillvalue] * wanted)
+        yield tuple(window)
+
+
+@overload
+def agroupby(
+    source: AnyIterable[T], /, key: None = None
+) -> AsyncGenerator[tuple[T, AsyncGenerator[T, None]], None]: ...
+@overload
+def agroupby(
+    source: AnyIterable[T], /, key: Callable[[T], Awaitable[K]]
+) -> AsyncGenerator[tuple[K, AsyncGenerator[T, None]], None]: ...
+@overload
+def agroupby(
+    source: AnyIterable[T], /, key: Callable[[T], Awaitable[K] | K]
+) -> AsyncGenerator[tuple[K, AsyncGenerator[T, None]], None]: ...
+def agroupby(
+    source: AnyIterable[Any], /, key: Callable[[Any], Any] | None = None
+) -> AsyncGenerator[tuple[Any, AsyncGenerator[Any, None]], None]:
+    """Give each run of items with equal keys: the key, and the items as a generator.
+
+    The twin of `itertools.groupby`, with its rules: the groups share the source, so
+    going on to the next one ends the one before.
+
+    Examples:
+        >>> async for size, words in agroupby(["ab", "cd", "e"], key=len):
+        ...     print(size, await acollect(words))
+        2 ['ab', 'cd']
+        1 ['e']
+
+    Args:
+        source: Any iterable, sync or async. It is not closed.
+        key: Takes an item. What it returns is awaited if it can be. ``None`` takes
+            the item itself.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return _Groups(open_async(source), key).groups()
+
+
+class _Groups(Generic[T]):
+    """The one reading point that all groups of a source share."""
+
+    def __init__(
+        self, iterator: AsyncIterator[T], key: Callable[[T], Any] | None
+    ) -> None:
+        self._iterator = iterator
+        self._key = key
+        self._plain: set[type] = set()
+        self._item: list[T] = []  # what was read and is in no group yet
+        self._item_key: Any = None
+        self._ended = False
+        self._group: object = None  # the token of the only one that may read
+
+    async def _step(self) -> bool:
+        """Read an item, and tell whether there was one."""
+        if self._ended:
+            return False
+        try:
+            item = await anext(self._iterator)
+        except StopAsyncIteration:
+            self._ended = True
+            return False
+        key: Any = item
+        if self._key is not None:
+            key = self._key(item)
+            if needs_await(key, self._plain):
+                key = await key
+        self._item_key = key
+        self._item = [item]
+        return True
+
+    async def groups(self) -> AsyncGenerator[tuple[Any, AsyncGenerator[T, None]], None]:
+        going_on = await self._step()
+        while going_on:
+            key = self._item_key
+            self._group = token = object()
+            yield key, self._items(key, token)
+            self._group = None
+            while going_on and _same(key, self._item_key):
+                going_on = await self._step()
+
+    async def _items(self, key: Any, token: object) -> AsyncGenerator[T, None]:
+        while self._group is token:
+            if not (self._item or await self._step()):
+                return
+            if not _same(key, self._item_key):
+                return
+            yield self._item.pop()
+
+
+def _same(key: object, other: object) -> bool:
+    """Compare as containers do: a NaN is in its own group."""
+    return key is other or bool(key == other)
+
+
+@overload
+def aflat_map(
+    func: Callable[[T], Awaitable[AnyIterable[R]]], source: AnyIterable[T], /
+) -> AsyncGenerator[R, None]: ...
+@overload
+def aflat_map(
+    func: Callable[[T], AnyIterable[R]], source: AnyIterable[T], /
+) -> AsyncGenerator[R, None]: ...
+def aflat_map(
+    func: Callable[[Any], Any], source: AnyIterable[Any], /
+) -> AsyncGenerator[Any, None]:
+    """Give the items of each source that *func* makes of an item of *source*.
+
+    Equal to ``(y async for x in source async for y in func(x))``, event for event.
+    For inner sources that are read together, see `concurrent_flat_map`.
+
+    Examples:
+        >>> [letter async for letter in aflat_map(str.upper, ["ab", "c"])]
+        ['A', 'B', 'C']
+
+    Args:
+        func: Takes an item and returns an iterable, sync or async, or something to
+            await that gives one.
+        source: Any iterable, sync or async. It is not closed, nor are the inner ones.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    plain: set[type] = set()
+    return (
+        item
+        async for outer in as_async(source)
+        for result in (func(outer),)
+        async for item in as_async(
+            await result  # type: ignore[await-not-async]  # see needs_await
+            if not is_async_iterable(result) and needs_await(result, plain)
+            else result
+        )
+    )
+
+
+def aflatten(source: AnyIterable[AnyIterable[T]], /) -> AsyncGenerator[T, None]:
+    """Give the items of each source in *source*, one source after the other.
+
+    Equal to ``(y async for x in source async for y in x)``, event for event; the
+    twin of `itertools.chain.from_iterable`.
+
+    Examples:
+        >>> [letter async for letter in aflatten(["ab", "c"])]
+        ['a', 'b', 'c']
+
+    Args:
+        source: Any iterable of iterables, sync or async all of them. It is not
+            closed, nor are the inner ones.
+
+    Raises:
+        TypeError: If *source* is not iterable, at the call.
+    """
+    return (item async for inner in as_async(source) async for item in as_async(inner))

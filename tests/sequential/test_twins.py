@@ -1,0 +1,490 @@
+"""An operator that is no comprehension does as its twin, step by step."""
+
+import functools
+import itertools
+import operator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import more_itertools
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import aiterkit as ak
+
+from .twins import (
+    AsyncCounting,
+    Counting,
+    Function,
+    Items,
+    SyncCounting,
+    Trace,
+    async_result,
+    async_trace,
+    finish,
+    outcome,
+    sync_result,
+    sync_trace,
+)
+
+STEPS = 12
+
+values = st.integers(-2, 3)
+hows = st.lists(
+    st.sampled_from(["plain", "async", "suspending"]), min_size=1, max_size=3
+).map(tuple)
+
+
+def sources(item: st.SearchStrategy[Any] = values) -> st.SearchStrategy[Items]:
+    return st.builds(
+        Items,
+        items=st.lists(item, max_size=7).map(tuple),
+        fails_at=st.sampled_from([99] * 7 + [0, 1, 2, 3, 4]),
+        kind=st.sampled_from(["async", "suspending", "sync"]),
+    )
+
+
+@dataclass(frozen=True)
+class Twin:
+    """An operator and its twin; each is called with the sources, then the options."""
+
+    ours: Callable[..., Any]
+    theirs: Callable[..., Any]
+    sources: st.SearchStrategy[list[Items]]
+    options: st.SearchStrategy[tuple[Any, ...]] = st.just(())
+    func: Callable[..., Any] | None = None
+    """What both call, noting it; it is their last argument then."""
+
+
+def many(most: int, item: st.SearchStrategy[Any] = values) -> Any:
+    return st.lists(sources(item), max_size=most)
+
+
+def one(item: st.SearchStrategy[Any] = values) -> Any:
+    return sources(item).map(lambda source: [source])
+
+
+def two(item: st.SearchStrategy[Any] = values) -> Any:
+    return st.lists(sources(item), min_size=2, max_size=2)
+
+
+def batched(source: Iterable[Any], n: int, strict: bool) -> Iterator[tuple[Any, ...]]:  # noqa: FBT001
+    # The standard library has it since 3.12, and strict since 3.13.
+    return more_itertools.batched(source, n, strict=strict)
+
+
+bounds = st.one_of(
+    st.tuples(st.none() | st.integers(-1, 7)),
+    st.tuples(*[st.none() | st.integers(-1, 7)] * 2),
+    st.tuples(*[st.none() | st.integers(-1, 4)] * 3),
+)
+small = st.integers(0, 4)
+odd = lambda number: number % 2  # noqa: E731 - a key as people write one
+
+ITERATORS = {
+    "amap of many": Twin(
+        lambda *a: ak.amap(a[-1], *a[:-1]),
+        lambda *a: map(a[-1], *a[:-1]),
+        st.lists(sources(), min_size=1, max_size=3),
+        func=lambda *items: sum(items),
+    ),
+    "astarmap": Twin(
+        lambda s, f: ak.astarmap(f, s),
+        lambda s, f: itertools.starmap(f, s),
+        one(st.tuples(values, values)),
+        func=operator.sub,
+    ),
+    "aenumerate": Twin(ak.aenumerate, enumerate, one(), st.tuples(values)),
+    "aaccumulate": Twin(
+        lambda s, i, f: ak.aaccumulate(s, f, initial=i),
+        lambda s, i, f: itertools.accumulate(s, f, initial=i),
+        one(),
+        st.tuples(st.none() | values),
+        operator.sub,
+    ),
+    "aaccumulate by adding": Twin(ak.aaccumulate, itertools.accumulate, one()),
+    "apairwise": Twin(ak.apairwise, itertools.pairwise, one()),
+    "abatched": Twin(
+        lambda s, n, strict: ak.abatched(s, n, strict=strict),
+        batched,
+        one(),
+        st.tuples(small, st.booleans()),
+    ),
+    "awindowed": Twin(
+        lambda s, n, fill, step: ak.awindowed(s, n, fill, step),
+        more_itertools.windowed,
+        one(),
+        st.tuples(small, st.sampled_from([None, "-"]), small),
+    ),
+    "aflat_map": Twin(
+        lambda s, f: ak.aflat_map(f, s),
+        lambda s, f: itertools.chain.from_iterable(map(f, s)),
+        one(),
+        func=range,
+    ),
+    "aflatten": Twin(
+        ak.aflatten,
+        itertools.chain.from_iterable,
+        one(st.sampled_from([(), (1,), (2, 3), 4])),
+    ),
+    "afilter": Twin(
+        lambda s, f: ak.afilter(f, s), lambda s, f: filter(f, s), one(), func=odd
+    ),
+    "afilterfalse": Twin(
+        lambda s, f: ak.afilterfalse(f, s),
+        lambda s, f: itertools.filterfalse(f, s),
+        one(),
+        func=odd,
+    ),
+    "afilterfalse of None": Twin(
+        lambda s: ak.afilterfalse(None, s),
+        lambda s: itertools.filterfalse(None, s),
+        one(),
+    ),
+    "acompress": Twin(ak.acompress, itertools.compress, two()),
+    "aislice": Twin(ak.aislice, itertools.islice, one(), bounds),
+    "atakewhile": Twin(
+        lambda s, f: ak.atakewhile(f, s),
+        lambda s, f: itertools.takewhile(f, s),
+        one(),
+        func=odd,
+    ),
+    "adropwhile": Twin(
+        lambda s, f: ak.adropwhile(f, s),
+        lambda s, f: itertools.dropwhile(f, s),
+        one(),
+        func=odd,
+    ),
+    "aunique": Twin(
+        lambda s, f: ak.aunique(s, f),
+        more_itertools.unique_everseen,
+        one(),
+        func=odd,
+    ),
+    "aunique without a key": Twin(
+        ak.aunique,
+        more_itertools.unique_everseen,
+        one(st.sampled_from([1, 1.0, "a", [], None])),
+    ),
+    "achain": Twin(ak.achain, itertools.chain, many(3)),
+    "azip": Twin(ak.azip, zip, many(3)),
+    "azip, strict": Twin(
+        lambda *s: ak.azip(*s, strict=True), lambda *s: zip(*s, strict=True), many(4)
+    ),
+    "azip_longest": Twin(
+        lambda *s: ak.azip_longest(*s, fillvalue="-"),
+        lambda *s: itertools.zip_longest(*s, fillvalue="-"),
+        many(3),
+    ),
+    "acycle": Twin(ak.acycle, itertools.cycle, one()),
+}
+
+numbers = st.one_of(
+    st.integers(-3, 3),
+    st.booleans(),
+    st.sampled_from([2**62, 2**63, -(2**63), 2**70, Fraction(1, 3), 1j, -0.0, 1e16]),
+    st.floats(),
+)
+starts = st.sampled_from(
+    [0, 0, 0, -0.0, 0.1, 1e16, 2**63 - 1, "", b"", [1], Fraction(1)]
+)
+
+RESULTS = {
+    "acollect": Twin(ak.acollect, list, one()),
+    "acollect into a tuple": Twin(lambda s: ak.acollect(s, into=tuple), tuple, one()),
+    "acollect into a set": Twin(lambda s: ak.acollect(s, into=set), set, one()),
+    "acollect into a dict": Twin(
+        lambda s: ak.acollect(s, into=dict), dict, one(st.tuples(values, values))
+    ),
+    "acollect into what is called": Twin(
+        lambda s, f: ak.acollect(s, into=f), lambda s, f: f(list(s)), one(), func=len
+    ),
+    "areduce": Twin(
+        lambda s, f: ak.areduce(f, s),
+        lambda s, f: functools.reduce(f, s),
+        one(),
+        func=operator.sub,
+    ),
+    "areduce with initial": Twin(
+        lambda s, i, f: ak.areduce(f, s, i),
+        lambda s, i, f: functools.reduce(f, s, i),
+        one(),
+        st.tuples(values),
+        operator.sub,
+    ),
+    "asum": Twin(ak.asum, sum, one(numbers)),
+    "asum of floats": Twin(ak.asum, sum, one(st.floats(-1e16, 1e16))),
+    "asum with start": Twin(ak.asum, sum, one(numbers), st.tuples(starts)),
+    "amin": Twin(ak.amin, min, one()),
+    "amin of what may not compare": Twin(
+        ak.amin, min, one(st.sampled_from([1, 2, "a"]))
+    ),
+    "amin with key": Twin(
+        lambda s, f: ak.amin(s, key=f), lambda s, f: min(s, key=f), one(), func=odd
+    ),
+    "amin with default": Twin(
+        lambda s: ak.amin(s, default="-"), lambda s: min(s, default="-"), one()
+    ),
+    "amax": Twin(ak.amax, max, one()),
+    "amax with key": Twin(
+        lambda s, f: ak.amax(s, key=f), lambda s, f: max(s, key=f), one(), func=odd
+    ),
+    "amax with default": Twin(
+        lambda s, f: ak.amax(s, key=f, default=None),
+        lambda s, f: max(s, key=f, default=None),
+        one(),
+        func=odd,
+    ),
+    "aall": Twin(ak.aall, all, one()),
+    "aany": Twin(ak.aany, any, one()),
+    "asorted": Twin(
+        lambda s, r: ak.asorted(s, reverse=r),
+        lambda s, r: sorted(s, reverse=r),
+        one(),
+        st.tuples(st.booleans()),
+    ),
+    "asorted with key": Twin(
+        lambda s, r, f: ak.asorted(s, key=f, reverse=r),
+        lambda s, r, f: sorted(s, key=f, reverse=r),
+        one(),
+        st.tuples(st.booleans()),
+        odd,
+    ),
+    "afirst": Twin(ak.afirst, more_itertools.first, one()),
+    "afirst with default": Twin(
+        ak.afirst, more_itertools.first, one(), st.tuples(st.none())
+    ),
+    "alast": Twin(ak.alast, more_itertools.last, one()),
+    "alast with default": Twin(
+        ak.alast, more_itertools.last, one(), st.tuples(st.none())
+    ),
+    "anth": Twin(
+        ak.anth, more_itertools.nth, one(), st.tuples(st.integers(-1, 4), values)
+    ),
+    "afind": Twin(
+        lambda s, d, f: ak.afind(f, s, d),
+        lambda s, d, f: more_itertools.first_true(s, d, f),
+        one(),
+        st.tuples(st.none() | values),
+        odd,
+    ),
+    "afind of None": Twin(
+        lambda s: ak.afind(None, s), more_itertools.first_true, one()
+    ),
+    "alen": Twin(ak.alen, more_itertools.ilen, one()),
+}
+
+
+def compare(
+    twin: Twin,
+    trace: Callable[..., Trace],
+    other: Callable[..., Trace],
+    *steps: int,
+    examples: int = 150,
+) -> None:
+    @given(twin.sources, twin.options, hows, st.sampled_from([99] * 5 + [0, 1, 2]))
+    @settings(max_examples=examples, deadline=None)
+    def judged(
+        scripts: list[Items], options: tuple[Any, ...], how: Any, fails_at: int
+    ) -> None:
+        ours = theirs = None
+        more, other_more = options, options
+        if twin.func is not None:
+            ours = Function(twin.func, fails_at, how)
+            theirs = Function(twin.func, fails_at)
+            more, other_more = (*options, ours), (*options, theirs)
+        got = trace(lambda *s: twin.ours(*s, *more), scripts, *steps)
+        wanted = other(lambda *s: twin.theirs(*s, *other_more), scripts, *steps)
+        assert got == pruned(wanted, got)
+        if ours is not None and theirs is not None:
+            assert ours.calls == theirs.calls
+
+    judged()
+
+
+def pruned(wanted: Trace, got: Trace) -> Trace:
+    """Bad arguments may be found at the call, where the twin is a generator."""
+    if got and got[0][0] == "error" and len(got[0]) == 2:
+        return [wanted[0][:2]]
+    return wanted
+
+
+@pytest.mark.parametrize("twin", ITERATORS.values(), ids=ITERATORS.keys())
+def test_it_steps_as_its_twin_does(twin: Twin) -> None:
+    compare(twin, async_trace, sync_trace, STEPS)
+
+
+@pytest.mark.parametrize("twin", RESULTS.values(), ids=RESULTS.keys())
+def test_it_returns_what_its_twin_does(twin: Twin) -> None:
+    compare(twin, async_result, sync_result)
+
+
+@given(
+    sources(),
+    hows,
+    st.booleans(),
+    st.lists(st.sampled_from(["next", "item", "item", "old item"]), max_size=12),
+)
+@settings(deadline=None)
+def test_agroupby_steps_as_its_twin_does(
+    script: Items,
+    how: Any,
+    with_key: bool,
+    moves: list[str],  # noqa: FBT001
+) -> None:
+    ours = Function(odd, 99, how) if with_key else None
+    theirs = Function(odd) if with_key else None
+    source: Counting[Any] = (SyncCounting if script.kind == "sync" else AsyncCounting)(
+        script
+    )
+    twin = SyncCounting[Any](script)
+    made: Any = ak.agroupby(source, ours)  # type: ignore[arg-type]
+    other: Any = itertools.groupby(twin, theirs)
+    groups: list[Any] = []
+    others: list[Any] = []
+    for move in moves:
+        if move == "next":
+            event = outcome(
+                lambda: groups.append(finish(anext(made))), StopAsyncIteration
+            )
+            wanted = outcome(lambda: others.append(next(other)), StopIteration)
+            if groups and others:
+                assert groups[-1][0] == others[-1][0]
+        elif len(groups) > (move == "old item"):
+            place = -2 if move == "old item" else -1
+            event = outcome(lambda: finish(anext(groups[place][1])), StopAsyncIteration)
+            wanted = outcome(lambda: next(others[place][1]), StopIteration)
+        else:
+            continue
+        assert (*event, source.read) == (*wanted, twin.read)
+        if event[0] == "error":
+            break  # what comes after an error is not the twin's
+
+
+@given(sources(), st.integers(0, 3), st.lists(st.integers(0, 2), max_size=20))
+@settings(deadline=None)
+def test_atee_steps_as_its_twin_does(script: Items, n: int, moves: list[int]) -> None:
+    source: Counting[Any] = (SyncCounting if script.kind == "sync" else AsyncCounting)(
+        script
+    )
+    twin = SyncCounting[Any](script)
+    made, others = ak.atee(source, n), itertools.tee(twin, n)
+    assert len(made) == len(others)
+    ended = False
+    for move in moves:
+        if move < n and not ended:
+            event = outcome(lambda: finish(anext(made[move])), StopAsyncIteration)
+            wanted = outcome(lambda: next(others[move]), StopIteration)
+            assert (*event, source.read) == (*wanted, twin.read)
+            # Once at the end, the twin asks again, and ends cleanly after an error.
+            ended = event[0] != "value"
+
+
+class Odd:
+    def __index__(self) -> int:
+        return 2
+
+
+BAD: list[Any] = [
+    ("aenumerate", ([], 1.5), enumerate),
+    ("aenumerate", ([], "a"), enumerate),
+    ("aenumerate", (1,), enumerate),
+    ("aislice", ([],), itertools.islice),
+    ("aislice", ([], 1, 2, 3, 4), itertools.islice),
+    ("aislice", ([], "a"), itertools.islice),
+    ("aislice", ([], 1.5), itertools.islice),
+    ("aislice", ([], -1), itertools.islice),
+    ("aislice", ([], sys.maxsize + 1), itertools.islice),
+    ("aislice", ([], 0, 1, 0), itertools.islice),
+    ("aislice", ([], 0, 1, -1), itertools.islice),
+    ("aislice", ([], 0, 1, "a"), itertools.islice),
+    ("aislice", (1, 1), itertools.islice),
+    ("achain", (1,), lambda *a: list(itertools.chain(*a))),
+    ("azip", ([], 1), zip),
+    ("azip_longest", ([], 1), itertools.zip_longest),
+    ("acycle", (1,), itertools.cycle),
+    ("atee", ([], -1), itertools.tee),
+    ("atee", ([], "a"), itertools.tee),
+    ("atee", (1,), itertools.tee),
+    ("apairwise", (1,), itertools.pairwise),
+    ("aaccumulate", (1,), itertools.accumulate),
+    ("agroupby", (1,), itertools.groupby),
+    ("amap", (str, 1), map),
+    ("amap", (str,), map),
+    ("astarmap", (str, 1), itertools.starmap),
+    ("afilter", (None, 1), filter),
+    ("afilter", (str, 1), filter),
+    ("afilterfalse", (str, 1), itertools.filterfalse),
+    ("acompress", ([], 1), itertools.compress),
+    ("acompress", (1, []), itertools.compress),
+    ("atakewhile", (str, 1), itertools.takewhile),
+    ("adropwhile", (str, 1), itertools.dropwhile),
+    ("aunique", (1,), lambda s: list(more_itertools.unique_everseen(s))),
+    ("aflatten", (1,), itertools.chain.from_iterable),
+    ("abatched", ([], 0), lambda *a: list(more_itertools.batched(*a))),
+    ("abatched", ([], -1), lambda *a: list(more_itertools.batched(*a))),
+    ("abatched", ([1], "a"), lambda *a: list(more_itertools.batched(*a))),
+    ("awindowed", ([1], 0), lambda *a: list(more_itertools.windowed(*a))),
+    ("awindowed", ([1], "a"), lambda *a: list(more_itertools.windowed(*a))),
+    ("awindowed", ([1], 1, 0, 0), lambda *a: list(more_itertools.windowed(*a))),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "twin"), BAD, ids=[f"{row[0]}{row[1]}" for row in BAD]
+)
+def test_a_bad_argument_is_the_twins_error_at_the_call(
+    name: str, args: tuple[Any, ...], twin: Callable[..., Any]
+) -> None:
+    with pytest.raises((TypeError, ValueError)) as wanted:
+        twin(*args)
+    with pytest.raises(wanted.type):
+        getattr(ak, name)(*args)
+
+
+BAD_RESULTS: list[Any] = [
+    ("acollect", (1,), list),
+    ("areduce", (max, 1), functools.reduce),
+    ("areduce", (max, []), functools.reduce),
+    ("asum", (1,), sum),
+    ("asum", (["a"], ""), sum),
+    ("asum", ([b"a"], b""), sum),
+    ("asum", ([b"a"], bytearray()), sum),
+    ("asum", (["a"],), sum),
+    ("amin", (1,), min),
+    ("amin", ([],), min),
+    ("amax", ([],), max),
+    ("aall", (1,), all),
+    ("aany", (1,), any),
+    ("asorted", (1,), sorted),
+    ("asorted", ([1, "a"],), sorted),
+    ("afirst", (1,), more_itertools.first),
+    ("afirst", ([],), more_itertools.first),
+    ("alast", ([],), more_itertools.last),
+    ("anth", ([], -1), more_itertools.nth),
+    ("anth", ([], "a"), more_itertools.nth),
+    ("alen", (1,), more_itertools.ilen),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "twin"),
+    BAD_RESULTS,
+    ids=[f"{row[0]}{row[1]}" for row in BAD_RESULTS],
+)
+def test_a_bad_argument_is_the_twins_error_when_it_runs(
+    name: str, args: tuple[Any, ...], twin: Callable[..., Any]
+) -> None:
+    with pytest.raises((TypeError, ValueError)) as wanted:
+        twin(*args)
+    made = getattr(ak, name)(*args)
+    with pytest.raises(wanted.type):
+        finish(made)
+
+
+def test_an_index_is_an_integer_too() -> None:
+    assert finish(ak.acollect(ak.aislice("abc", Odd()))) == ["a", "b"]  # type: ignore[call-overload]
+    assert finish(ak.acollect(ak.abatched("abc", Odd()))) == [("a", "b"), ("c",)]  # type: ignore[arg-type]

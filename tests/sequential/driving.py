@@ -265,7 +265,7 @@ class Lift:
 
 def lifted(source: Any) -> Any:
     """Return *source* as the native comprehension needs it."""
-    return Lift(source) if isinstance(source, SyncSource) else source
+    return source if isinstance(source, AsyncSource) else Lift(source)
 
 
 class World:

@@ -1,6 +1,7 @@
 """Operators that look at the clock, still one thing at a time."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from math import inf
 from typing import TypeVar
 
 from aiterkit._core.arguments import positive
@@ -78,11 +79,9 @@ def apaced(source: AnyIterable[T], /, per_second: float) -> AsyncGenerator[T, No
 
 
 async def _pace(iterator: AsyncIterator[T], gap: float) -> AsyncGenerator[T, None]:
-    due: float | None = None
+    due = -inf
     async for item in Opened(iterator):
-        time = now()
-        if due is not None and time < due:
+        if now() < due:
             await sleep_until(due)
-            time = due
+        due = now() + gap
         yield item
-        due = max(time, now()) + gap  # what counts is when it was given

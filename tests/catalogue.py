@@ -1,0 +1,85 @@
+"""Every public operator, and how it is used over a source of small integers.
+
+The tests of closing, leaving and leaking run over all of it.
+"""
+
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import aiterkit as ak
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One public name."""
+
+    name: str
+    kind: Literal["operator", "result", "block"]
+    """Read with ``async for``, awaited, or entered with ``async with``."""
+    use: Callable[[AsyncIterable[int]], Any]
+    closes: bool = False
+    """Whether it closes its source when it is left."""
+    loop: bool = False
+    """Whether it needs a running event loop."""
+
+
+class _Made:
+    """Items of another kind, made of those of *source* without a generator."""
+
+    def __init__(self, source: AsyncIterable[int]) -> None:
+        self.iterator = aiter(source)
+
+    def __aiter__(self) -> Self:
+        return self
+
+
+class _Zeros(_Made):
+    async def __anext__(self) -> int:
+        return 0 * await anext(self.iterator)
+
+
+class _Pairs(_Made):
+    async def __anext__(self) -> tuple[int, int]:
+        return (await anext(self.iterator), 0)
+
+
+ENTRIES = (
+    Entry("aaccumulate", "operator", ak.aaccumulate),
+    Entry("aall", "result", ak.aall),
+    Entry("aany", "result", lambda s: ak.aany(_Zeros(s))),
+    Entry("abatched", "operator", lambda s: ak.abatched(s, 1)),
+    Entry("achain", "operator", lambda s: ak.achain(s, [9])),
+    Entry("acollect", "result", ak.acollect),
+    Entry("acompress", "operator", lambda s: ak.acompress(s, [1] * 99)),
+    Entry("acycle", "operator", ak.acycle),
+    Entry("adropwhile", "operator", lambda s: ak.adropwhile(lambda n: n > 9, s)),
+    Entry("aenumerate", "operator", ak.aenumerate),
+    Entry("afilter", "operator", lambda s: ak.afilter(None, s)),
+    Entry("afilterfalse", "operator", lambda s: ak.afilterfalse(lambda n: n > 9, s)),
+    Entry("afind", "result", lambda s: ak.afind(lambda n: n > 9, s)),
+    Entry("afirst", "result", ak.afirst),
+    Entry("aflat_map", "operator", lambda s: ak.aflat_map(lambda n: [n, n], s)),
+    Entry("aflatten", "operator", lambda s: ak.aflatten([s])),
+    Entry("agroupby", "operator", ak.agroupby),
+    Entry("aislice", "operator", lambda s: ak.aislice(s, 0, None, 1)),
+    Entry("alast", "result", ak.alast),
+    Entry("alen", "result", ak.alen),
+    Entry("amap", "operator", lambda s: ak.amap(str, s)),
+    Entry("amax", "result", ak.amax),
+    Entry("amin", "result", ak.amin),
+    Entry("anth", "result", lambda s: ak.anth(s, 9)),
+    Entry("apaced", "operator", lambda s: ak.apaced(s, 1), loop=True),
+    Entry("apairwise", "operator", ak.apairwise),
+    Entry("areduce", "result", lambda s: ak.areduce(max, s)),
+    Entry("asorted", "result", ak.asorted),
+    Entry("astarmap", "operator", lambda s: ak.astarmap(max, _Pairs(s))),
+    Entry("asum", "result", ak.asum),
+    Entry("atakewhile", "operator", lambda s: ak.atakewhile(lambda n: n < 9, s)),
+    Entry("atee", "operator", lambda s: ak.atee(s)[0]),
+    Entry("atimeout", "operator", lambda s: ak.atimeout(s, 99), loop=True),
+    Entry("aunique", "operator", ak.aunique),
+    Entry("awindowed", "operator", lambda s: ak.awindowed(s, 1)),
+    Entry("azip", "operator", lambda s: ak.azip(s, [1] * 99)),
+    Entry("azip_longest", "operator", lambda s: ak.azip_longest(s, [1])),
+)

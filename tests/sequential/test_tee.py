@@ -1,0 +1,91 @@
+"""`atee` in many tasks."""
+
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+import pytest
+
+import aiterkit as ak
+from aiterkit.testing import ProbeError, SourceProbe
+
+
+async def test_branches_in_many_tasks_lose_nothing_and_read_one_at_a_time() -> None:
+    source = SourceProbe(range(20), gap=1)
+    found: list[list[int]] = []
+
+    async def reader(branch: Any, seconds: float) -> None:
+        items: list[int] = []
+        async for item in branch:
+            items.append(item)
+            await anyio.sleep(seconds)
+        found.append(items)
+
+    async with anyio.create_task_group() as tasks:
+        for number, branch in enumerate(ak.atee(source, 4)):
+            tasks.start_soon(reader, branch, number * 0.7)
+    assert found == [list(range(20))] * 4
+    source.assert_well_used()
+    source.assert_never_closed()
+
+
+async def test_every_branch_raises_the_error_of_the_source_at_its_place() -> None:
+    source = SourceProbe("abc", gap=1, fail_at=2)
+    found: list[str] = []
+
+    async def reader(branch: Any) -> None:
+        got = ""
+        with pytest.raises(ProbeError):
+            async for item in branch:
+                got += item
+        with pytest.raises(StopAsyncIteration):
+            await anext(branch)
+        found.append(got)
+
+    branches = ak.atee(source, 3)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader, branches[0])
+        tasks.start_soon(reader, branches[1])
+    await reader(branches[2])
+    assert found == ["ab"] * 3
+    source.assert_well_used()
+
+
+async def test_a_cancelled_reader_hands_the_source_on() -> None:
+    source = SourceProbe("ab", gap=[2, 1, 1])
+    first, second = ak.atee(source)
+    found: list[str] = []
+
+    async def impatient() -> None:
+        with anyio.move_on_after(1):
+            await anext(first)
+
+    async def patient() -> None:
+        found.extend([item async for item in second])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(impatient)
+        await anyio.sleep(0.5)
+        tasks.start_soon(patient)
+    assert found == ["a", "b"]
+    source.assert_well_used()
+
+
+async def test_a_cancelled_waiter_disturbs_nobody() -> None:
+    first, second = ak.atee(SourceProbe("a", gap=3))
+
+    async def waiter() -> None:
+        with anyio.move_on_after(1):
+            await anext(second)
+
+    async with aclosing(first), anyio.create_task_group() as tasks:
+        tasks.start_soon(waiter)
+        assert await anext(first) == "a"
+
+
+async def test_an_ended_branch_holds_no_items() -> None:
+    first, second = ak.atee([object(), object()])
+    assert len([item async for item in first]) == 2
+    await second.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(second)

@@ -34,13 +34,12 @@ async def test_every_branch_raises_the_error_of_the_source_at_its_place() -> Non
     found: list[str] = []
 
     async def reader(branch: Any) -> None:
-        got = ""
+        got: list[str] = []
         with pytest.raises(ProbeError):
-            async for item in branch:
-                got += item
+            await ak.acollect(ak.amap(got.append, branch))
         with pytest.raises(StopAsyncIteration):
             await anext(branch)
-        found.append(got)
+        found.append("".join(got))
 
     branches = ak.atee(source, 3)
     async with anyio.create_task_group() as tasks:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import more_itertools
@@ -26,6 +27,7 @@ from .twins import (
     SyncCounting,
     Trace,
     async_result,
+    async_step,
     async_trace,
     finish,
     outcome,
@@ -50,6 +52,9 @@ def sources(item: st.SearchStrategy[Any] = values) -> st.SearchStrategy[Items]:
     )
 
 
+_NO_OPTIONS: st.SearchStrategy[tuple[Any, ...]] = st.just(())
+
+
 @dataclass(frozen=True)
 class Twin:
     """An operator and its twin; each is called with the sources, then the options."""
@@ -57,7 +62,7 @@ class Twin:
     ours: Callable[..., Any]
     theirs: Callable[..., Any]
     sources: st.SearchStrategy[list[Items]]
-    options: st.SearchStrategy[tuple[Any, ...]] = st.just(())
+    options: st.SearchStrategy[tuple[Any, ...]] = _NO_OPTIONS
     func: Callable[..., Any] | None = None
     """What both call, noting it; it is their last argument then."""
 
@@ -117,7 +122,7 @@ ITERATORS = {
         st.tuples(small, st.booleans()),
     ),
     "awindowed": Twin(
-        lambda s, n, fill, step: ak.awindowed(s, n, fill, step),
+        ak.awindowed,
         more_itertools.windowed,
         one(),
         st.tuples(small, st.sampled_from([None, "-"]), small),
@@ -162,7 +167,7 @@ ITERATORS = {
         func=odd,
     ),
     "aunique": Twin(
-        lambda s, f: ak.aunique(s, f),
+        ak.aunique,
         more_itertools.unique_everseen,
         one(),
         func=odd,
@@ -269,7 +274,7 @@ RESULTS = {
     ),
     "afind": Twin(
         lambda s, d, f: ak.afind(f, s, d),
-        lambda s, d, f: more_itertools.first_true(s, d, f),
+        more_itertools.first_true,
         one(),
         st.tuples(st.none() | values),
         odd,
@@ -335,7 +340,7 @@ def test_it_returns_what_its_twin_does(twin: Twin) -> None:
 def test_agroupby_steps_as_its_twin_does(
     script: Items,
     how: Any,
-    with_key: bool,
+    with_key: bool,  # noqa: FBT001 - drawn
     moves: list[str],
 ) -> None:
     ours: Any = Function(odd, 99, how) if with_key else None
@@ -356,8 +361,8 @@ def test_agroupby_steps_as_its_twin_does(
                 assert groups[-1][0] == others[-1][0]
         elif len(groups) > (move == "old item"):
             place = -2 if move == "old item" else -1
-            event = outcome(lambda: finish(anext(groups[place][1])), StopAsyncIteration)
-            wanted = outcome(lambda: next(others[place][1]), StopIteration)
+            event = outcome(async_step(groups[place][1]), StopAsyncIteration)
+            wanted = outcome(partial(next, others[place][1]), StopIteration)
         else:
             continue
         assert (*event, source.read) == (*wanted, twin.read)
@@ -376,8 +381,8 @@ def test_atee_steps_as_its_twin_does(script: Items, n: int, moves: list[int]) ->
     ended = False
     for move in moves:
         if move < n and not ended:
-            event = outcome(lambda: finish(anext(made[move])), StopAsyncIteration)
-            wanted = outcome(lambda: next(others[move]), StopIteration)
+            event = outcome(async_step(made[move]), StopAsyncIteration)
+            wanted = outcome(partial(next, others[move]), StopIteration)
             assert (*event, source.read) == (*wanted, twin.read)
             # Once at the end, the twin asks again, and ends cleanly after an error.
             ended = event[0] != "value"

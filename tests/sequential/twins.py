@@ -133,6 +133,11 @@ def finish(awaitable: Awaitable[T]) -> T:
         return stop.value  # type: ignore[no-any-return]
 
 
+def async_step(iterator: AsyncIterator[Any]) -> Callable[[], object]:
+    """Return what takes the next item of *iterator*."""
+    return lambda: finish(anext(iterator))
+
+
 def outcome(step: Callable[[], object], end: type[Exception]) -> tuple[object, ...]:
     """Say what *step* gives."""
     try:

@@ -349,7 +349,9 @@ def acycle(source: AnyIterable[T], /) -> AsyncGenerator[T, None]:
     an ``await`` of its own, or no other task takes its turn.
 
     Examples:
-        >>> [letter async for letter in aislice(acycle("ab"), 5)]
+        >>> from contextlib import aclosing
+        >>> async with aclosing(acycle("ab")) as letters:
+        ...     await acollect(aislice(letters, 5))
         ['a', 'b', 'a', 'b', 'a']
 
     Args:

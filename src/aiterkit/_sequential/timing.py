@@ -15,9 +15,6 @@ T = TypeVar("T")
 def atimeout(source: AnyIterable[T], /, seconds: float) -> AsyncGenerator[T, None]:
     """Give the items of *source*, and wait no longer than *seconds* for each.
 
-        source               a--b-----c|
-        atimeout(source, 4)  a--b---!
-
     The time runs while *source* is waited for, and not while you do something else
     with an item. When it is over, the wait is cancelled: an async generator ends
     by that, another source may be read on.

@@ -29,9 +29,14 @@ class Comparable(Protocol):
 
 
 class Addable(Protocol):
-    """What `sum` can add, to 0 at first."""
+    """What `sum` can add, to something of its kind."""
 
     def __add__(self, other: Any, /) -> Any: ...
+
+
+class AddableToZero(Addable, Protocol):
+    """What `sum` can add, to 0 at first."""
+
     def __radd__(self, other: Any, /) -> Any: ...
 
 
@@ -140,6 +145,7 @@ async def areduce(
     return total
 
 
+A0 = TypeVar("A0", bound=AddableToZero)
 A = TypeVar("A", bound=Addable)
 A2 = TypeVar("A2", bound=Addable)
 
@@ -147,7 +153,7 @@ A2 = TypeVar("A2", bound=Addable)
 @overload
 async def asum(source: AnyIterable[bool], /, start: int = 0) -> int: ...
 @overload
-async def asum(source: AnyIterable[A], /) -> A | Literal[0]: ...
+async def asum(source: AnyIterable[A0], /) -> A0 | Literal[0]: ...
 @overload
 async def asum(source: AnyIterable[A], /, start: A2) -> A | A2: ...
 async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:

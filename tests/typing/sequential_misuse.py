@@ -1,0 +1,46 @@
+"""What a type checker rejects on the sequential side: the lines that say so."""
+
+import aiterkit as ak
+
+from .functions import is_odd, numbers, shown, tagged, words
+
+
+def of_what_is_no_source() -> None:
+    ak.amap(shown, 1)  # rejected
+    ak.amap(shown, numbers)  # rejected
+    ak.achain(words(), 1)  # rejected
+    ak.azip(1)  # rejected
+    ak.aflatten([1])  # rejected
+
+
+def of_a_function_for_other_items() -> None:
+    ak.amap(shown, words())  # rejected
+    ak.amap(tagged, words())  # rejected
+    ak.amap(tagged, numbers(), words())  # rejected
+    ak.astarmap(tagged, [(1, "a")])  # rejected
+    ak.afilter(is_odd, words())  # rejected
+    ak.atakewhile(is_odd, words())  # rejected
+
+
+def of_options_that_are_not_there() -> None:
+    ak.amap(shown, [1], limit=3)  # rejected
+    ak.azip([1], fillvalue=1)  # rejected
+    ak.abatched([1])  # rejected
+    ak.aislice(words())  # rejected
+    ak.aislice(words(), "1")  # rejected
+    ak.atimeout(words())  # rejected
+    ak.apaced(words(), "2")  # rejected
+
+
+async def of_items_that_cannot() -> None:
+    ak.aunique([[1]])  # rejected
+    await ak.amin([object()])  # rejected
+    await ak.asorted([object()])  # rejected
+    await ak.asum(words())  # rejected
+    await ak.acollect(words(), into=dict)  # rejected
+
+
+async def of_a_result_that_is_not_awaited() -> None:
+    async for _ in ak.acollect(words()):  # rejected
+        pass
+    await ak.amap(shown, [1])  # rejected

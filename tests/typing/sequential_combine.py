@@ -1,8 +1,7 @@
 """What the checkers say of the operators in ``_sequential/combine.py``."""
 
 from collections.abc import AsyncGenerator
-
-from typing_extensions import assert_type
+from typing import assert_type
 
 import aiterkit as ak
 

@@ -1,8 +1,7 @@
 """What the checkers say of the functions in ``_sequential/reduce.py``."""
 
 from collections.abc import AsyncIterable
-
-from typing_extensions import assert_type
+from typing import assert_type
 
 import aiterkit as ak
 

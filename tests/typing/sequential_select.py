@@ -1,8 +1,9 @@
 """What the checkers say of the operators in ``_sequential/select.py``."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
+from typing import assert_type
 
-from typing_extensions import TypeIs, assert_type
+from typing_extensions import TypeIs
 
 import aiterkit as ak
 

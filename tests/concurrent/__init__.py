@@ -1,0 +1,1 @@
+"""The concurrent side: one file per row of the contract."""

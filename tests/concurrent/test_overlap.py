@@ -1,0 +1,166 @@
+"""Never more than limit calls at once; and limit calls, whenever there are items."""
+
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import aiterkit as ak
+from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
+
+from .forms import FORMS, Form, any_source, every_form
+
+LIMITS = [1, 2, 3, 10]
+
+
+@every_form
+@any_source
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_never_more_than_limit_calls(form: Form, probe: Any, limit: int) -> None:
+    call = CallProbe[int, int](seconds=lambda item: item % 4)
+    await form.run(call, probe(range(40)), limit=limit)
+    call.assert_never_exceeds(limit)
+
+
+@every_form
+@any_source
+@pytest.mark.parametrize("buffer", [None, 0, 5])
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_limit_calls_meet(
+    form: Form, probe: Any, limit: int, buffer: int | None
+) -> None:
+    barrier = Barrier(limit)
+    await form.run(barrier.wait, probe(range(limit)), limit=limit, buffer=buffer)
+    assert barrier.is_open
+
+
+@every_form
+@any_source
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_limit_plus_one_calls_never_meet(
+    form: Form, probe: Any, limit: int
+) -> None:
+    barrier = Barrier(limit + 1)
+    await barrier.assert_never_opens(
+        lambda: form.run(barrier.wait, probe(range(3 * limit)), limit=limit)
+    )
+    assert barrier.most_waiting == limit
+
+
+@every_form
+@any_source
+async def test_a_cancelled_call_counts_until_it_has_cleaned_up(
+    form: Form, probe: Any
+) -> None:
+    call = CallProbe[int, int](seconds=10, cleanup=5)
+    with anyio.move_on_after(1):
+        await form.run(call, probe(range(9)), limit=3)
+    call.assert_never_exceeds(3)
+    assert call.cancelled == [0, 1, 2]
+    assert anyio.current_time() == 6
+
+
+@every_form
+async def test_calls_that_do_not_suspend_run_one_by_one_in_order(form: Form) -> None:
+    call = CallProbe[int, int](seconds=None)
+    assert await form.run(call, range(500), limit=7) == list(range(500))
+    call.assert_never_exceeds(1)
+    assert call.starts == list(range(500))
+
+
+@every_form
+@any_source
+async def test_calls_start_in_input_order(form: Form, probe: Any) -> None:
+    call = CallProbe[int, int](seconds=lambda item: item * 7 % 5)
+    await form.run(call, probe(range(50)), limit=4)
+    assert call.starts == list(range(50))
+
+
+@every_form
+async def test_a_slow_source_costs_no_slot(form: Form) -> None:
+    # An item each second, 10 seconds a call: all ten may run, so all ten do.
+    call = CallProbe[int, int](seconds=10)
+    await form.run(call, SourceProbe(range(10), gap=1), limit=10)
+    call.assert_attains(10)
+    assert anyio.current_time() == 20
+
+
+@every_form
+async def test_the_next_item_is_fetched_while_limit_calls_run(form: Form) -> None:
+    # Source and calls both take their time; the whole takes the longer of both.
+    call = CallProbe[int, int](seconds=3)
+    await form.run(call, SourceProbe(range(9), gap=1), limit=3)
+    assert anyio.current_time() == 9 + 3
+
+
+@every_form
+@any_source
+async def test_calls_that_do_not_suspend_let_other_tasks_run(
+    form: Form, probe: Any
+) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.sleep(0)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        await form.run(
+            CallProbe(seconds=None),
+            probe(range(1000), **({"gap": None} if probe is SourceProbe else {})),
+            limit=500,
+        )
+        tasks.cancel_scope.cancel()
+    assert turns > 5
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("strategy", ["random", "pct"])
+def test_under_every_schedule_limit_is_reached_and_never_passed(
+    form: Form, strategy: Any
+) -> None:
+    async def test() -> None:
+        barrier = Barrier(3)
+        call = CallProbe[int, None](barrier.wait)
+        source = SourceProbe(range(6), gap=None)
+        assert len(await form.run(call, source, limit=3, buffer=1)) == 6
+        call.assert_never_exceeds(3)
+        source.assert_well_used()
+        source.assert_closed_once()
+
+    explore(test, schedules=40, strategy=strategy, seed=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    durations=st.lists(st.integers(0, 5), max_size=15),
+    gap=st.sampled_from([None, 0.0, 1.0, 2.0]),
+    limit=st.integers(1, 5),
+    buffer=st.none() | st.integers(0, 5),
+)
+async def test_whatever_the_durations_order_and_overlap_hold(
+    durations: list[int], gap: float | None, limit: int, buffer: int | None
+) -> None:
+    numbers = range(len(durations))
+    for form in FORMS:
+        call = CallProbe[int, int](seconds=lambda number: durations[number])
+        source = SourceProbe(numbers, gap=gap)
+        results = await form.run(call, source, limit=limit, buffer=buffer)
+        call.assert_never_exceeds(limit)
+        source.assert_closed_once()
+        source.assert_well_used()
+        assert results == (list(numbers) if form.ordered else call.ends)
+
+
+async def test_limits_and_buffers_may_be_any_kind_of_integer() -> None:
+    class Index:
+        def __index__(self) -> int:
+            return 2
+
+    call = CallProbe[int, int](seconds=1)
+    await ak.concurrent_collect(call, range(6), limit=Index(), buffer=Index())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert call.max_overlap == 2

@@ -34,7 +34,7 @@ from anyio import (
     get_cancelled_exc_class,
 )
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
 
 from aiterkit._concurrent.ledger import Ledger, Slot
 from aiterkit._concurrent.waiting import Waiter, cancel_again, waiter_factory
@@ -135,10 +135,10 @@ class Engine(Generic[T, R]):
             if unclosed is not None and (error is not None or fatal is not None):
                 late.append(unclosed)
             if fatal is not None:
-                _raise_bare(fatal, late)
+                await _raise_bare(fatal, late)
             if error is None:
                 if unclosed is not None:
-                    _raise_bare(unclosed, late)
+                    await _raise_bare(unclosed, late)
             elif not isinstance(error, cancelled):
                 _attach(error, late)
         finally:  # no circle through the traceback
@@ -193,18 +193,15 @@ class Engine(Generic[T, R]):
         with self._reading, CancelScope() as peace:
             try:
                 await self._fill_inbox()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - this task ends here
                 if not _is_cancelled(error):
                     self._die(error)
-                    return
-                if not self._reading.cancel_called:
+                elif not self._reading.cancel_called:
                     self._abandon()
-                raise
-            finally:
-                peace.shield = True
-                while self.ledger.outstanding:
-                    await self._wait_to_feed()
-                await self._close_source()
+            peace.shield = True
+            while self.ledger.outstanding:
+                await self._wait_to_feed()
+            await self._close_source()
 
     async def _fill_inbox(self) -> None:
         ledger, inbox = self.ledger, self._inbox
@@ -339,15 +336,15 @@ class Engine(Generic[T, R]):
         try:
             with worker.scope:
                 await self._make_calls(worker)
-        except BaseException as error:
-            if not _is_cancelled(error):
+        except BaseException as error:  # noqa: BLE001 - this task ends here
+            # A cancellation is not raised on, since nobody would hear of it but
+            # anyio, which then leaves a circle through its traceback.
+            if _is_cancelled(error):
+                self._abandon()
+            else:
                 self._die(error)
-                return
-            self._abandon()
-            raise
-        finally:
-            self._crew.discard(worker)
-            self._hired -= 1
+        self._crew.discard(worker)
+        self._hired -= 1
 
     @types.coroutine
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -363,6 +360,7 @@ class Engine(Generic[T, R]):
         call: Any
         value: Any
         trap: Any
+        sent: Any = None
         in_a_row = 0
         while True:
             slot = self._pull() if self._reads_itself else None
@@ -371,7 +369,8 @@ class Engine(Generic[T, R]):
             if slot is None:
                 if ledger.ended:
                     return
-                call = value = trap = None  # an idle worker keeps nothing alive
+                # An idle worker keeps nothing alive.
+                call = value = trap = sent = None
                 in_a_row = 0
                 waiter = self._make_waiter()
                 self._idle.append(waiter)
@@ -408,20 +407,30 @@ class Engine(Generic[T, R]):
                             del thrown
                 except StopIteration as stop:
                     value = stop.value
-            except BaseException as error:
-                if self._call_raised(worker, slot, error):
-                    raise
-                return
-            worker.slot = None
-            if ledger.finish(slot, value) and self._reader is not None:
-                self._wake_reader()
-            if self._feeder is not None and (
-                ledger.finishing_makes_room or not ledger.outstanding
-            ):
-                self._wake_feeder()
-            if in_a_row == PATIENCE:
-                in_a_row = 0
-                yield from checkpoint().__await__()
+            except BaseException as error:  # noqa: BLE001 - it is told to the reader
+                failure = error
+            else:
+                worker.slot = None
+                if ledger.finish(slot, value) and self._reader is not None:
+                    self._wake_reader()
+                if self._feeder is not None and (
+                    ledger.finishing_makes_room or not ledger.outstanding
+                ):
+                    self._wake_feeder()
+                if in_a_row == PATIENCE:
+                    in_a_row = 0
+                    yield from checkpoint().__await__()
+                continue
+            # Outside the `except`, or what is cancelled now would have the failure
+            # for its context. And `sent` may be Trio's box for a cancellation, which
+            # leads back to this frame.
+            sent = None
+            try:
+                if self._call_raised(worker, slot, failure):
+                    raise failure
+            finally:
+                del failure
+            return
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
@@ -516,6 +525,7 @@ class Engine(Generic[T, R]):
     def _check_settled(self) -> None:
         if not self.ledger.outstanding:
             self._wake_feeder()
+            self._wake_reader()  # a failure is told when all that it ended is over
 
 
 class _Worker(Generic[T, R]):
@@ -575,8 +585,11 @@ def _attach(error: BaseException, late: list[BaseException]) -> None:
         tail.__context__ = BaseExceptionGroup("other calls failed too", rest)
 
 
-def _raise_bare(error: BaseException, late: list[BaseException]) -> None:
+async def _raise_bare(error: BaseException, late: list[BaseException]) -> None:
     """Raise *error* with no more context than it had, but for the *late* ones."""
+    # If this task was last resumed by a cancellation, CPython would chain that to
+    # whatever leaves the awaiting frames now. So let it be resumed once more.
+    await cancel_shielded_checkpoint()
     _attach(error, late)
     context = error.__context__
     try:

@@ -122,7 +122,10 @@ class Ledger(ABC, Generic[T, R]):
 
     @abstractmethod
     def pop(self) -> Slot[T, R] | None:
-        """Deliver what comes next, if it is there already."""
+        """Deliver what comes next, if it is there already.
+
+        A failure is told only when every call that it made void is over.
+        """
 
     def close(self) -> list[BaseException]:
         """Give up what was not delivered; return the errors among it."""
@@ -157,15 +160,18 @@ class InputOrder(Ledger[T, R]):
         self.outstanding -= 1
         slot.value = value
         slot.state = FINISHED
-        # A void call that finished all the same is no longer in line.
-        return bool(self._line) and self._line[0] is slot
+        # A void call that finished all the same is no longer in line, but it may
+        # have been the last that the failure waited for.
+        return not self.outstanding or self._line[0] is slot
 
     def pop(self) -> Slot[T, R] | None:
         line = self._line
-        if line and line[0].state:
-            self.delivered += 1
-            return line.popleft()
-        return None
+        if not line or line[0].state == PENDING:
+            return None
+        if line[0].state == FAILED and self.outstanding:
+            return None
+        self.delivered += 1
+        return line.popleft()
 
     def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
         return other.index > failed.index
@@ -198,16 +204,17 @@ class CompletionOrder(Ledger[T, R]):
         self.outstanding -= 1
         slot.state = FINISHED
         if self.failed is not None:
-            return False
+            return not self.outstanding
         slot.value = value
         self._line.append(slot)
         return True
 
     def pop(self) -> Slot[T, R] | None:
-        if self._line:
-            self.delivered += 1
-            return self._line.popleft()
-        return None
+        line = self._line
+        if not line or (line[0].state == FAILED and self.outstanding):
+            return None
+        self.delivered += 1
+        return line.popleft()
 
     def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
         return other is not failed and not other.state
@@ -238,4 +245,4 @@ class AtTheEnd(CompletionOrder[T, R]):
         slot.state = FINISHED
         if self._keep:
             self.values[slot.index] = value
-        return self.exhausted
+        return self.ended and not self.outstanding

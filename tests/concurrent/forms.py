@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import SourceProbe, SyncSourceProbe
+from aiterkit.testing import SourceProbe, SyncSourceProbe, virtual_backend
 
 Func = Callable[[Any], Awaitable[Any]]
 Streaming = type[ak.concurrent_map[Any]] | type[ak.concurrent_map_unordered[Any]]
@@ -58,3 +58,6 @@ streaming = pytest.mark.parametrize(
     "operator", [ak.concurrent_map, ak.concurrent_map_unordered]
 )
 any_source = pytest.mark.parametrize("probe", [SourceProbe, SyncSourceProbe])
+on_asyncio = pytest.mark.parametrize(
+    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
+)

@@ -7,17 +7,25 @@ from contextlib import aclosing
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
-
 from aiterkit._concurrent.engine import Engine
 from aiterkit._concurrent.ledger import Slot
+from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
 
-from .forms import FORMS, Form, Streaming, any_source, every_form, fail_fast, streaming
-
+from .forms import (
+    FORMS,
+    Form,
+    Streaming,
+    any_source,
+    every_form,
+    fail_fast,
+    on_asyncio,
+    streaming,
+)
 
 CIRCULAR = (Engine, Slot, ak.Results, ak.UnorderedResults)
 
@@ -130,7 +138,7 @@ async def test_an_error_of_the_source_comes_after_its_items(
     finished: list[int] = []
 
     async def note(item: int) -> int:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         finished.append(item)
         return item
 
@@ -322,7 +330,7 @@ async def test_a_cancelled_error_out_of_the_blue_is_delivered(
     form: Form, probe: Any
 ) -> None:
     async def func(item: int) -> int:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         if item == 2:
             raise asyncio.CancelledError("foreign")
         return item
@@ -332,7 +340,7 @@ async def test_a_cancelled_error_out_of_the_blue_is_delivered(
 
 
 @every_form
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@on_asyncio
 async def test_awaiting_what_was_cancelled_elsewhere_is_no_silent_end(
     form: Form,
 ) -> None:
@@ -347,7 +355,7 @@ async def test_awaiting_what_was_cancelled_elsewhere_is_no_silent_end(
 
 
 @every_form
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@on_asyncio
 async def test_a_call_that_cancels_its_own_task_is_no_silent_end(form: Form) -> None:
     async def func(item: int) -> int:
         task = asyncio.current_task()
@@ -379,7 +387,7 @@ async def test_a_call_cannot_end_the_iteration(
     is_async: bool,  # noqa: FBT001
 ) -> None:
     async def afail(_item: int) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         raise kind("mine")
 
     def fail(_item: int) -> Awaitable[None]:

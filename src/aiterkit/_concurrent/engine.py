@@ -154,6 +154,7 @@ class Engine(Generic[T, R]):
                 tasks of the block were cancelled over its head.
         """
         if self.incomplete:
+            await checkpoint()  # perhaps the reader is cancelled too, and woken first
             raise RuntimeError(
                 f"{self.name}() was cancelled from outside while its results were read"
             )

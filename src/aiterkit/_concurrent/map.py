@@ -83,8 +83,12 @@ class _Map(Generic[R]):
 class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
     """Call *func* on the items of *source*, up to *limit* at once; input order.
 
-        urls                                     a-b-c------|
-        concurrent_map(fetch(3), urls, limit=2)  ---a-b---c-|
+        urls                                     abcd----|
+        fetch a                                  ===
+        fetch b                                   ===
+        fetch c                                     ===
+        fetch d                                      ===
+        concurrent_map(fetch(3), urls, limit=2)  ---ab-cd|
 
     The result is an async context manager and nothing else. The calls live in
     its block; the block's value is read with ``async for``. With ``limit=1`` the
@@ -134,8 +138,12 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
 class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a function
     """Call *func* on the items of *source*, up to *limit* at once; completion order.
 
-        urls                                               a-b-c------|
-        concurrent_map_unordered(fetch(3), urls, limit=2)  ---a-b---c-|
+        urls                                               abcd----|
+        fetch a                                            ===
+        fetch b                                             ===
+        fetch c                                               ===
+        fetch d                                                ===
+        concurrent_map_unordered(fetch(3), urls, limit=2)  ---ab-cd|
 
     As `concurrent_map`, but a slow call holds back no result of another one.
 

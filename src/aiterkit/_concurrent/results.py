@@ -41,8 +41,24 @@ class _Reading(Generic[R]):
 class Results(_Reading[R], AsyncIterator[R]):
     """Results in input order, as `concurrent_map` gives them.
 
-    To be read inside the block, by one task at a time. After the end, and after
-    an error, there is nothing more.
+    To be read inside the block, by one task at a time, which may be any task. A
+    wait that is cancelled loses nothing.
+
+    Examples:
+        >>> import anyio
+        >>> async def pages(names: Results[str]) -> list[str]:
+        ...     return [name + ".html" async for name in names]
+        >>> async def fetch(name: str) -> str:
+        ...     await anyio.sleep(0.01)
+        ...     return name
+        >>> async with concurrent_map(fetch, ["index"], limit=1) as results:
+        ...     await pages(results)
+        ['index.html']
+
+    Raises:
+        StopAsyncIteration: At the end, and for ever after it or after an error.
+        RuntimeError: If it is read outside its block, or by two tasks at once; or
+            if the calls were cancelled from outside while it is still read.
     """
 
     __slots__ = ()
@@ -54,8 +70,24 @@ class Results(_Reading[R], AsyncIterator[R]):
 class UnorderedResults(_Reading[R], AsyncIterator[R]):
     """Results in the order of completion, as `concurrent_map_unordered` gives them.
 
-    To be read inside the block, by one task at a time. After the end, and after
-    an error, there is nothing more.
+    To be read inside the block, by one task at a time, which may be any task. A
+    wait that is cancelled loses nothing.
+
+    Examples:
+        >>> import anyio
+        >>> async def pages(names: UnorderedResults[str]) -> list[str]:
+        ...     return [name + ".html" async for name in names]
+        >>> async def fetch(name: str) -> str:
+        ...     await anyio.sleep(0.01)
+        ...     return name
+        >>> async with concurrent_map_unordered(fetch, ["index"], limit=1) as results:
+        ...     await pages(results)
+        ['index.html']
+
+    Raises:
+        StopAsyncIteration: At the end, and for ever after it or after an error.
+        RuntimeError: If it is read outside its block, or by two tasks at once; or
+            if the calls were cancelled from outside while it is still read.
     """
 
     __slots__ = ()

@@ -1,16 +1,46 @@
 """The same question put to every form of the map, in one way."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import SourceProbe, SyncSourceProbe, virtual_backend
+from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, virtual_backend
 
 Func = Callable[[Any], Awaitable[Any]]
-Streaming = type[ak.concurrent_map[Any]] | type[ak.concurrent_map_unordered[Any]]
+
+
+class Streaming(Protocol):
+    """One of the two maps that are blocks, whatever its types."""
+
+    __name__: str
+
+    def __call__(
+        self, func: Func, source: Any, /, *, limit: int, buffer: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[Any]]: ...
+
+
+def calls(
+    func: Callable[[Any], Any] | None = None,
+    /,
+    *,
+    seconds: float | Callable[[Any], float] | None = 0.0,
+    cleanup: float = 0.0,
+) -> CallProbe[Any, Any]:
+    """Return a call probe of anything."""
+    return CallProbe(func, seconds=seconds, cleanup=cleanup)
+
+
+def at_the_tail(error: BaseException) -> list[str]:
+    """Return what hangs at the far end of *error*'s context."""
+    tail: Any = error
+    while tail.__context__ is not None:
+        tail = tail.__context__
+    assert isinstance(tail, BaseExceptionGroup)
+    return sorted(map(repr, tail.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,29 @@
 import contextvars
 import gc
 import math
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import CallProbe, SourceProbe
+from aiterkit.testing import SourceProbe
 
-from .forms import Form, Streaming, any_source, every_form, streaming
+from .forms import Form, Streaming, any_source, calls, every_form, streaming
+
+T = TypeVar("T")
 
 number: ContextVar[int] = ContextVar("number", default=-1)
 
 
-async def echo(item: Any) -> Any:
+UPPER: Any = str.upper
+
+
+async def echo(item: T) -> T:
     await anyio.lowlevel.checkpoint()
     return item
 
@@ -80,9 +85,9 @@ async def test_a_sync_function_is_refused_with_its_correction(
     source = probe("ab")
     with pytest.raises(TypeError) as caught:
         if form.name == "concurrent_for_each":
-            await ak.concurrent_for_each(str.upper, source, limit=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            await ak.concurrent_for_each(UPPER, source, limit=1)
         else:
-            await form.run(str.upper, source, limit=1)
+            await form.run(UPPER, source, limit=1)
     assert str(caught.value) == (
         f"{form.name}() needs an async function; for a sync one use amap(), or "
         f"offloaded(func) to run it in threads "
@@ -114,11 +119,18 @@ def deferred(item: int) -> Awaitable[int]:
     return Deferred(item)
 
 
+FUNCS: list[Any] = [
+    echo,
+    Call(),
+    Call().method,
+    partial(echo),
+    lambda item: echo(item),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]  # noqa: PLW0108 - a kind of its own
+    deferred,
+]
+
+
 @every_form
-@pytest.mark.parametrize(
-    "func",
-    [echo, Call(), Call().method, partial(echo), lambda item: echo(item), deferred],  # noqa: PLW0108
-)
+@pytest.mark.parametrize("func", FUNCS)
 async def test_whatever_returns_an_awaitable_will_do(form: Form, func: Any) -> None:
     assert await form.run(func, range(9), limit=2) == list(range(9))
 
@@ -232,7 +244,7 @@ async def test_each_step_of_a_call_runs_in_one_context(form: Form) -> None:
 
 
 async def test_the_context_of_the_source_is_its_own() -> None:
-    async def source() -> Any:
+    async def source() -> AsyncGenerator[int]:
         for item in range(3):
             number.set(item)
             yield item
@@ -265,7 +277,7 @@ async def test_scopes_and_tasks_inside_a_call_work_as_usual(form: Form) -> None:
 
 
 async def test_finished_results_keep_no_items_alive_for_long() -> None:
-    call = CallProbe[int, int](seconds=1)
+    call = calls(seconds=1)
     source = SourceProbe(range(1000), gap=None)
     most = 0
     async with ak.concurrent_map(call, source, limit=3) as results:

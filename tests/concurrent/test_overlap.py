@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
+from aiterkit.testing import Barrier, SourceProbe, explore
 
-from .forms import FORMS, Form, any_source, every_form
+from .forms import FORMS, Form, any_source, calls, every_form
 
 LIMITS = [1, 2, 3, 10]
 
@@ -19,7 +19,7 @@ LIMITS = [1, 2, 3, 10]
 @any_source
 @pytest.mark.parametrize("limit", LIMITS)
 async def test_never_more_than_limit_calls(form: Form, probe: Any, limit: int) -> None:
-    call = CallProbe[int, int](seconds=lambda item: item % 4)
+    call = calls(seconds=lambda item: item % 4)
     await form.run(call, probe(range(40)), limit=limit)
     call.assert_never_exceeds(limit)
 
@@ -54,7 +54,7 @@ async def test_limit_plus_one_calls_never_meet(
 async def test_a_cancelled_call_counts_until_it_has_cleaned_up(
     form: Form, probe: Any
 ) -> None:
-    call = CallProbe[int, int](seconds=10, cleanup=5)
+    call = calls(seconds=10, cleanup=5)
     with anyio.move_on_after(1):
         await form.run(call, probe(range(9)), limit=3)
     call.assert_never_exceeds(3)
@@ -64,7 +64,7 @@ async def test_a_cancelled_call_counts_until_it_has_cleaned_up(
 
 @every_form
 async def test_calls_that_do_not_suspend_run_one_by_one_in_order(form: Form) -> None:
-    call = CallProbe[int, int](seconds=None)
+    call = calls(seconds=None)
     assert await form.run(call, range(500), limit=7) == list(range(500))
     call.assert_never_exceeds(1)
     assert call.starts == list(range(500))
@@ -73,7 +73,7 @@ async def test_calls_that_do_not_suspend_run_one_by_one_in_order(form: Form) -> 
 @every_form
 @any_source
 async def test_calls_start_in_input_order(form: Form, probe: Any) -> None:
-    call = CallProbe[int, int](seconds=lambda item: item * 7 % 5)
+    call = calls(seconds=lambda item: item * 7 % 5)
     await form.run(call, probe(range(50)), limit=4)
     assert call.starts == list(range(50))
 
@@ -81,7 +81,7 @@ async def test_calls_start_in_input_order(form: Form, probe: Any) -> None:
 @every_form
 async def test_a_slow_source_costs_no_slot(form: Form) -> None:
     # An item each second, 10 seconds a call: all ten may run, so all ten do.
-    call = CallProbe[int, int](seconds=10)
+    call = calls(seconds=10)
     await form.run(call, SourceProbe(range(10), gap=1), limit=10)
     call.assert_attains(10)
     assert anyio.current_time() == 20
@@ -90,7 +90,7 @@ async def test_a_slow_source_costs_no_slot(form: Form) -> None:
 @every_form
 async def test_the_next_item_is_fetched_while_limit_calls_run(form: Form) -> None:
     # Source and calls both take their time; the whole takes the longer of both.
-    call = CallProbe[int, int](seconds=3)
+    call = calls(seconds=3)
     await form.run(call, SourceProbe(range(9), gap=1), limit=3)
     assert anyio.current_time() == 9 + 3
 
@@ -111,7 +111,7 @@ async def test_calls_that_do_not_suspend_let_other_tasks_run(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(count)
         await form.run(
-            CallProbe(seconds=None),
+            calls(seconds=None),
             probe(range(1000), **({"gap": None} if probe is SourceProbe else {})),
             limit=500,
         )
@@ -126,7 +126,7 @@ def test_under_every_schedule_limit_is_reached_and_never_passed(
 ) -> None:
     async def test() -> None:
         barrier = Barrier(3)
-        call = CallProbe[int, None](barrier.wait)
+        call = calls(barrier.wait)
         source = SourceProbe(range(6), gap=None)
         assert len(await form.run(call, source, limit=3, buffer=1)) == 6
         call.assert_never_exceeds(3)
@@ -148,7 +148,7 @@ async def test_whatever_the_durations_order_and_overlap_hold(
 ) -> None:
     numbers = range(len(durations))
     for form in FORMS:
-        call = CallProbe[int, int](seconds=lambda number: durations[number])
+        call = calls(seconds=durations.__getitem__)
         source = SourceProbe(numbers, gap=gap)
         results = await form.run(call, source, limit=limit, buffer=buffer)
         call.assert_never_exceeds(limit)
@@ -158,10 +158,12 @@ async def test_whatever_the_durations_order_and_overlap_hold(
 
 
 async def test_limits_and_buffers_may_be_any_kind_of_integer() -> None:
-    class Index:
+    class Two:
         def __index__(self) -> int:
             return 2
 
-    call = CallProbe[int, int](seconds=1)
-    await ak.concurrent_collect(call, range(6), limit=Index(), buffer=Index())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    two: Any = Two()
+
+    call = calls(seconds=1)
+    await ak.concurrent_collect(call, range(6), limit=two, buffer=two)
     assert call.max_overlap == 2

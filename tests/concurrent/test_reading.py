@@ -7,9 +7,15 @@ import anyio
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
+from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .forms import Form, Streaming, any_source, every_form, streaming
+from .forms import Form, Streaming, any_source, calls, every_form, streaming
+
+BLOCK = "'async with' block"
+
+
+async def read(results: AsyncIterator[object]) -> None:
+    await anext(results)
 
 
 async def settle() -> None:
@@ -27,7 +33,7 @@ async def test_the_source_is_read_up_to_limit_plus_buffer_and_no_further(
     source = SourceProbe(range(40), gap=None)
     window = limit + (limit if buffer is None else buffer)
     async with operator(
-        CallProbe(seconds=1), source, limit=limit, buffer=buffer
+        calls(seconds=1), source, limit=limit, buffer=buffer
     ) as results:
         for delivered in range(40):
             await settle()
@@ -46,7 +52,7 @@ async def test_a_sync_source_is_read_no_further_either(
     source = SyncSourceProbe(range(40))
     window = limit + (limit if buffer is None else buffer)
     async with operator(
-        CallProbe(seconds=1), source, limit=limit, buffer=buffer
+        calls(seconds=1), source, limit=limit, buffer=buffer
     ) as results:
         for delivered in range(40):
             await settle()
@@ -60,12 +66,12 @@ def test_at_no_step_is_the_source_read_too_far(operator: Streaming, probe: Any) 
     async def test() -> None:
         delivered = 0
 
-        class Watched(probe):  # type: ignore[misc]
+        class Watched(probe):  # type: ignore[misc]  # a class all the same
             def _note_pull(self) -> bool:
                 assert len(self.taken) - delivered < 2 + 1
-                return bool(super()._note_pull())
+                return bool(super()._note_pull())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
-        call = CallProbe[int, int](seconds=lambda item: item % 3)
+        call = calls(seconds=lambda item: item % 3)
         async with operator(call, Watched(range(12)), limit=2, buffer=1) as results:
             async for _ in results:
                 delivered += 1
@@ -84,7 +90,7 @@ async def test_without_a_reader_only_unfinished_items_count(
     source = probe(range(100))
     with anyio.move_on_after(5):
         await run(
-            CallProbe(seconds=lambda n: 1 if n < 4 else 1000), source, limit=2, buffer=3
+            calls(seconds=lambda n: 1 if n < 4 else 1000), source, limit=2, buffer=3
         )
     # Four have finished, two run, and three more may wait: none of a sync source.
     assert len(source.taken) == 4 + 2 + (3 if probe is SourceProbe else 0)
@@ -94,7 +100,7 @@ async def test_without_a_reader_only_unfinished_items_count(
 async def test_the_source_is_read_before_the_first_result_is_asked_for(
     operator: Streaming,
 ) -> None:
-    call = CallProbe[int, int](seconds=1)
+    call = calls(seconds=1)
     async with operator(call, SourceProbe(range(9)), limit=3):
         await settle()
         assert len(call.spans) == 6
@@ -107,7 +113,7 @@ async def test_a_result_is_delivered_while_the_source_hangs(
     operator: Streaming, limit: int
 ) -> None:
     source = SourceProbe(range(9), hang_at=2)
-    async with operator(CallProbe(seconds=1), source, limit=limit) as results:
+    async with operator(calls(seconds=1), source, limit=limit) as results:
         assert await anext(results) == 0
         assert await anext(results) == 1
     assert anyio.current_time() <= 2
@@ -115,14 +121,14 @@ async def test_a_result_is_delivered_while_the_source_hangs(
 
 
 async def test_in_input_order_a_result_waits_for_no_later_call() -> None:
-    call = CallProbe[int, int](seconds=lambda item: 1 if item == 0 else 1000)
+    call = calls(seconds=lambda item: 1 if item == 0 else 1000)
     async with ak.concurrent_map(call, range(5), limit=2) as results:
         assert await anext(results) == 0
         assert anyio.current_time() == 1
 
 
 async def test_in_completion_order_a_slow_call_holds_back_nothing() -> None:
-    call = CallProbe[int, int](seconds=lambda item: 100 if item == 0 else 1)
+    call = calls(seconds=lambda item: 100 if item == 0 else 1)
     async with ak.concurrent_map_unordered(call, range(5), limit=2) as results:
         assert [result async for result in results] == [1, 2, 3, 4, 0]
 
@@ -131,7 +137,7 @@ async def test_in_completion_order_a_slow_call_holds_back_nothing() -> None:
 async def test_calls_go_on_while_the_reader_does_something_else(
     operator: Streaming,
 ) -> None:
-    call = CallProbe[int, int](seconds=10)
+    call = calls(seconds=10)
     async with operator(call, range(2), limit=2) as results:
         await anyio.sleep(15)
         assert call.ends == [0, 1]
@@ -145,7 +151,7 @@ async def test_calls_go_on_while_the_reader_does_something_else(
 async def test_a_timed_out_wait_loses_nothing(operator: Streaming, probe: Any) -> None:
     got: list[int] = []
     timeouts = 0
-    async with operator(CallProbe(seconds=10), probe(range(7)), limit=2) as results:
+    async with operator(calls(seconds=10), probe(range(7)), limit=2) as results:
         while True:
             try:
                 with anyio.fail_after(3):
@@ -167,7 +173,7 @@ def test_a_wait_cancelled_at_any_moment_loses_nothing(operator: Streaming) -> No
             async for result in results:
                 got.append(result)
 
-        call = CallProbe[int, int](seconds=1)
+        call = calls(seconds=1)
         async with operator(call, SourceProbe(range(6)), limit=2) as results:
             while len(got) < 6:
                 async with anyio.create_task_group() as tasks:
@@ -187,9 +193,7 @@ async def test_any_task_may_be_the_reader(operator: Streaming) -> None:
         for _ in range(count):
             got.append(await anext(results))
 
-    async with operator(
-        CallProbe(seconds=1), SourceProbe(range(6)), limit=2
-    ) as results:
+    async with operator(calls(seconds=1), SourceProbe(range(6)), limit=2) as results:
         for _ in range(3):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(read, 2)
@@ -201,10 +205,10 @@ async def test_any_task_may_be_the_reader(operator: Streaming) -> None:
 @streaming
 async def test_two_readers_at_once_are_refused(operator: Streaming) -> None:
     async with (
-        operator(CallProbe(seconds=1), range(2), limit=2) as results,
+        operator(calls(seconds=1), range(2), limit=2) as results,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(anext, results)
+        tasks.start_soon(read, results)
         await anyio.sleep(0.5)
         with pytest.raises(RuntimeError, match="another task is already waiting"):
             await anext(results)
@@ -215,7 +219,7 @@ async def test_two_readers_at_once_are_refused(operator: Streaming) -> None:
 @streaming
 async def test_after_the_end_there_is_the_end_for_ever(operator: Streaming) -> None:
     source = SourceProbe("ab")
-    async with operator(CallProbe(), source, limit=2) as results:
+    async with operator(calls(), source, limit=2) as results:
         assert [result async for result in results] == ["a", "b"]
         for _ in range(3):
             with pytest.raises(StopAsyncIteration):
@@ -227,7 +231,7 @@ async def test_after_the_end_there_is_the_end_for_ever(operator: Streaming) -> N
 async def test_outside_the_block_reading_is_an_error_and_no_end(
     operator: Streaming,
 ) -> None:
-    async with operator(CallProbe(), "ab", limit=2) as results:
+    async with operator(calls(), "ab", limit=2) as results:
         assert aiter(results) is results
         await anext(results)
     for _ in range(2):
@@ -246,19 +250,17 @@ async def test_a_reader_left_behind_by_the_block_is_told(operator: Streaming) ->
             said.append(str(error))
 
     async with anyio.create_task_group() as tasks:
-        async with operator(CallProbe(seconds=1000), range(2), limit=2) as results:
+        async with operator(calls(seconds=1000), range(2), limit=2) as results:
             tasks.start_soon(read, results)
             await anyio.sleep(1)
-    assert said == [
-        f"the results of {operator.__name__}() can be read only inside its "
-        f"'async with' block"
-    ]
+    name = operator.__name__
+    assert said == [f"the results of {name}() can be read only inside its {BLOCK}"]
 
 
 @every_form
 async def test_one_task_reads_and_closes_an_async_source(form: Form) -> None:
     source = SourceProbe(range(20))
-    await form.run(CallProbe(seconds=1), source, limit=3)
+    await form.run(calls(seconds=1), source, limit=3)
     source.assert_one_reader()
     source.assert_closed_once()
     source.assert_well_used()
@@ -267,8 +269,8 @@ async def test_one_task_reads_and_closes_an_async_source(form: Form) -> None:
 @every_form
 @pytest.mark.parametrize("buffer", [None, 0])
 async def test_an_empty_source_gives_nothing(form: Form, buffer: int | None) -> None:
-    assert await form.run(CallProbe(), SourceProbe(()), limit=2, buffer=buffer) == []
-    assert await form.run(CallProbe(), (), limit=2, buffer=buffer) == []
+    assert await form.run(calls(), SourceProbe(()), limit=2, buffer=buffer) == []
+    assert await form.run(calls(), (), limit=2, buffer=buffer) == []
 
 
 async def test_an_object_that_is_both_is_read_as_an_async_one() -> None:
@@ -279,12 +281,12 @@ async def test_an_object_that_is_both_is_read_as_an_async_one() -> None:
         def __aiter__(self) -> SourceProbe[str]:
             return SourceProbe("ab")
 
-    assert await ak.concurrent_collect(CallProbe(), Both(), limit=1) == ["a", "b"]
+    assert await ak.concurrent_collect(calls(), Both(), limit=1) == ["a", "b"]
 
 
 @streaming
 async def test_a_pipeline_holds_back_its_first_stage(operator: Streaming) -> None:
-    first, second = CallProbe[int, int](seconds=1), CallProbe[int, int](seconds=10)
+    first, second = calls(seconds=1), calls(seconds=10)
     source = SourceProbe(range(100), gap=None)
     async with (
         operator(first, source, limit=3) as middle,

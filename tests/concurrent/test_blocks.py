@@ -282,6 +282,6 @@ async def test_finished_results_keep_no_items_alive_for_long() -> None:
     most = 0
     async with ak.concurrent_map(call, source, limit=3) as results:
         async for _ in results:
-            held = len(results._engine.ledger._line)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            most = max(most, held)
+            store: Any = results._block.store
+            most = max(most, len(store._line))
     assert most <= 6

@@ -66,11 +66,6 @@ class Ledger(ABC, Generic[T, R]):
         self._line: deque[Slot[T, R]] = deque()
 
     @property
-    def has_room(self) -> bool:
-        """Whether the source may be asked for one more item."""
-        return self.taken - self.delivered < self.window
-
-    @property
     @abstractmethod
     def exhausted(self) -> bool:
         """Whether the reader has had everything that will ever come."""

@@ -1,9 +1,9 @@
 """What a block gives its reader."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from aiterkit._concurrent.engine import Engine
+from aiterkit._concurrent.block import Block
 from aiterkit._concurrent.ledger import FINISHED
 
 R = TypeVar("R")
@@ -12,23 +12,23 @@ R = TypeVar("R")
 class _Reading(Generic[R]):
     """Reading, one result at a time, from any task, while the block is open."""
 
-    __slots__ = ("__weakref__", "_engine")
+    __slots__ = ("__weakref__", "_block")
 
-    def __init__(self, engine: Engine[Any, R]) -> None:
-        self._engine = engine
+    def __init__(self, block: Block[R]) -> None:
+        self._block = block
 
     async def __anext__(self) -> R:
-        engine = self._engine
-        ledger = engine.ledger
-        if engine.being_read or engine.closed:
-            engine.refuse()
-        while (slot := ledger.pop()) is None:
-            if ledger.exhausted and not engine.incomplete:
+        block = self._block
+        store = block.store
+        if block.being_read or block.closed:
+            block.refuse()
+        while (slot := store.pop()) is None:
+            if store.exhausted and not block.incomplete:
                 raise StopAsyncIteration
-            await engine.wait()
+            await block.wait()
         # From here on nothing is awaited: a cancelled reader loses nothing.
-        if engine.waits_for_room:
-            engine.use_room()
+        if block.waits_for_room:
+            block.use_room()
         if slot.state == FINISHED:
             return slot.value
         error = slot.take_error()

@@ -1,0 +1,265 @@
+"""What every block of the concurrent side is: tasks, one reader, one way out.
+
+The tasks live between `__aenter__` and `__aexit__` and nowhere else. What they
+have for the reader goes through a `Store`; what goes wrong is kept here until it
+can be told in order.
+"""
+
+import contextvars
+from abc import ABC, abstractmethod
+from asyncio import CancelledError
+from collections.abc import Callable
+from math import inf
+from types import TracebackType
+from typing import Generic, NoReturn, Protocol, Self, TypeVar
+
+from anyio import (
+    create_task_group,
+    current_effective_deadline,
+    get_cancelled_exc_class,
+)
+from anyio.abc import TaskGroup
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
+
+from aiterkit._concurrent.waiting import Waiter, waiter_factory
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Delivery(Protocol[R_co]):
+    """One thing for the reader: a value, or the error that ends it."""
+
+    @property
+    def value(self) -> R_co:
+        """The value, unless it is an error."""
+        ...
+
+    @property
+    def state(self) -> int:
+        """Whether it is a value or an error: `FINISHED` or `FAILED`."""
+        ...
+
+    def take_error(self) -> BaseException:
+        """Give the error away."""
+        ...
+
+
+class Store(Protocol[R_co]):
+    """Where a block keeps what its reader has not had."""
+
+    late: list[BaseException]
+    """Errors that the reader will never see."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the reader has had everything that will ever come."""
+        ...
+
+    def pop(self) -> Delivery[R_co] | None:
+        """Deliver what comes next, if it is there already."""
+        ...
+
+    def close(self) -> list[BaseException]:
+        """Give up what was not delivered; return the errors among it."""
+        ...
+
+
+class Block(ABC, Generic[R]):
+    """The tasks of one block, from entry to exit."""
+
+    make_waiter: Callable[[], Waiter]
+    context: contextvars.Context
+    tasks: TaskGroup
+
+    def __init__(self, store: Store[R], *, name: str) -> None:
+        self.store = store
+        self.name = name
+        self.opened = False
+        self.closed = False
+        self.being_read = False
+        self.incomplete = False
+        self.waits_for_room = True
+        self.unclosed: list[BaseException] = []
+        self._reader: Waiter | None = None
+        self._fatal: BaseException | None = None
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Start the first tasks."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Begin nothing more, and wake whoever waits: the block is left, or cancelled.
+
+        If results are missing then, say so by `incomplete`.
+        """
+
+    @abstractmethod
+    def use_room(self) -> None:
+        """Read on, now that the reader has taken a result."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Let go of everything, after the last task; no circle may be left."""
+
+    async def __aenter__(self) -> Self:
+        """Start the work."""
+        if self.opened:
+            raise RuntimeError(f"{self.name}(...) can be entered only once")
+        self.opened = True
+        self.make_waiter = waiter_factory()
+        self.context = contextvars.copy_context()
+        self.tasks = create_task_group()
+        await self.tasks.__aenter__()
+        self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Cancel what runs, await it, close the sources; raise what must be told.
+
+        The *error* that leaves the block already is never masked: only what must
+        end the program outranks it.
+        """
+        cancelled = get_cancelled_exc_class()
+        self.closed = True
+        self.abandon()
+        self.tasks.cancel_scope.cancel()
+        try:
+            await self.tasks.__aexit__(None, None, None)
+        except cancelled:
+            if error is None and self._fatal is None:
+                raise
+        finally:
+            self._finish()
+            late = self.store.close() + self.unclosed
+            unclosed = self.unclosed[0] if self.unclosed else None
+            self.unclosed = []
+            fatal, self._fatal = self._fatal, None
+        try:
+            if fatal is not None:
+                await _raise_bare(fatal, late)
+            if error is None:
+                if unclosed is not None:
+                    await _raise_bare(unclosed, late)
+            elif not isinstance(error, cancelled):
+                _attach(error, late)
+        finally:  # no circle through the traceback
+            del error, fatal, late, traceback, unclosed
+
+    # The reader's side, on which `Results` stands.
+
+    async def wait(self) -> None:
+        """Wait until a result may be ready, or none will ever be.
+
+        Raises:
+            RuntimeError: If results are missing that will never come, since the
+                tasks of the block were cancelled over its head.
+        """
+        if self.incomplete:
+            await checkpoint()  # perhaps the reader is cancelled too, and woken first
+            raise RuntimeError(
+                f"{self.name}() was cancelled from outside while its results were read"
+            )
+        self.being_read = True
+        self._reader = waiter = self.make_waiter()
+        try:
+            await waiter.wait()
+        finally:
+            self._reader = None
+            self.being_read = False
+        if self.closed:
+            self.refuse()
+
+    def wake_reader(self) -> None:
+        """Let the reader look again, if it waits."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.set()
+
+    def refuse(self) -> NoReturn:
+        """Say why no result can be had by this task now."""
+        raise RuntimeError(
+            f"the results of {self.name}() can be read only inside its "
+            f"'async with' block"
+            if self.closed
+            else f"another task is already waiting for the next result of {self.name}()"
+        )
+
+    def die(self, error: BaseException) -> None:
+        """Cancel everything, the body too, and leave the block with *error*."""
+        if self._fatal is None:
+            self._fatal = error
+        self.tasks.cancel_scope.cancel()
+        self.abandon()
+
+
+def tellable(error: BaseException) -> bool:
+    """Tell whether a reader may be told of *error*; others end the program.
+
+    A `CancelledError` out of the blue is an error like any other.
+    """
+    return isinstance(error, Exception | CancelledError)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Tell a cancellation that was asked for from a `CancelledError` out of the blue.
+
+    On asyncio anybody may raise one, by awaiting what was cancelled elsewhere.
+    """
+    if not isinstance(error, get_cancelled_exc_class()):
+        return False
+    return current_effective_deadline() == -inf
+
+
+def answers_cancellation(error: BaseException) -> bool:
+    """Tell whether *error* was raised while a cancellation was being handled."""
+    cancelled = get_cancelled_exc_class()
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, cancelled):
+            return True
+        seen.add(id(cause))
+        cause = cause.__context__
+    return False
+
+
+def without_stop(error: BaseException) -> BaseException:
+    """Return *error* as an async generator lets it out (PEP 479)."""
+    if not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    told = RuntimeError(f"async generator raised {type(error).__name__}")
+    told.__cause__ = told.__context__ = error
+    return told
+
+
+def _attach(error: BaseException, late: list[BaseException]) -> None:
+    """Hang the *late* errors on the far end of *error*'s context."""
+    tail, seen = error, {id(error)}
+    while tail.__context__ is not None and id(tail.__context__) not in seen:
+        tail = tail.__context__
+        seen.add(id(tail))
+    rest = [other for other in late if id(other) not in seen]
+    if rest and tail.__context__ is None:
+        tail.__context__ = BaseExceptionGroup("other calls failed too", rest)
+
+
+async def _raise_bare(error: BaseException, late: list[BaseException]) -> None:
+    """Raise *error* with no more context than it had, but for the *late* ones."""
+    # If this task was last resumed by a cancellation, CPython would chain that to
+    # whatever leaves the awaiting frames now. So let it be resumed once more.
+    await cancel_shielded_checkpoint()
+    _attach(error, late)
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context

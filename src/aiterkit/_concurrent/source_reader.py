@@ -1,0 +1,196 @@
+"""How an async source is read: by one task, from its first item to its last.
+
+The same task closes it. So a generator that holds a task group, a timeout or a
+cancel scope across its `yield` is a safe source: what it holds touches nobody
+but this task.
+"""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from math import inf
+from typing import Any, Generic, Protocol, TypeVar
+
+from anyio import (
+    CancelScope,
+    current_effective_deadline,
+    get_cancelled_exc_class,
+)
+
+from aiterkit._concurrent.block import (
+    Block,
+    answers_cancellation,
+    is_cancelled,
+    tellable,
+    without_stop,
+)
+from aiterkit._concurrent.waiting import Waiter, cancel_again
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Sink(Protocol[T_contra]):
+    """Where the items of one source go. It decides, and never waits."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Tell whether the source may be asked for one more item."""
+        ...
+
+    @abstractmethod
+    def give(self, item: T_contra) -> bool:
+        """Take an *item*; tell whether there is room for one more."""
+        ...
+
+    @abstractmethod
+    def end(self) -> None:
+        """Hear that the source has no more items."""
+        ...
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """Hear that the source raised *error*, in the place of its next item."""
+        ...
+
+    @abstractmethod
+    def is_settled(self) -> bool:
+        """Tell whether the source, of which no more is read, may be closed."""
+        ...
+
+
+class SourceReader(Generic[T]):
+    """The task that reads one source into a sink, and closes it."""
+
+    def __init__(
+        self, block: Block[Any], iterator: AsyncIterator[T], sink: Sink[T]
+    ) -> None:
+        self.stopped = False
+        self._block = block
+        self._iterator = iterator
+        self._sink = sink
+        self._scope = CancelScope()
+        self._waiter: Waiter | None = None
+        self._unheard = False
+
+    def stop(self) -> None:
+        """Read no more; interrupt a read that is under way."""
+        self.stopped = True
+        self._scope.cancel()
+        self.wake()
+
+    def stop_gently(self) -> None:
+        """Read no more, for the block is being cancelled as a whole."""
+        self.stopped = True
+        self.wake()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for room, or to close."""
+        return self._waiter is not None
+
+    def wake(self) -> None:
+        """Let it ask its sink again, if it waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._block.waits_for_room = False
+            waiter.set()
+
+    async def run(self) -> None:
+        """Read the source to its end, or until it is stopped; then close it."""
+        # Both scopes are opened before the first read and outlive the last: the
+        # source may hold scopes of its own across its `yield`, and those must
+        # stay within ours. The outer one ends a read; the inner one then turns
+        # into a shield, since a cancelled reader still owes its source a close.
+        with self._scope, CancelScope() as peace:
+            try:
+                await self._read()
+            except BaseException as error:  # noqa: BLE001 - this task ends here
+                if not is_cancelled(error):
+                    self._block.die(error)
+                elif not self._scope.cancel_called:
+                    self._block.abandon()
+            self.stopped = True
+            peace.shield = True
+            while not self._sink.is_settled():
+                await self._wait()
+            await self._close()
+
+    async def _read(self) -> None:
+        sink = self._sink
+        give = sink.give
+        read = self._iterator.__anext__
+        has_room = sink.has_room()
+        while True:
+            while not has_room and not self.stopped:
+                await self._wait()
+                has_room = sink.has_room()
+            if self.stopped:
+                return
+            if self._unheard:
+                self._unheard = False
+                cancel_again()
+            try:
+                item = await read()
+            except StopAsyncIteration:
+                sink.end()
+                return
+            except BaseException as error:
+                if is_cancelled(error):
+                    raise
+                self._read_raised(error)
+                return
+            if self.stopped:  # it would not be interrupted
+                return
+            has_room = give(item)
+
+    def _read_raised(self, error: BaseException) -> None:
+        if not tellable(error):
+            self._block.die(error)
+        elif not self.stopped:
+            self._sink.fail(without_stop(error))
+        elif answers_cancellation(error):
+            self._block.unclosed.append(error)
+        else:
+            self._block.store.late.append(error)
+
+    async def _wait(self) -> None:
+        """Wait until the sink may have room, or be settled, or all is over.
+
+        A source that holds a timeout or a task group across its `yield` has put
+        this task inside its own scope, and that may be cancelled just now. It is
+        the source that must hear of it, in its next step, and not this wait.
+        """
+        cancelled = get_cancelled_exc_class()
+        try:
+            await self._wait_once()
+        except cancelled:
+            self._unheard = current_effective_deadline() != -inf
+        while self._waiter is not None:
+            try:
+                with CancelScope(shield=True):
+                    await self._wait_once()
+            except cancelled:
+                self._unheard = True
+
+    async def _wait_once(self) -> None:
+        self._waiter = waiter = self._block.make_waiter()
+        self._block.waits_for_room = True
+        await waiter.wait()
+
+    async def _close(self) -> None:
+        aclose = getattr(self._iterator, "aclose", None)
+        if aclose is None:
+            return
+        try:
+            await aclose()
+        except BaseExceptionGroup as group:
+            # What a generator that holds a task group makes of GeneratorExit:
+            # https://github.com/python/cpython/issues/135736
+            rest = group.split(GeneratorExit)[1]
+            if rest is not None:
+                self._block.unclosed.append(rest)
+        except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
+            if tellable(error):
+                self._block.unclosed.append(error)
+            else:
+                self._block.die(error)

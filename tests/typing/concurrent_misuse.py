@@ -1,0 +1,92 @@
+"""What a type checker rejects on the concurrent side: the lines that say so."""
+
+from aiterkit import (
+    concurrent_collect,
+    concurrent_for_each,
+    concurrent_map,
+    concurrent_map_unordered,
+)
+
+
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+async def fetch_from(host: str, url: str) -> bytes:
+    return f"{host}/{url}".encode()
+
+
+def upper(word: str) -> str:
+    return word.upper()
+
+
+urls = ["a", "b"]
+
+
+async def iterated_without_its_block() -> None:
+    async for _ in concurrent_map(fetch, urls, limit=2):  # rejected
+        pass
+    async for _ in concurrent_map_unordered(fetch, urls, limit=2):  # rejected
+        pass
+    [page async for page in concurrent_map(fetch, urls, limit=2)]  # rejected
+
+
+async def awaited() -> None:
+    await concurrent_map(fetch, urls, limit=2)  # rejected
+    await concurrent_map_unordered(fetch, urls, limit=2)  # rejected
+
+
+async def entered_like_a_file() -> None:
+    with concurrent_map(fetch, urls, limit=2):  # rejected
+        pass
+    for _ in concurrent_map(fetch, urls, limit=2):  # rejected
+        pass
+
+
+async def a_sync_function() -> None:
+    concurrent_map(upper, urls, limit=2)  # rejected
+    concurrent_map_unordered(upper, urls, limit=2)  # rejected
+    await concurrent_collect(upper, urls, limit=2)  # rejected
+    await concurrent_for_each(upper, urls, limit=2)  # rejected
+    await concurrent_collect(len, urls, limit=2)  # rejected
+    await concurrent_collect(lambda url: url.upper(), urls, limit=2)  # rejected
+
+
+async def no_limit() -> None:
+    concurrent_map(fetch, urls)  # rejected
+    concurrent_map_unordered(fetch, urls)  # rejected
+    await concurrent_collect(fetch, urls)  # rejected
+    await concurrent_for_each(fetch, urls)  # rejected
+
+
+async def a_limit_out_of_place_or_kind() -> None:
+    concurrent_map(fetch, urls, 2)  # rejected
+    await concurrent_collect(fetch, urls, 2)  # rejected
+    concurrent_map(fetch, urls, limit="2")  # rejected
+    await concurrent_collect(fetch, urls, limit=2.5)  # rejected
+    concurrent_map(fetch, urls, limit=None)  # rejected
+    concurrent_map(fetch, urls, limit=2, buffer=0.5)  # rejected
+
+
+async def items_of_the_wrong_type() -> None:
+    concurrent_map(fetch, [1, 2], limit=2)  # rejected
+    await concurrent_collect(fetch, [b"a"], limit=2)  # rejected
+    concurrent_map(fetch, 3, limit=2)  # rejected
+
+
+async def a_function_of_the_wrong_shape() -> None:
+    concurrent_map(fetch_from, urls, limit=2)  # rejected
+    concurrent_map(None, urls, limit=2)  # rejected
+    concurrent_map("fetch", urls, limit=2)  # rejected
+
+
+async def arguments_by_name() -> None:
+    concurrent_map(func=fetch, source=urls, limit=2)  # rejected
+
+
+async def results_of_the_wrong_type() -> None:
+    async with concurrent_map(fetch, urls, limit=2) as pages:
+        text: str = await anext(pages)  # rejected
+        text.upper()
+    texts: list[str] = await concurrent_collect(fetch, urls, limit=2)  # rejected
+    texts.clear()

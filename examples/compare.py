@@ -270,7 +270,7 @@ def serve(pages: dict[str, Path]) -> Generator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as inherited
             """Leave the screen to the comparison."""
 
     class Server(ThreadingHTTPServer):
@@ -381,6 +381,8 @@ def main() -> int:
         code = run(arguments)
     except* KeyboardInterrupt:  # in a group, if it came very early
         print("interrupted", file=sys.stderr)
+    except* BrokenPipeError:  # as with `| head`: who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

@@ -68,7 +68,7 @@ def server(free: int) -> Generator[tuple[str, Semaphore]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as inherited
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:

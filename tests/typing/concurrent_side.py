@@ -112,7 +112,8 @@ async def partials_keep_their_result() -> None:
 
 async def generic_functions_are_solved() -> None:
     assert_type(await concurrent_collect(same, urls, limit=2), list[str])
-    assert_type(await concurrent_collect(listed, urls, limit=2), list[list[str]])
+    collected = await concurrent_collect(listed, urls, limit=2)
+    assert_type(collected, list[list[str]])
     async with concurrent_map(same, urls, limit=2) as results:
         async for result in results:
             assert_type(result, str)

@@ -1,0 +1,129 @@
+"""What is checked, and by which commands.
+
+`nox` runs everything, `nox -s lint` a part, `nox -l` lists the parts. In continuous
+integration, `.ci/run` runs the same sessions, two at a time.
+"""
+
+import tomllib
+from pathlib import Path
+from zipfile import ZipFile
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+# The pip that Python brings: whoever installs the package may have no newer one.
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+
+OLDEST = "3.11"
+PYTHONS = [OLDEST, "3.12", "3.13"]
+HERE = Path(__file__).parent
+
+
+def readme_command(word: str) -> str:
+    """Return the one command of the README that installs and then runs *word*."""
+    lines = (HERE / "README.md").read_text().splitlines()
+    (command,) = (
+        line for line in lines if line.startswith("python -m pip ") and word in line
+    )
+    return command
+
+
+def floors() -> list[str]:
+    """Return the lowest versions that pyproject.toml promises to work with."""
+    project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    backends = (need for need in needed if need.startswith(("anyio>=", "trio>=")))
+    return [need.replace(">=", "==") for need in backends]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the README's test command, as it stands there, and measure coverage."""
+    data = HERE / f".coverage.{session.python}"
+    for old in HERE.glob(f"{data.name}.*"):
+        old.unlink()
+    command = " ".join([readme_command("pytest"), *session.posargs])
+    measure = {
+        "COVERAGE_FILE": str(data),
+        "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
+    }
+    session.run("bash", "-c", command, env=measure, external=True)
+
+
+@nox.session(python=OLDEST)
+def coverage(session: nox.Session) -> None:
+    """Check that the runs so far have reached every branch."""
+    session.install("coverage[toml]")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(python=OLDEST)
+def lint(session: nox.Session) -> None:
+    """Check style, format and who imports whom."""
+    session.install("-e", ".[lint]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session(python=OLDEST)
+def types(session: nox.Session) -> None:
+    """Check all code with two type checkers, and the type tests with four."""
+    session.install(".[bench,examples,lint,test]", "aiostream")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pytest", "tests/typing")
+    session.run("pyright", "--verifytypes", "aiterkit", "--ignoreexternal")
+
+
+@nox.session(python=OLDEST)
+def floor(session: nox.Session) -> None:
+    """Run the tests with the oldest anyio and Trio that are promised to work."""
+    constraints = Path(session.create_tmp(), "floors.txt")
+    constraints.write_text("\n".join(floors()))
+    session.install("-e", ".[test]", "-c", str(constraints))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def example(session: nox.Session) -> None:
+    """Run the README's main command, as it stands there."""
+    session.run("bash", "-c", readme_command("compare.py"), external=True)
+
+
+@nox.session(python=OLDEST)
+def docs(session: nox.Session) -> None:
+    """Build the documentation: strictly, and from this folder alone."""
+    if not (HERE / "docs" / "conf.py").exists():
+        session.skip("there is no docs/conf.py")
+    session.install("-e", ".[docs]")
+    nowhere = "http://127.0.0.1:9"
+    offline = {"http_proxy": nowhere, "https_proxy": nowhere}
+    session.run("sphinx-build", "-nWTq", "--keep-going", "docs", "site", env=offline)
+
+
+@nox.session(python=OLDEST)
+def bench(session: nox.Session) -> None:
+    """See that the benchmarks run; `nox -s bench -- --help` tells what they can do."""
+    if not (HERE / "benchmarks" / "__main__.py").exists():
+        session.skip("there is no benchmarks/__main__.py")
+    session.install("-e", ".[bench]")
+    session.run("python", "-m", "benchmarks", *(session.posargs or ["--smoke"]))
+
+
+@nox.session(python=OLDEST)
+def build(session: nox.Session) -> None:
+    """Build what would be published, and see that it is whole and no more."""
+    session.install("build", "twine")
+    place = Path(session.create_tmp(), "dist")
+    for old in place.glob("*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(place))
+    session.run("twine", "check", "--strict", *map(str, place.iterdir()))
+    (wheel,) = place.glob("*.whl")
+    names = ZipFile(wheel).namelist()
+    folders = {name.partition("/")[0].partition("-")[0] for name in names}
+    if folders != {"aiterkit"} or "aiterkit/py.typed" not in names:
+        session.error(f"the wheel holds {names}")

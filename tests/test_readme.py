@@ -1,0 +1,65 @@
+"""Is what the README shows what one gets?"""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import pytest
+
+import aiterkit
+from aiterkit.testing import run_in_virtual_time
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> list[str]:
+    return [block["text"] for block in BLOCK.finditer(README) if block["kind"] == kind]
+
+
+def test_the_program_is_short_and_comes_first() -> None:
+    (program,) = blocks("python")
+
+    assert len(program.splitlines()) <= 15
+    assert README.index(program) == README.index("```") + len("```python\n")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_program_prints_what_is_shown(
+    backend: Literal["asyncio", "trio"],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (program,) = blocks("python")
+    (output,) = blocks("text")
+    mains: list[Callable[[], Awaitable[None]]] = []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(anyio, "run", mains.append)
+        exec(compile(program, "README.md", "exec"), {})  # noqa: S102  # our own words
+    for main in mains:
+        run_in_virtual_time(main, backend=backend)
+
+    assert capsys.readouterr().out == output
+
+
+def test_it_speaks_of_names_that_exist() -> None:
+    named = set(re.findall(r"`(a[a-z_]+|concurrent_[a-z_]+)`", README))
+    elsewhere = {"aiterkit", "as_completed", "await"}
+
+    assert named - elsewhere <= set(aiterkit.__all__)
+
+
+def test_each_public_name_has_its_place() -> None:
+    table = README.partition("## Which one")[2].partition("## ")[0]
+
+    assert set(re.findall(r"\| `(\w+)` \|", table)) == set(aiterkit.__all__)
+
+
+def test_a_fresh_machine_needs_these_two_commands() -> None:
+    assert blocks("sh") == [
+        'python -m pip install ".[examples]" && python examples/compare.py\n',
+        'python -m pip install -e ".[test]" && python -m pytest\n',
+    ]

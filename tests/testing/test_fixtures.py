@@ -15,8 +15,9 @@ def run(pytester: pytest.Pytester) -> Callable[[str], pytest.RunResult]:
 
     def run(source: str) -> pytest.RunResult:
         pytester.makeconftest(CONFTEST)
+        pytester.makeini("[pytest]\nanyio_mode = auto\n")
         pytester.makepyfile(source)
-        return pytester.runpytest("-p", "no:cacheprovider", "--anyio-mode=auto")
+        return pytester.runpytest("-p", "no:cacheprovider")
 
     return run
 

@@ -34,10 +34,8 @@ def floors() -> list[str]:
     project = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     # An older anyio brings a plugin that a newer pytest warns of.
-    held = (
-        need for need in needed if need.startswith(("anyio>=", "trio>=", "pytest>="))
-    )
-    return [need.replace(">=", "==") for need in held]
+    held = ("anyio>=", "trio>=", "pytest>=")
+    return [need.replace(">=", "==") for need in needed if need.startswith(held)]
 
 
 @nox.session(python=PYTHONS)
@@ -78,12 +76,18 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("pyright")
     session.run("pytest", "tests/typing")
+
+
+@nox.session(python=OLDEST, default=False)
+def completeness(session: nox.Session) -> None:
+    """Tell what an importer's type checker would have to infer by itself."""
+    session.install(".", "pyright[nodejs]")
     session.run("pyright", "--verifytypes", "aiterkit", "--ignoreexternal")
 
 
 @nox.session(python=OLDEST)
 def floor(session: nox.Session) -> None:
-    """Run the tests with the oldest anyio, Trio and pytest that are promised to work."""
+    """Run the tests with the oldest anyio and Trio that are promised to work."""
     constraints = Path(session.create_tmp(), "floors.txt")
     constraints.write_text("\n".join(floors()))
     session.install("-e", ".[test]", "-c", str(constraints))

@@ -35,6 +35,15 @@ FALLS_SHORT: Mapping[tuple[str, str], Mapping[str, str]] = {
             "a generic function that wraps its item is Unknown to it"
         ),
     },
+    ("ty", "sequential_select.py"): {
+        "assert_type(ak.afilter(lambda n: n > 1, numbers()), AsyncGenerator[int, None])"
+        "": "the item of a lambda's source is Unknown to it",
+    },
+    ("ty", "sequential_transform.py"): {
+        "assert_type(ak.amap(same, numbers()), AsyncGenerator[int, None])": (
+            "a generic function is Unknown to it"
+        ),
+    },
     ("ty", "stubs.py"): {
         "assert_type(first, Stream[int])": (
             "a generic function to the right of | is Unknown to it"

@@ -6,12 +6,11 @@ can be told in order.
 """
 
 import contextvars
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from asyncio import CancelledError
-from collections.abc import Callable
 from math import inf
 from types import TracebackType
-from typing import Generic, NoReturn, Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from anyio import (
     create_task_group,
@@ -19,69 +18,24 @@ from anyio import (
     get_cancelled_exc_class,
 )
 from anyio.abc import TaskGroup
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint
 
-from aiterkit._concurrent.waiting import Waiter, waiter_factory
+from aiterkit._concurrent.outlet import Outlet, Store
+from aiterkit._concurrent.waiting import waiter_factory
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 
-class Delivery(Protocol[R_co]):
-    """One thing for the reader: a value, or the error that ends it."""
-
-    @property
-    def value(self) -> R_co:
-        """The value, unless it is an error."""
-        ...
-
-    @property
-    def state(self) -> int:
-        """Whether it is a value or an error: `FINISHED` or `FAILED`."""
-        ...
-
-    def take_error(self) -> BaseException:
-        """Give the error away."""
-        ...
-
-
-class Store(Protocol[R_co]):
-    """Where a block keeps what its reader has not had."""
-
-    late: list[BaseException]
-    """Errors that the reader will never see."""
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the reader has had everything that will ever come."""
-        ...
-
-    def pop(self) -> Delivery[R_co] | None:
-        """Deliver what comes next, if it is there already."""
-        ...
-
-    def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        ...
-
-
-class Block(ABC, Generic[R]):
+class Block(Outlet[R]):
     """The tasks of one block, from entry to exit."""
 
-    make_waiter: Callable[[], Waiter]
     context: contextvars.Context
     tasks: TaskGroup
 
     def __init__(self, store: Store[R], *, name: str) -> None:
-        self.store = store
-        self.name = name
+        super().__init__(store, name=name)
         self.opened = False
-        self.closed = False
-        self.being_read = False
-        self.incomplete = False
-        self.waits_for_room = True
         self.unclosed: list[BaseException] = []
-        self._reader: Waiter | None = None
         self._fatal: BaseException | None = None
 
     @abstractmethod
@@ -94,10 +48,6 @@ class Block(ABC, Generic[R]):
 
         If results are missing then, say so by `incomplete`.
         """
-
-    @abstractmethod
-    def use_room(self) -> None:
-        """Read on, now that the reader has taken a result."""
 
     @abstractmethod
     def _finish(self) -> None:
@@ -152,45 +102,6 @@ class Block(ABC, Generic[R]):
                 _attach(error, late)
         finally:  # no circle through the traceback
             del error, fatal, late, traceback, unclosed
-
-    # The reader's side, on which `Results` stands.
-
-    async def wait(self) -> None:
-        """Wait until a result may be ready, or none will ever be.
-
-        Raises:
-            RuntimeError: If results are missing that will never come, since the
-                tasks of the block were cancelled over its head.
-        """
-        if self.incomplete:
-            await checkpoint()  # perhaps the reader is cancelled too, and woken first
-            raise RuntimeError(
-                f"{self.name}() was cancelled from outside while its results were read"
-            )
-        self.being_read = True
-        self._reader = waiter = self.make_waiter()
-        try:
-            await waiter.wait()
-        finally:
-            self._reader = None
-            self.being_read = False
-        if self.closed:
-            self.refuse()
-
-    def wake_reader(self) -> None:
-        """Let the reader look again, if it waits."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.set()
-
-    def refuse(self) -> NoReturn:
-        """Say why no result can be had by this task now."""
-        raise RuntimeError(
-            f"the results of {self.name}() can be read only inside its "
-            f"'async with' block"
-            if self.closed
-            else f"another task is already waiting for the next result of {self.name}()"
-        )
 
     def die(self, error: BaseException) -> None:
         """Cancel everything, the body too, and leave the block with *error*."""

@@ -1,12 +1,11 @@
 """A function over the items of a source, several calls at once."""
 
-import warnings
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from aiterkit._concurrent.engine import Engine
 from aiterkit._concurrent.ledger import AtTheEnd, CompletionOrder, InputOrder, Ledger
+from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
@@ -31,11 +30,10 @@ async def _run(engine: Engine[Any, Any]) -> None:
             pass  # pragma: no cover - its ledger delivers nothing but an error
 
 
-class _Map(Generic[R]):
-    """The `async with` block of a map: it can be entered once, and do nothing else."""
+class _Map(Operator[Engine[Any, R]]):
+    """What the two maps have in common."""
 
     _make_ledger: ClassVar[type[Ledger[Any, Any]]]
-    _engine: Engine[Any, R] | None = None
 
     def __init__(
         self,
@@ -49,35 +47,7 @@ class _Map(Generic[R]):
         limit, window = _check(func, limit, buffer)
         ledger: Ledger[T, R] = self._make_ledger(window)
         name = type(self).__name__
-        self._engine = Engine(func, open_source(source), ledger, limit=limit, name=name)
-
-    def __del__(self) -> None:
-        engine = self._engine
-        if engine is not None and not engine.opened:
-            name = engine.name
-            warnings.warn(
-                f"{name}(...) was never entered: "
-                f"use 'async with {name}(...) as results'",
-                RuntimeWarning,
-                stacklevel=2,
-                source=self,
-            )
-
-    async def _open(self) -> Engine[Any, R]:
-        engine = self._engine
-        assert engine is not None  # noqa: S101 - __init__ made it
-        return await engine.__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        engine = self._engine
-        assert engine is not None  # noqa: S101 - __init__ made it
-        await engine.__aexit__(kind, error, traceback)
+        self._block = Engine(func, open_source(source), ledger, limit=limit, name=name)
 
 
 class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.block import Block
 from aiterkit._concurrent.ledger import FINISHED
+from aiterkit._concurrent.outlet import Outlet
 
 R = TypeVar("R")
 
@@ -14,7 +14,7 @@ class _Reading(Generic[R]):
 
     __slots__ = ("__weakref__", "_block")
 
-    def __init__(self, block: Block[R]) -> None:
+    def __init__(self, block: Outlet[R]) -> None:
         self._block = block
 
     async def __anext__(self) -> R:

@@ -6,15 +6,16 @@ but this task.
 """
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from math import inf
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from anyio import (
     CancelScope,
     current_effective_deadline,
     get_cancelled_exc_class,
 )
+from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import (
     Block,
@@ -24,6 +25,7 @@ from aiterkit._concurrent.block import (
     without_stop,
 )
 from aiterkit._concurrent.waiting import Waiter, cancel_again
+from aiterkit._core.source import is_async
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -56,6 +58,43 @@ class Sink(Protocol[T_contra]):
     def is_settled(self) -> bool:
         """Tell whether the source, of which no more is read, may be closed."""
         ...
+
+
+class TakingTurns(Generic[T]):
+    """A sync source as an async one that lets other tasks run before each item.
+
+    Whoever reads it owns it, so it is closed if it is a generator. Other sync
+    iterators have no close of their own: a file, say, is its own iterator, and
+    its ``close()`` would end more than the iteration.
+    """
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: Iterator[T]) -> None:
+        self._iterator = iterator
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        await checkpoint()
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            raise StopAsyncIteration from None
+        except StopAsyncIteration as error:  # it would read as the end
+            raise without_stop(error) from error
+
+    async def aclose(self) -> None:
+        if isinstance(self._iterator, Generator):
+            self._iterator.close()
+
+
+def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
+    """Return *iterator*, made async if it is not, for a `SourceReader` to read."""
+    if is_async(iterator):
+        return cast("AsyncIterator[T]", iterator)
+    return TakingTurns(cast("Iterator[T]", iterator))
 
 
 class SourceReader(Generic[T]):

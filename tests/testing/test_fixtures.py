@@ -104,6 +104,35 @@ def test_what_virtual_time_cannot_wait_for_fails_at_once(
     assert shown.count("AssertionError: 1 pulls came after the end") == 2
 
 
+def test_a_deadlock_in_a_fixture_fails_at_once(
+    run: Callable[[str], pytest.RunResult],
+) -> None:
+    result = run(
+        """
+        import anyio, pytest
+
+        @pytest.fixture
+        async def fine():
+            await anyio.sleep(5)
+            yield 5
+            await anyio.sleep(5)
+
+        @pytest.fixture
+        async def stuck(fine):
+            await anyio.Event().wait()
+
+        async def test_stuck(stuck):
+            pass
+
+        async def test_fine(fine):
+            assert anyio.current_time() == fine
+        """
+    )
+    # On asyncio, the fixture that was there before cannot be torn down either.
+    result.assert_outcomes(passed=2, errors=3)
+    assert str(result.stdout).count("DeadlockError: deadlock: no task can run") >= 3
+
+
 def test_other_tests_are_left_alone(run: Callable[[str], pytest.RunResult]) -> None:
     result = run(
         """

@@ -24,6 +24,7 @@ from aiterkit.testing import (
     virtual_backend,
 )
 from aiterkit.testing._report import place
+from aiterkit.testing._virtual import running_loop
 from aiterkit.testing._watch import private
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
@@ -314,6 +315,12 @@ def test_trio_need_not_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(importlib.util, "find_spec", hide)
     assert available_backends() == ("asyncio",)
+
+
+def test_outside_any_loop_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert running_loop() is None
+    monkeypatch.delitem(sys.modules, "trio")
+    assert running_loop() is None
 
 
 def test_an_attribute_that_is_gone_is_told() -> None:

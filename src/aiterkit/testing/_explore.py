@@ -12,8 +12,8 @@ from aiterkit.testing._virtual import (
     BackendName,
     available_backends,
     check_backend,
-    in_event_loop,
     run_schedule,
+    running_loop,
 )
 
 _SEEDS = 2**32
@@ -131,7 +131,7 @@ def explore(
         TypeError: If *test* is not an async function.
         ValueError: If an option makes no sense.
     """
-    if in_event_loop():
+    if running_loop() is not None:
         raise RuntimeError(
             "explore() is a plain function that starts event loops of its own: "
             "call it from a plain test function, not inside an event loop"

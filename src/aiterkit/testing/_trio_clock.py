@@ -83,7 +83,7 @@ class VirtualClock(Clock, Instrument):
         self._tasks.clear()
         self._numbered = 0
         self._runner = private(GLOBAL_RUN_CONTEXT, "runner")
-        for name in ("runq", "waiting_for_idle", "is_guest", "main_task"):
+        for name in ("runq", "waiting_for_idle", "main_task"):
             private(self._runner, name)
         self._runner.runq = _RunQueue(self)
 
@@ -103,8 +103,6 @@ class VirtualClock(Clock, Instrument):
         if deadline < math.inf:
             self._now = max(self._now, deadline)
             return 0
-        if self._runner.is_guest and not self.watch.is_on:
-            return math.inf  # the host is between two tests
         if self.watch.failure is not None and any(
             outside_wait(task.coro) for task in self.watch.tasks()
         ):

@@ -1,6 +1,7 @@
 """Tests on virtual time: sleeping costs nothing, a deadlock fails at once."""
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
 import sys
@@ -131,24 +132,20 @@ def check_backend(backend: str, /) -> None:
         raise ValueError(f"backend must be 'asyncio' or 'trio', not {backend!r}")
 
 
-def in_event_loop() -> bool:
-    """Tell whether this is called from inside an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        trio = sys.modules.get("trio")
-        return trio is not None and trio.lowlevel.in_trio_run()
-    return True
+def running_loop() -> object:
+    """Return asyncio's running loop, or Trio's running clock, or None."""
+    with contextlib.suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    if trio := sys.modules.get("trio"):
+        with contextlib.suppress(RuntimeError):
+            clock: object = trio.lowlevel.current_clock()
+            return clock
+    return None
 
 
 def current_watch() -> Watch | None:
     """Return the watch of the running event loop, if it is on virtual time."""
-    loop: object
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        loop = sys.modules["trio"].lowlevel.current_clock()
-    watch = getattr(loop, "watch", None)
+    watch = getattr(running_loop(), "watch", None)
     return watch if isinstance(watch, Watch) else None
 
 

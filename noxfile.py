@@ -78,7 +78,7 @@ def types(session: nox.Session) -> None:
     session.run("pytest", "tests/typing")
 
 
-@nox.session(python=OLDEST, default=False)
+@nox.session(python=OLDEST)
 def completeness(session: nox.Session) -> None:
     """Tell what an importer's type checker would have to infer by itself."""
     session.install(".", "pyright[nodejs]")

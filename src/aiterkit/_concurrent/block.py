@@ -34,7 +34,7 @@ class Block(Outlet[R]):
 
     def __init__(self, store: Store[R], *, name: str) -> None:
         super().__init__(store, name=name)
-        self.opened = False
+        self.opened: bool = False
         self.unclosed: list[BaseException] = []
         self._fatal: BaseException | None = None
 

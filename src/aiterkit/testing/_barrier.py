@@ -43,10 +43,10 @@ class Barrier:
     def __init__(self, parties: int, /) -> None:
         if parties < 1:
             raise ValueError(f"parties must be at least 1, not {parties}")
-        self.parties = parties
-        self.waiting = 0
-        self.most_waiting = 0
-        self.is_open = False
+        self.parties: int = parties
+        self.waiting: int = 0
+        self.most_waiting: int = 0
+        self.is_open: bool = False
         self._opened = anyio.Event()
 
     async def wait(self, _item: object = None, /) -> None:

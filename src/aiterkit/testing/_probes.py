@@ -58,13 +58,13 @@ class _Ledger(Generic[T]):
     """What both source probes count, and say about it."""
 
     def __init__(self) -> None:
-        self.pulls = 0
-        self.overlapping_pulls = 0
-        self.pulls_after_end = 0
-        self.pulls_after_close = 0
-        self.closes = 0
+        self.pulls: int = 0
+        self.overlapping_pulls: int = 0
+        self.pulls_after_end: int = 0
+        self.pulls_after_close: int = 0
+        self.closes: int = 0
         self.taken: list[T] = []
-        self.ended = False
+        self.ended: bool = False
         self._pulled_by: list[_Task] = []
         self._closed_by: list[_Task] = []
 
@@ -114,6 +114,12 @@ class _Ledger(Generic[T]):
         self.pulls_after_end += self.ended
         self.pulls_after_close += self.closes > 0
         return not self.ended and not self.closes
+
+    def _note_overlap(self) -> None:
+        self.overlapping_pulls += 1
+
+    def _note_end(self) -> None:
+        self.ended = True
 
     def _note_close(self) -> None:
         self.closes += 1
@@ -170,8 +176,8 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         ignore_cancel_once: bool = False,
     ) -> None:
         super().__init__()
-        self.cancelled_pulls = 0
-        self.closes_while_pulled = 0
+        self.cancelled_pulls: int = 0
+        self.closes_while_pulled: int = 0
         self._items = iter(items)
         self._gap = iter(gap) if isinstance(gap, Iterable) else gap
         self._fail_at = fail_at
@@ -189,19 +195,19 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         if not self._note_pull():
             raise StopAsyncIteration
         if self._pulling:
-            self.overlapping_pulls += 1
+            self._note_overlap()
         self._pulling += 1
         try:
             await self._wait()
             item = self._next_item()
         except StopAsyncIteration:
-            self.ended = True
+            self._note_end()
             raise
         except anyio.get_cancelled_exc_class():
             self.cancelled_pulls += 1
             raise
         except BaseException:
-            self.ended = True
+            self._note_end()
             raise
         finally:
             self._pulling -= 1
@@ -303,7 +309,7 @@ class SyncSourceProbe(_Ledger[T], Iterator[T]):
         try:
             item = self._next_item()
         except BaseException:
-            self.ended = True
+            self._note_end()
             raise
         self.taken.append(item)
         return item
@@ -404,8 +410,8 @@ class CallProbe(Generic[T, R]):
         cleanup: float = 0.0,
     ) -> None:
         self.spans: list[Span[T]] = []
-        self.running = 0
-        self.max_overlap = 0
+        self.running: int = 0
+        self.max_overlap: int = 0
         self.ends: list[T] = []
         self._func = func
         self._seconds = seconds

@@ -61,10 +61,10 @@ class Outlet(ABC, Generic[R]):
     def __init__(self, store: Store[R], *, name: str) -> None:
         self.store = store
         self.name = name
-        self.closed = False
-        self.being_read = False
-        self.incomplete = False
-        self.waits_for_room = True
+        self.closed: bool = False
+        self.being_read: bool = False
+        self.incomplete: bool = False
+        self.waits_for_room: bool = True
         self._reader: Waiter | None = None
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """Typed async iteration: one at a time (`a…`), or many at once (`concurrent_…`)."""
 
+from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
 from aiterkit._concurrent.map import (
     concurrent_collect,
     concurrent_for_each,
@@ -56,6 +57,8 @@ from aiterkit._sequential.transform import (
 )
 
 __all__ = (
+    "Err",
+    "Ok",
     "Results",
     "UnorderedResults",
     "aaccumulate",
@@ -95,8 +98,12 @@ __all__ = (
     "awindowed",
     "azip",
     "azip_longest",
+    "captured",
     "concurrent_collect",
     "concurrent_for_each",
     "concurrent_map",
     "concurrent_map_unordered",
+    "offloaded",
+    "paced",
+    "timed",
 )

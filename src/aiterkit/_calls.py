@@ -233,6 +233,9 @@ def paced(
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Return *func* as one whose calls start at most so many times *per_second*.
 
+        urls                                         (abc|)
+        amap(paced(fetch(1), per_second=0.5), urls)  -a-b-(c|)
+
     A call that comes too soon waits for its turn. What has started is not
     held back: how many calls run at once is another question, and that is `limit`.
 
@@ -327,7 +330,7 @@ class _Turns:
             if next(iter(waiting)) is not turn:
                 await turn.wait()
             # More than once, since a timer may be early by the clock's resolution.
-            while (now := current_time()) < bucket.due:
+            while (now := current_time()) < bucket.due:  # noqa: ASYNC110 - a time, no event
                 await sleep(bucket.due - now)
             bucket.start(now)
         finally:
@@ -417,10 +420,7 @@ def offloaded(
     run = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
-        result = await run(partial(func, *args, **options), limiter=limiter)
-        if type(result) is CoroutineType:  # pyright: ignore[reportUnknownArgumentType]
-            result.close()  # or it would be said that nobody awaited it
-            raise TypeError(_IS_ASYNC.format(_name(func)))
+        result: R = await run(partial(func, *args, **options), limiter=limiter)
         return result
 
     return _like(func, call)
@@ -438,9 +438,19 @@ def _runner(to: str) -> Callable[..., Coroutine[Any, Any, Any]]:
             f"to='interpreter' needs Python 3.13 or newer, "
             f"and this is {version_info.major}.{version_info.minor}"
         )
-    run: Callable[..., Coroutine[Any, Any, Any]]
     run = import_module(f"anyio.to_{to}").run_sync
-    return partial(run, cancellable=True) if to == "process" else run
+    if to == "thread":
+        return partial(run, _block)
+    return partial(run, cancellable=True) if to == "process" else partial(run)
+
+
+def _block(work: partial[R], /) -> R:
+    """Do *work* in a thread, the one place from where a coroutine could come back."""
+    result = work()
+    if isinstance(result, CoroutineType):
+        result.close()  # or it would be said that nobody awaited it
+        raise TypeError(_IS_ASYNC.format(_name(work)))
+    return result
 
 
 def _is_awaitable(result: object, /) -> bool:
@@ -462,24 +472,24 @@ def _check_func(change: str, func: object, /) -> None:
     check_callable(func)
 
 
-def _check_exception(kind: type[E], /) -> type[E]:
+def _check_exception(kind: Any, /) -> type[Exception]:
     if isinstance(kind, tuple):
         raise TypeError(
             "exceptions must be given one by one: captured(func, KeyError, OSError)"
         )
-    if not isinstance(kind, type) or not issubclass(kind, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"exceptions must be classes of exceptions, not {kind!r}")
-    if not issubclass(kind, Exception):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        return kind
+    if isinstance(kind, type) and issubclass(kind, BaseException):
         raise TypeError(
             f"exceptions must be classes of Exception, which {kind.__name__} is "
             f"not: what ends a task or the program is never captured"
         )
-    return kind
+    raise TypeError(f"exceptions must be classes of exceptions, not {kind!r}")
 
 
 def _unwrapped(func: Callable[..., Any], /) -> Any:
     while isinstance(func, partial):
-        func = cast("partial[Any]", func).func
+        func = func.func
     return func
 
 
@@ -500,6 +510,7 @@ def _like(func: Callable[..., Any], call: F, /) -> F:
         update_wrapper(call, named)
     else:  # an object: what it holds is its own business
         look = ("__module__", "__name__", "__qualname__", "__doc__")
-        update_wrapper(call, type(named), assigned=look, updated=())
+        kind = cast("Any", type(named))
+        update_wrapper(call, kind, assigned=look, updated=())
     call.__dict__["__wrapped__"] = func  # all of it: a partial has another signature
     return call

@@ -20,8 +20,9 @@ from weakref import WeakKeyDictionary
 from anyio import CapacityLimiter, Event, current_time, move_on_after, sleep
 from anyio.lowlevel import RunVar
 
+from aiterkit._core.arguments import positive
 from aiterkit._core.call import needs_await
-from aiterkit._core.checks import check_callable, check_count, check_positive
+from aiterkit._core.checks import check_callable, check_count
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -179,7 +180,7 @@ def timed(
         ValueError: If *seconds* is not more than 0.
     """
     _check_func("timed", func)
-    limit = check_positive(seconds, name="seconds")
+    limit = positive("seconds", seconds)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
         with move_on_after(limit):
@@ -266,7 +267,7 @@ def paced(
     """
     _check_func("paced", func)
     pace = _Pace(
-        check_positive(per_second, name="per_second"),
+        positive("per_second", per_second),
         check_count(burst, name="burst", least=1),
     )
 

@@ -34,17 +34,3 @@ def check_count(value: int, /, *, name: str, least: int) -> int:
     if count < least:
         raise ValueError(f"{name} must be at least {least}, not {count}")
     return count
-
-
-def check_positive(value: float, /, *, name: str) -> float:
-    """Return *value*, a number that is more than 0; it may be infinite.
-
-    Raises:
-        TypeError: If *value* is no number.
-        ValueError: If it is not more than 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not value > 0:  # which NaN is not either
-        raise ValueError(f"{name} must be more than 0, not {value}")
-    return value

@@ -741,6 +741,18 @@ class TestPaced:
 
         assert explore(come_and_go, schedules=60).distinct > 100
 
+    async def test_waits_again_when_a_timer_was_early(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def sleep_too_short(seconds: float) -> None:
+            await anyio.sleep(seconds * 0.75)
+
+        monkeypatch.setattr(_calls, "sleep", sleep_too_short)
+        record = Recorder()
+        call = paced(record, per_second=0.5)
+        await ak.concurrent_for_each(call, range(3), limit=3)
+        assert record.times == [0, 2, 4]
+
     @pytest.mark.parametrize("per_second", [10, 3, 0.7])
     async def test_does_not_drift(self, per_second: float) -> None:
         record = Recorder()

@@ -132,11 +132,19 @@ class TestThread:
 
         async def test() -> None:
             limiter = CapacityLimiter(2)
+            borrowed: list[float] = []
+
+            def work(item: str) -> None:
+                borrowed.append(limiter.borrowed_tokens)
+                meeting(item)
+
             async with anyio.create_task_group() as tasks:
                 for items in ("abcd", "efgh"):
-                    call = offloaded(meeting, limiter=limiter)
+                    call = offloaded(work, limiter=limiter)
                     collect = partial(ak.concurrent_collect, call, items, limit=4)
                     tasks.start_soon(collect)
+            assert len(borrowed) == 8
+            assert set(borrowed) <= {1, 2}
             assert limiter.borrowed_tokens == 0
 
         run(test, backend)

@@ -365,7 +365,7 @@ class _Pace:
         return turns
 
 
-# One for all functions: older versions of anyio know such variables by their names.
+# One for all functions, so that a loop that goes on does not keep those that are gone.
 _turns = RunVar[WeakKeyDictionary[_Pace, _Turns]]("aiterkit.paced")
 
 

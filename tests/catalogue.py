@@ -44,6 +44,14 @@ class _Pairs(_Made):
         return (await anext(self.iterator), 0)
 
 
+async def _echo(item: int) -> int:
+    return item
+
+
+def _block(name: str, use: Callable[[AsyncIterable[int]], Any]) -> Entry:
+    return Entry(name, "block", use, closes=True, loop=True)
+
+
 ENTRIES = (
     Entry("aaccumulate", "operator", ak.aaccumulate),
     Entry("aall", "result", ak.aall),
@@ -82,4 +90,13 @@ ENTRIES = (
     Entry("awindowed", "operator", lambda s: ak.awindowed(s, 1)),
     Entry("azip", "operator", lambda s: ak.azip(s, [1] * 99)),
     Entry("azip_longest", "operator", lambda s: ak.azip_longest(s, [1])),
+    _block("concurrent_batched", lambda s: ak.concurrent_batched(s, 2, within=1)),
+    _block("concurrent_debounce", lambda s: ak.concurrent_debounce(s, seconds=0.5)),
+    _block("concurrent_latest", ak.concurrent_latest),
+    _block("concurrent_map", lambda s: ak.concurrent_map(_echo, s, limit=2)),
+    _block(
+        "concurrent_map_unordered",
+        lambda s: ak.concurrent_map_unordered(_echo, s, limit=2),
+    ),
+    _block("concurrent_sample", lambda s: ak.concurrent_sample(s, seconds=0.5)),
 )

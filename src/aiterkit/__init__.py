@@ -8,6 +8,14 @@ from aiterkit._concurrent.map import (
     concurrent_map_unordered,
 )
 from aiterkit._concurrent.results import Results, UnorderedResults
+from aiterkit._concurrent.timing import (
+    NewestResults,
+    NewestStatistics,
+    concurrent_batched,
+    concurrent_debounce,
+    concurrent_latest,
+    concurrent_sample,
+)
 from aiterkit._sequential.combine import (
     achain,
     acycle,
@@ -58,6 +66,8 @@ from aiterkit._sequential.transform import (
 
 __all__ = (
     "Err",
+    "NewestResults",
+    "NewestStatistics",
     "Ok",
     "Results",
     "UnorderedResults",
@@ -99,10 +109,14 @@ __all__ = (
     "azip",
     "azip_longest",
     "captured",
+    "concurrent_batched",
     "concurrent_collect",
+    "concurrent_debounce",
     "concurrent_for_each",
+    "concurrent_latest",
     "concurrent_map",
     "concurrent_map_unordered",
+    "concurrent_sample",
     "offloaded",
     "paced",
     "timed",

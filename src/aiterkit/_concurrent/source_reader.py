@@ -86,8 +86,9 @@ class TakingTurns(Generic[T]):
             raise without_stop(error) from error
 
     async def aclose(self) -> None:
-        if isinstance(self._iterator, Generator):
-            self._iterator.close()
+        iterator: Any = self._iterator
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:

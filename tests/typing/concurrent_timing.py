@@ -1,0 +1,31 @@
+"""What the checkers say of the operators in ``_concurrent/timing.py``."""
+
+from typing import assert_type
+
+import aiterkit as ak
+
+from .functions import numbers, words
+
+
+async def batches() -> None:
+    async with ak.concurrent_batched(words(), 3, within=1) as results:
+        assert_type(results, ak.Results[tuple[str, ...]])
+        async for batch in results:
+            assert_type(batch, tuple[str, ...])
+    async with ak.concurrent_batched(
+        [b"a", b"b"], 3, within=0.5, weight=len, max_weight=100
+    ) as weighed:
+        assert_type(weighed, ak.Results[tuple[bytes, ...]])
+
+
+async def newest() -> None:
+    async with ak.concurrent_latest(words()) as last:
+        assert_type(last, ak.NewestResults[str])
+        assert_type(last.statistics(), ak.NewestStatistics)
+        assert_type(last.statistics().dropped, int)
+        async for word in last:
+            assert_type(word, str)
+    async with ak.concurrent_debounce(numbers(), seconds=1) as settled:
+        assert_type(await anext(settled), int)
+    async with ak.concurrent_sample([1.5], seconds=0.1) as beats:
+        assert_type(await anext(beats), float)

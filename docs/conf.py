@@ -1,0 +1,48 @@
+"""Sphinx settings: Markdown pages, the package's docstrings, and no network."""
+
+import sys
+from importlib.metadata import version as get_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "aiterkit"
+release = version = get_version("aiterkit")
+copyright = "the aiterkit authors"
+
+extensions = [
+    "myst_parser",
+    "sphinxcontrib_trio",
+    "sphinx.ext.autodoc",  # which sphinxcontrib_trio takes for granted
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "timelines",
+    "operators",
+]
+default_role = "py:obj"
+nitpicky = True
+# Docstrings speak of these, and they are not there yet.
+nitpick_ignore = [
+    ("py:obj", f"concurrent_{name}")
+    for name in ("batched", "broadcast", "flat_map", "zip")
+]
+exclude_patterns = ["_ext"]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+python_maximum_signature_line_length = 72
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+toc_object_entries = False
+add_module_names = False
+
+html_theme = "furo"
+html_title = "aiterkit"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "light_css_variables": {
+        "font-stack": "system-ui, -apple-system, 'Segoe UI', sans-serif",
+        "font-stack--monospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace",
+    }
+}

@@ -43,6 +43,6 @@ html_copy_source = False
 html_theme_options = {
     "light_css_variables": {
         "font-stack": "system-ui, -apple-system, 'Segoe UI', sans-serif",
-        "font-stack--monospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace",
+        "font-stack--monospace": "ui-monospace, Menlo, Consolas, monospace",
     }
 }

@@ -1,27 +1,28 @@
-"""A page for each public name, written from the package itself.
+"""A page for each public name, written from what `facts` finds in the package."""
 
-What is public, in which family and in which order, what it is called with and
-what it guarantees: all of it is read from `aiterkit.__all__`, from where
-`aiterkit/__init__.py` imports its names, and from the docstrings. A name that is
-added to the package is in the documentation without a line here.
-"""
-
-import ast
 import builtins
 import importlib
 import inspect
-import itertools
-import functools
 import re
-import textwrap
-import typing
-from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from docutils import nodes
+from facts import (
+    EFFECTS,
+    GUARANTEES,
+    effects,
+    families,
+    first_sentence,
+    guarantees,
+    signature,
+    twin,
+    types,
+    use,
+)
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -32,117 +33,10 @@ from timelines import as_directives
 import aiterkit
 import aiterkit.testing
 
-WINGS = {
-    "_sequential": "Sequential",
-    "_concurrent": "Concurrent",
-    "_calls": "A call, changed",
-}
 NEWER = {"itertools.batched"}
 """What is there from a later Python on than the one the pages are built with."""
 
 _NAPOLEON = Config(napoleon_use_rtype=False, napoleon_use_ivar=True)
-
-
-@dataclass(frozen=True)
-class Family:
-    """The public names of one module."""
-
-    wing: str
-    title: str
-    about: str
-    names: tuple[str, ...]
-
-
-def families() -> list[Family]:
-    """Return the families, in the order of the wings and then of the alphabet."""
-    source = Path(str(aiterkit.__file__)).read_text(encoding="utf-8")
-    origins = {
-        alias.asname or alias.name: node.module
-        for node in ast.parse(source).body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
-    found: dict[str, list[str]] = {}
-    for name in aiterkit.__all__:
-        found.setdefault(origins[name], []).append(name)
-    order = list(WINGS)
-    result: list[Family] = []
-    for module in sorted(found, key=lambda each: (order.index(each.split(".")[1]), each)):
-        _, wing, *rest = module.split(".")
-        doc = inspect.getdoc(importlib.import_module(module)) or ""
-        about = doc.split("\n\n")[0].replace("\n", " ")
-        title = rest[-1].replace("_", " ").capitalize() if rest else WINGS[wing]
-        result.append(Family(WINGS[wing], title, about, tuple(found[module])))
-    return result
-
-
-def first_sentence(thing: object) -> str:
-    """Return the first line of a docstring."""
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
-
-
-_GUARANTEES = re.compile(r"^Guarantees:\n(?P<body>(?:(?: {4}.*)?\n)*)", re.MULTILINE)
-_GUARANTEE = re.compile(r"(?P<name>[A-Z][\w -]*): (?P<text>.*)", re.DOTALL)
-
-
-def guarantees(thing: object) -> dict[str, str]:
-    """Return what a docstring guarantees, by name; one without a name has ``""``."""
-    found = _GUARANTEES.search((inspect.getdoc(thing) or "") + "\n")
-    result: dict[str, str] = {}
-    if found is not None:
-        body = textwrap.dedent(found["body"]).strip()
-        for entry in re.split(r"\n(?=\S)", body) if ": " in body else [body]:
-            text = " ".join(entry.split())
-            named = _GUARANTEE.fullmatch(text)
-            name, said = (named["name"], named["text"]) if named else ("", text)
-            result[name] = f"{result[name]} {said}" if name in result else said
-    return result
-
-
-def use(thing: Any) -> tuple[str, str]:
-    """Return how *thing* is used: the option of its directive, and in words."""
-    if inspect.isclass(thing):
-        if not hasattr(thing, "__aenter__"):
-            return "", "class"
-        return ":async-with: results", "block"
-    if inspect.iscoroutinefunction(thing):
-        return ":async:", "awaited"
-    hint = typing.get_type_hints(thing).get("return")
-    if typing.get_origin(hint) is AsyncGenerator:
-        return ":async-for: item", "looped over"
-    return "", "called"
-
-
-def _signature(thing: Any) -> str:
-    """Return the parameters, without types and without *self*."""
-    signature = inspect.signature(thing)
-    plain = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
-    return str(inspect.Signature(plain))
-
-
-def _header(function: Callable[..., Any]) -> str:
-    """Return the lines of a function's definition, without its body."""
-    text = textwrap.dedent(inspect.getsource(function))
-    (node,) = ast.parse(text).body
-    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    lines = text.splitlines()[node.lineno - 1 : node.body[0].lineno]
-    if len(lines) > 1 and not lines[-1].rstrip().endswith(": ..."):
-        lines.pop()
-    return "\n".join(lines).removesuffix(" ...").rstrip(":")
-
-
-def types(thing: Any) -> str:
-    """Return the definition as a type checker sees it."""
-    if not inspect.isclass(thing):
-        return "\n".join(map(_header, typing.get_overloads(thing) or [thing]))
-    inits = typing.get_overloads(thing.__init__) or [thing.__init__]
-    parts = [each for each in inits if inspect.isfunction(each)]
-    if hasattr(thing, "__aenter__"):
-        parts.append(thing.__aenter__)
-    if not parts:
-        return ""
-    body = "\n".join(textwrap.indent(_header(part), "    ") for part in parts)
-    return f"class {thing.__name__}:\n{body}"
 
 
 def _indented(lines: list[str], by: int = 3) -> Iterator[str]:
@@ -161,7 +55,7 @@ def _body(thing: Any, what: str, name: str) -> list[str]:
     """Return the docstring as reStructuredText, its drawings as directives."""
     doc = (inspect.getdoc(thing) or "") + "\n"
     said = guarantees(thing)
-    doc = _GUARANTEES.sub("\n".join(_listing(said)) + "\n", doc)
+    doc = GUARANTEES.sub("\n".join(_listing(said)) + "\n", doc)
     lines = list(as_directives(doc.splitlines()))
     return str(GoogleDocstring(lines, _NAPOLEON, None, what, name, thing)).splitlines()
 
@@ -177,7 +71,7 @@ def _methods(thing: type) -> Iterator[list[str]]:
         if isinstance(member, property):
             head, what = [f".. py:property:: {name}", ""], "property"
         elif inspect.isfunction(member):
-            call = str(_signature(member)).replace("(self, /, ", "(")
+            call = str(signature(member)).replace("(self, /, ", "(")
             call = re.sub(r"^\(self(, )?", "(", call)
             head, what = [f".. py:method:: {name}{call}"], "method"
             if inspect.iscoroutinefunction(member):
@@ -196,9 +90,9 @@ def entry(module: ModuleType, name: str) -> list[str]:
     if kind == "class":
         base = "exception" if issubclass(thing, BaseException) else "class"
         made = inspect.isfunction(thing.__init__) and base == "class"
-        head = [f".. py:{base}:: {name}{_signature(thing) if made else ''}"]
+        head = [f".. py:{base}:: {name}{signature(thing) if made else ''}"]
     else:
-        head = [f".. py:function:: {name}{_signature(thing)}"]
+        head = [f".. py:function:: {name}{signature(thing)}"]
     if option:
         head.append(f"   {option}")
     lines = _body(thing, "class" if kind == "class" else "function", name)
@@ -221,14 +115,6 @@ def entry(module: ModuleType, name: str) -> list[str]:
     for method in _methods(thing) if inspect.isclass(thing) else ():
         lines += ["", *method]
     return [*head, "", *_indented(lines), ""]
-
-
-def twin(name: str) -> str:
-    """Return the name of the standard library's twin, if there is one."""
-    for module in (builtins, itertools, functools):
-        if name.startswith("a") and hasattr(module, name[1:]):
-            return f"{module.__name__}.{name[1:]}".removeprefix("builtins.")
-    return ""
 
 
 def page(name: str) -> str:
@@ -263,24 +149,6 @@ def index() -> str:
     return "\n".join(lines)
 
 
-EFFECTS = ("Order", "Overlap", "Read-ahead", "Errors", "Exit")
-SEQUENTIAL = {
-    "Order": "Input order.",
-    "Overlap": "None.",
-    "Read-ahead": "None: only while you await.",
-    "Errors": "Bare, where they occur.",
-    "Exit": "*source* is left open.",
-}
-"""What every sequential name says by its name alone."""
-
-
-def effects(name: str) -> dict[str, str]:
-    """Return what an operator does beside giving results."""
-    usual = SEQUENTIAL if re.match(r"a[a-z]", name) else {}
-    said = guarantees(getattr(aiterkit, name))
-    return {each: said.get(each, usual.get(each, "")) for each in EFFECTS}
-
-
 def effects_table(names: list[str]) -> str:
     """Return a table of the effects of *names*, a row each."""
     lines = [".. list-table::", "   :header-rows: 1", "   :class: effects", ""]
@@ -289,6 +157,15 @@ def effects_table(names: list[str]) -> str:
         lines.append(f"   * - :doc:`{name} </operators/{name}>`")
         lines += [f"     - {text}".rstrip() for text in effects(name).values()]
     return "\n".join(lines) + "\n"
+
+
+def _told_in_words(names: list[str]) -> Iterator[str]:
+    yield from (".. list-table::", "   :widths: 20 80", "")
+    for name in names:
+        said = " ".join(guarantees(getattr(aiterkit, name)).values())
+        yield f"   * - :doc:`{name} </operators/{name}>`"
+        yield f"     - {said}"
+    yield ""
 
 
 def effects_page() -> str:
@@ -305,12 +182,16 @@ def effects_page() -> str:
         told = [name for name in names if any(effects(name).values())]
         if told:
             parts += [*_titled(wing, "-"), effects_table(told)]
-    return "\n".join([*_titled("Table of effects", "="), *parts])
+        elif names:
+            parts += [*_titled(wing, "-"), *_told_in_words(names)]
+    head = [*_titled("Table of effects", "="), ".. py:currentmodule:: aiterkit", ""]
+    return "\n".join([*head, *parts])
 
 
 def testing_page() -> str:
     """Return the reference of the test tools."""
-    lines = [*_titled("Names in aiterkit.testing", "="), ".. py:module:: aiterkit.testing", ""]
+    lines = _titled("Names in aiterkit.testing", "=")
+    lines += [".. py:module:: aiterkit.testing", ""]
     for name in aiterkit.testing.__all__:
         lines += entry(aiterkit.testing, name)
     return "\n".join(lines)
@@ -347,13 +228,15 @@ def resolve(
     if target in NEWER or hasattr(builtins, target):
         return content
     first, *rest = target.split(".")
+    if not rest:
+        return content if first in sys.stdlib_module_names else None
     try:
         found: Any = importlib.import_module(first)
         for name in rest:
             found = getattr(found, name)
     except (ImportError, AttributeError):
         return None
-    return content if rest else None
+    return content
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

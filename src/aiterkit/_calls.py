@@ -238,7 +238,7 @@ def paced(
         amap(paced(fetch(1), per_second=0.5), urls)  -a-b-(c|)
 
     A call that comes too soon waits for its turn. What has started is not
-    held back: how many calls run at once is another question, and that is `limit`.
+    held back: how many calls run at once is another question, and that is ``limit``.
 
     Examples:
         >>> async def fetch(url):

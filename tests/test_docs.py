@@ -1,0 +1,158 @@
+"""Do the pages show what the package does, and all of it?"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import aiterkit
+import aiterkit.testing
+from aiterkit.testing._timelines import Drawing, find_drawings
+
+from .catalogue import ENTRIES
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def extension(name: str) -> Any:
+    """Import a module of docs/_ext, which is no package."""
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+
+
+facts = extension("facts")
+pictures = extension("pictures")
+
+
+def drawings() -> Iterator[Drawing]:
+    modules: list[ModuleType] = [aiterkit, aiterkit.testing]
+    for module in modules:
+        for name in module.__all__:
+            doc = inspect.getdoc(getattr(module, name)) or ""
+            yield from find_drawings(doc, indent=4)
+
+
+DRAWINGS = [pytest.param(each, id=each.result.label) for each in drawings()]
+OPERATORS = [
+    name for name in aiterkit.__all__ if not inspect.isclass(getattr(aiterkit, name))
+] + [name for name in aiterkit.__all__ if name.startswith("concurrent_")]
+
+
+def test_each_public_name_is_in_one_family() -> None:
+    listed = [name for family in facts.families() for name in family.names]
+    assert sorted(listed) == list(aiterkit.__all__)
+
+
+def test_each_family_says_what_it_is_for() -> None:
+    assert [family for family in facts.families() if not family.about] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(OPERATORS)))
+def test_an_operator_is_shown_as_it_is_used(name: str) -> None:
+    public = getattr(aiterkit, name)
+    option, kind = facts.use(public)
+    assert kind in {"block", "awaited", "looped over", "called"}
+    assert (kind == "block") == hasattr(public, "__aenter__")
+    assert (option == ":async:") == inspect.iscoroutinefunction(public)
+
+
+SEQUENTIAL = [entry for entry in ENTRIES if not entry.name.startswith("concurrent_")]
+
+
+@pytest.mark.parametrize("entry", SEQUENTIAL, ids=lambda entry: entry.name)
+def test_the_table_tells_of_a_sequential_name_what_the_catalogue_tests(
+    entry: Any,
+) -> None:
+    told = facts.effects(entry.name)
+    assert all(told.values())
+    assert (told["Exit"] == "*source* is left open.") != entry.closes
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in aiterkit.__all__ if name.startswith("concurrent_")]
+)
+def test_the_table_tells_of_a_concurrent_name_what_its_docstring_guarantees(
+    name: str,
+) -> None:
+    told = facts.effects(name)
+    doc = " ".join((inspect.getdoc(getattr(aiterkit, name)) or "").split())
+    assert all(told[effect] for effect in ("Order", "Errors", "Exit"))
+    assert all(f"{effect}: {text}" in doc for effect, text in told.items() if text)
+
+
+def test_guarantees_are_read_with_and_without_a_name() -> None:
+    def operator() -> None:
+        """Do it.
+
+        Guarantees:
+            Order: Input order, also
+                at the end.
+            Exit: None.
+
+        Args:
+            none: At all.
+        """
+
+    def call() -> None:
+        """Do it.
+
+        Guarantees:
+            Nothing is lost, and this is
+            so: everywhere.
+        """
+
+    assert facts.guarantees(operator) == {
+        "Order": "Input order, also at the end.",
+        "Exit": "None.",
+    }
+    assert facts.guarantees(call) == {
+        "": "Nothing is lost, and this is so: everywhere."
+    }
+
+
+@pytest.mark.parametrize("drawing", DRAWINGS)
+def test_a_drawing_becomes_a_picture_that_is_also_told_in_words(
+    drawing: Drawing,
+) -> None:
+    figure = ET.fromstring(pictures.picture(drawing))  # noqa: S314 - our own
+    (svg,) = figure
+    words = svg.attrib["aria-label"]
+    shown = [text.text for text in svg.iter("text")]
+
+    assert svg.attrib["role"] == "img"
+    for row in (*drawing.sources, *drawing.calls, drawing.result):
+        assert row.label in words
+        assert row.label in shown
+
+
+def test_a_picture_tells_when_calls_ran_and_how_they_ended() -> None:
+    (drawing,) = find_drawings("""
+        urls                                          (abc|)
+        fetch a                                       ==
+        fetch b                                       =!
+        fetch c                                       ==;
+        concurrent_map(fetch(2), urls, limit=3)       --a!
+    """)
+    assert list(pictures.describe(drawing)) == [
+        "Timeline of concurrent_map(fetch(2), urls, limit=3).",
+        "urls gives a at 0, b at 0, c at 0, the end at 0.",
+        "fetch a runs from 0 to 2.",
+        "fetch b runs from 0 to 1, where it raises.",
+        "fetch c runs from 0 to 2, where it is cancelled.",
+        "A reader sees a at 2, an error at 3.",
+    ]
+    svg = pictures.picture(drawing)
+    assert svg.count('class="span"') == 2
+    assert svg.count('class="span cut"') == 1
+    assert svg.count('class="error"') == 2
+    assert svg.count('class="cancelled"') == 1
+    assert svg.count('class="together"') == 1

@@ -5,7 +5,7 @@ call by its result: a lambda, a partial or a callable object does not show what
 it returns, and may return both. In an operator this reads ::
 
     await result
-    if type(result) is CoroutineType
+    if type(result) is COROUTINE
     or type(result) not in plain and needs_await(result, plain)
     else result
 
@@ -15,10 +15,13 @@ one; mypy and pyright miss that, hence the ``type: ignore`` there.
 """
 
 from collections.abc import Awaitable
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import Any, TypeGuard, cast
 
 from aiterkit._core.source import special
+
+# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+COROUTINE: Any = CoroutineType
 
 # inspect.CO_ITERABLE_COROUTINE, without the import of inspect, which is dear.
 _GENERATOR_BASED_COROUTINE = 0x100

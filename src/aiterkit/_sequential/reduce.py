@@ -10,7 +10,7 @@ from operator import gt, lt
 from typing import Any, Literal, Protocol, TypeGuard, TypeVar, overload
 
 from aiterkit._core.arguments import position
-from aiterkit._core.call import needs_await
+from aiterkit._core.call import COROUTINE, needs_await
 from aiterkit._core.source import Opened, as_async, open_async
 from aiterkit._core.types import AnyIterable, TypeIs
 
@@ -140,8 +140,11 @@ async def areduce(
         if total is _MISSING:
             raise TypeError("areduce() of an empty source needs an initial value")
     async for item in Opened(iterator):
-        result = func(total, item)
-        total = await result if needs_await(result, plain) else result
+        total = func(total, item)
+        if type(total) is COROUTINE or (
+            type(total) not in plain and needs_await(total, plain)
+        ):
+            total = await total
     return total
 
 
@@ -190,15 +193,18 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
 _COMPENSATES = sys.version_info >= (3, 12)
 
 
-def _fits(number: int) -> bool:
-    return -(2**63) <= number < 2**63
+_WORD = 2**63
 
 
 async def _add_ints(iterator: AsyncIterator[Any], total: Any) -> tuple[Any, bool]:
     """Add up the leading integers and one item more; tell whether that was all."""
     async for item in Opened(iterator):
         total = total + item
-        if not (type(item) in {int, bool} and _fits(item) and _fits(total)):
+        if not (
+            (type(item) is int or type(item) is bool)
+            and -_WORD <= item < _WORD
+            and -_WORD <= total < _WORD
+        ):
             return total, False
     return total, True
 
@@ -214,7 +220,7 @@ async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, 
             else:
                 lost += (item - rounded) + total
             total = rounded
-        elif isinstance(item, int) and _fits(item):
+        elif isinstance(item, int) and -_WORD <= item < _WORD:
             total += float(item)
         else:
             return _with(total, lost) + item, False
@@ -239,7 +245,9 @@ async def _extreme(
         mark = item
         if key is not None:
             mark = key(item)
-            if needs_await(mark, plain):
+            if type(mark) is COROUTINE or (
+                type(mark) not in plain and needs_await(mark, plain)
+            ):
                 mark = await mark
         if best_mark is _MISSING or better(mark, best_mark):
             best, best_mark = item, mark
@@ -424,7 +432,11 @@ async def asorted(
     marks: list[Any] = []
     for item in items:
         mark = key(item)
-        marks.append(await mark if needs_await(mark, plain) else mark)
+        if type(mark) is COROUTINE or (
+            type(mark) not in plain and needs_await(mark, plain)
+        ):
+            mark = await mark
+        marks.append(mark)
     places = sorted(range(len(items)), key=marks.__getitem__, reverse=reverse)
     return [items[place] for place in places]
 
@@ -572,9 +584,13 @@ async def afind(
     """
     plain: set[type] = set()
     async for item in as_async(source):
-        result = item if predicate is None else predicate(item)
-        if predicate is not None and needs_await(result, plain):
-            result = await result
+        result = item
+        if predicate is not None:
+            result = predicate(item)
+            if type(result) is COROUTINE or (
+                type(result) not in plain and needs_await(result, plain)
+            ):
+                result = await result
         if result:
             return item
     return default

@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from sys import maxsize
-from types import CoroutineType
 from typing import Any, TypeGuard, TypeVar, overload
 
 from aiterkit._core.arguments import position
-from aiterkit._core.call import needs_await
+from aiterkit._core.call import COROUTINE, needs_await
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -73,7 +72,7 @@ def afilter(
             for result in (predicate(item),)
             if (
                 await result  # type: ignore[await-not-async]  # see needs_await
-                if type(result) is CoroutineType
+                if type(result) is COROUTINE
                 or (type(result) not in plain and needs_await(result, plain))
                 else result
             )
@@ -84,7 +83,7 @@ def afilter(
         for result in (predicate(item),)
         if (
             await result  # type: ignore[await-not-async]  # see needs_await
-            if type(result) is CoroutineType
+            if type(result) is COROUTINE
             or (type(result) not in plain and needs_await(result, plain))
             else result
         )
@@ -117,14 +116,15 @@ def afilterfalse(
     """
     if predicate is None:
         return (item async for item in as_async(source) if not item)
+    judge: Callable[[T], Any] = predicate
     plain: set[type] = set()
     return (
         item
         async for item in as_async(source)
-        for result in (predicate(item),)
+        for result in (judge(item),)
         if not (
             await result  # type: ignore[await-not-async]  # see needs_await
-            if type(result) is CoroutineType
+            if type(result) is COROUTINE
             or (type(result) not in plain and needs_await(result, plain))
             else result
         )
@@ -197,7 +197,11 @@ async def _take_while(
     plain: set[type] = set()
     async for item in Opened(iterator):
         result = predicate(item)
-        if not (await result if needs_await(result, plain) else result):
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        if not result:
             return
         yield item
 
@@ -233,7 +237,11 @@ async def _drop_while(
     plain: set[type] = set()
     async for item in Opened(iterator):
         result = predicate(item)
-        if not (await result if needs_await(result, plain) else result):
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        if not result:
             yield item
             break
     else:
@@ -286,7 +294,9 @@ async def _unique(
         mark: Any = item
         if key is not None:
             mark = key(item)
-            if needs_await(mark, plain):
+            if type(mark) is COROUTINE or (
+                type(mark) not in plain and needs_await(mark, plain)
+            ):
                 mark = await mark
         if mark not in seen:
             seen.add(mark)

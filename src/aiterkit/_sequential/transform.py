@@ -3,12 +3,11 @@
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from itertools import count
-from operator import add, index
-from types import CoroutineType
+from operator import index
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from aiterkit._core.arguments import at_least
-from aiterkit._core.call import needs_await
+from aiterkit._core.call import COROUTINE, needs_await
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -102,7 +101,7 @@ def amap(
     if is_async_iterable(source):
         return (
             await result  # type: ignore[await-not-async]  # see needs_await
-            if type(result) is CoroutineType
+            if type(result) is COROUTINE
             or (type(result) not in plain and needs_await(result, plain))
             else result
             async for item in source
@@ -110,7 +109,7 @@ def amap(
         )
     return (
         await result  # type: ignore[await-not-async]  # see needs_await
-        if type(result) is CoroutineType
+        if type(result) is COROUTINE
         or (type(result) not in plain and needs_await(result, plain))
         else result
         for item in as_iterable(source)
@@ -128,7 +127,11 @@ async def _map(
         except StopAsyncIteration:
             return
         result = func(*items)
-        yield await result if needs_await(result, plain) else result
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        yield result
 
 
 @overload
@@ -165,7 +168,7 @@ def astarmap(
     plain: set[type] = set()
     return (
         await result  # type: ignore[await-not-async]  # see needs_await
-        if type(result) is CoroutineType
+        if type(result) is COROUTINE
         or (type(result) not in plain and needs_await(result, plain))
         else result
         async for item in as_async(source)
@@ -237,7 +240,24 @@ def aaccumulate(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
-    return _accumulate(open_async(source), add if func is None else func, initial)
+    iterator = open_async(source)
+    if func is None:
+        return _add_up(iterator, initial)
+    return _accumulate(iterator, func, initial)
+
+
+async def _add_up(
+    iterator: AsyncIterator[Any], total: Any
+) -> AsyncGenerator[Any, None]:
+    if total is None:
+        try:
+            total = await anext(iterator)
+        except StopAsyncIteration:
+            return
+    yield total
+    async for item in Opened(iterator):
+        total = total + item
+        yield total
 
 
 async def _accumulate(
@@ -251,8 +271,11 @@ async def _accumulate(
             return
     yield total
     async for item in Opened(iterator):
-        result = func(total, item)
-        total = await result if needs_await(result, plain) else result
+        total = func(total, item)
+        if type(total) is COROUTINE or (
+            type(total) not in plain and needs_await(total, plain)
+        ):
+            total = await total
         yield total
 
 
@@ -445,7 +468,9 @@ class _Groups(Generic[T]):
         key: Any = item
         if self._key is not None:
             key = self._key(item)
-            if needs_await(key, self._plain):
+            if type(key) is COROUTINE or (
+                type(key) not in self._plain and needs_await(key, self._plain)
+            ):
                 key = await key
         self._item_key = key
         self._item = [item]

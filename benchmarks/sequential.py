@@ -1,11 +1,12 @@
 """What a sequential operator costs, beside its native form and beside its peers.
 
-    python benchmarks/sequential.py [--rounds 15] [--items 10000] [row ...]
+    python benchmarks/sequential.py [--rounds 500] [--items 300] [row ...]
 
 All forms of a row run in turn in one process, round after round, each time in another
-order, over an async source that never suspends. A cell is the median of the form's
-time divided by the native form's in the same round, and behind it the best time
-divided by the best. Cells compare within a row only.
+order, over an async source that never suspends. Rounds are many and short, so that some
+fall between what else the machine does. A cell is the median of the form's time
+divided by the native form's in the same round, and behind it the best time divided by
+the best. Cells compare within a row only.
 """
 
 import argparse
@@ -384,12 +385,12 @@ async def measure(row: Row, items: int, rounds: int) -> dict[str, list[float]]:
         for item in range(items):
             yield item
 
+    gc.collect()
     forms = list(row.items())
     seconds: dict[str, list[float]] = {name: [] for name in row}
     for _ in range(rounds):
         random.shuffle(forms)
         for name, form in forms:
-            gc.collect()
             start = time.perf_counter()
             await form(source)
             seconds[name].append(time.perf_counter() - start)
@@ -399,8 +400,8 @@ async def measure(row: Row, items: int, rounds: int) -> dict[str, list[float]]:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help="only those whose name starts so")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--items", type=int, default=300)
     parser.add_argument("--alone", action="store_true", help="without the peers")
     chosen = parser.parse_args()
     if not chosen.alone:

@@ -9,13 +9,15 @@ it returns, and may return both. In an operator this reads ::
     or type(result) not in plain and needs_await(result, plain)
     else result
 
-because a function of our own around each call would cost more than the call.
+because a function of our own around each call would cost more than the call. The
+two tests may be asked in either order, and the first one that is true is the cheaper
+one, so the most used operators have both orders and choose by `looks_async`.
 Such an ``await`` stands in a generator expression, which makes it an asynchronous
 one; mypy and pyright miss that, hence the ``type: ignore`` there.
 """
 
 from collections.abc import Awaitable
-from types import CoroutineType, GeneratorType
+from types import CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any, TypeGuard, cast
 
 from aiterkit._core.source import special
@@ -23,8 +25,18 @@ from aiterkit._core.source import special
 # Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
 COROUTINE: Any = CoroutineType
 
-# inspect.CO_ITERABLE_COROUTINE, without the import of inspect, which is dear.
+# inspect.CO_COROUTINE and its like, without the import of inspect, which is dear.
+_COROUTINE_FUNCTION = 0x80
 _GENERATOR_BASED_COROUTINE = 0x100
+
+
+def looks_async(func: object, /) -> bool:
+    """Guess whether *func* returns coroutines, to be fast; never to be right."""
+    if isinstance(func, MethodType):
+        func = func.__func__
+    return isinstance(func, FunctionType) and bool(
+        func.__code__.co_flags & _COROUTINE_FUNCTION
+    )
 
 
 def needs_await(result: object, plain: set[type], /) -> TypeGuard[Awaitable[Any]]:

@@ -4,12 +4,12 @@ import sys
 from collections.abc import AsyncIterable, Iterable
 from typing import TypeAlias, TypeVar
 
-if sys.version_info >= (3, 13):
+if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of both
     from typing import TypeIs
-else:
+else:  # pragma: no cover - each Python takes one of both
     try:
         from typing_extensions import TypeIs
-    except ImportError:  # pragma: no cover - anyio brings it, but may bring an old one
+    except ImportError:  # anyio brings it, but may bring an old one
         # Only an annotation, which no checker takes from here.
         from typing import TypeGuard as TypeIs
 

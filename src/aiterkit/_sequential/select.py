@@ -5,7 +5,7 @@ from sys import maxsize
 from typing import Any, TypeGuard, TypeVar, overload
 
 from aiterkit._core.arguments import position
-from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.call import COROUTINE, looks_async, needs_await
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -66,14 +66,26 @@ def afilter(
         return (item async for item in as_async(source) if item)
     plain: set[type] = set()
     if is_async_iterable(source):
+        if looks_async(predicate):
+            return (
+                item
+                async for item in source
+                for result in (predicate(item),)
+                if (
+                    await result  # type: ignore[await-not-async]  # see needs_await
+                    if type(result) is COROUTINE
+                    or (type(result) not in plain and needs_await(result, plain))
+                    else result
+                )
+            )
         return (
             item
             async for item in source
             for result in (predicate(item),)
             if (
                 await result  # type: ignore[await-not-async]  # see needs_await
-                if type(result) is COROUTINE
-                or (type(result) not in plain and needs_await(result, plain))
+                if type(result) not in plain
+                and (type(result) is COROUTINE or needs_await(result, plain))
                 else result
             )
         )

@@ -7,7 +7,7 @@ from operator import index
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from aiterkit._core.arguments import at_least
-from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.call import COROUTINE, looks_async, needs_await
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -99,10 +99,19 @@ def amap(
         return _map([open_async(each) for each in (source, *more)], func)
     plain: set[type] = set()
     if is_async_iterable(source):
+        if looks_async(func):
+            return (
+                await result  # type: ignore[await-not-async]  # see needs_await
+                if type(result) is COROUTINE
+                or (type(result) not in plain and needs_await(result, plain))
+                else result
+                async for item in source
+                for result in (func(item),)
+            )
         return (
             await result  # type: ignore[await-not-async]  # see needs_await
-            if type(result) is COROUTINE
-            or (type(result) not in plain and needs_await(result, plain))
+            if type(result) not in plain
+            and (type(result) is COROUTINE or needs_await(result, plain))
             else result
             async for item in source
             for result in (func(item),)

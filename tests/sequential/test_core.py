@@ -1,0 +1,167 @@
+"""What all operators stand on: how a source is opened, how a result is judged."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+import aiterkit as ak
+from aiterkit._core.call import looks_async
+from aiterkit._core.source import is_async, open_source
+
+from .twins import finish
+
+
+async def pages() -> AsyncIterator[int]:
+    yield 1
+
+
+async def answer() -> list[int]:
+    return [1]
+
+
+class Pages:
+    def pages(self) -> list[int]:
+        return [1]
+
+
+class AsyncOnItsMetaclass(type):
+    def __aiter__(cls) -> Any:
+        raise AssertionError
+
+
+class Listed(metaclass=AsyncOnItsMetaclass):
+    def __iter__(self) -> Any:
+        return iter([1, 2])
+
+
+class NoLongerAsync:
+    __aiter__ = None
+
+    def __getitem__(self, index: int) -> int:
+        return [1, 2][index]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        pytest.param(1, "sync or async, not 'int'", id="a number"),
+        pytest.param(None, "sync or async, not 'NoneType'", id="None"),
+        pytest.param(pages, r"async; call pages\(\) to get one", id="a function"),
+        pytest.param(Pages().pages, r"async; call pages\(\) to get one", id="a method"),
+    ],
+)
+def test_a_source_that_is_none_is_told_what_it_should_be(
+    source: Any, message: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^source must be an iterable, .*{message}$"):
+        ak.amap(str, source)
+
+
+def test_a_coroutine_is_to_be_awaited_first() -> None:
+    coroutine: Any = answer()
+    with pytest.raises(TypeError, match=r"await answer\(\) to get one$"):
+        ak.amap(str, coroutine)
+    assert finish(coroutine) == [1]
+
+
+@pytest.mark.parametrize(
+    "source", [Listed(), NoLongerAsync()], ids=["metaclass", "None"]
+)
+def test_it_is_the_type_that_says_whether_a_source_is_async(source: Any) -> None:
+    assert finish(ak.acollect(source)) == [1, 2]
+
+
+def test_open_source_gives_the_iterator_of_its_kind() -> None:
+    generator = pages()
+    assert open_source(generator) is generator
+    assert is_async(open_source(generator))
+    assert not is_async(open_source([1]))
+
+
+async def later(item: int) -> int:
+    return item
+
+
+def eventually(item: int) -> Awaitable[int]:
+    return later(item)
+
+
+class Later:
+    async def method(self, item: int) -> int:
+        return item
+
+    async def __call__(self, item: int) -> int:
+        return item
+
+
+@pytest.mark.parametrize(
+    ("func", "hint"),
+    [
+        pytest.param(later, True, id="function"),
+        pytest.param(Later().method, True, id="method"),
+        pytest.param(partial(later), False, id="partial"),
+        pytest.param(Later(), False, id="object"),
+        pytest.param(eventually, False, id="plain one that returns a coroutine"),
+        pytest.param(abs, False, id="builtin"),
+    ],
+)
+@pytest.mark.parametrize("source", [[1], pages], ids=["sync", "async"])
+def test_the_hint_is_for_speed_and_never_decides(
+    func: Callable[[int], Any],
+    hint: bool,  # noqa: FBT001 - a row
+    source: Any,
+) -> None:
+    assert looks_async(func) == hint
+    items: Any = source() if callable(source) else source
+    assert finish(ak.acollect(ak.amap(func, items))) == [1]
+    assert finish(ak.acollect(ak.afilter(func, [1]))) == [1]
+
+
+def test_a_result_may_be_a_future() -> None:
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+
+        def start(item: int) -> asyncio.Future[int]:
+            future: asyncio.Future[int] = loop.create_future()
+            loop.call_soon(future.set_result, item)
+            return future
+
+        return await ak.acollect(ak.amap(start, [1, 2]))
+
+    assert asyncio.run(main()) == [1, 2]
+
+
+@pytest.mark.parametrize("compensates", [True, False])
+def test_asum_gives_floats_back_what_rounding_lost(
+    compensates: bool,  # noqa: FBT001 - a row
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As sum() does since Python 3.12; either way on every Python here."""
+    monkeypatch.setattr("aiterkit._sequential.reduce._COMPENSATES", compensates)
+    tenths = [0, True, *[0.1] * 10, 1]
+    assert (finish(ak.asum(tenths)) == 3.0) == compensates
+    assert finish(ak.asum([1e16, 1.0, -1e16])) == compensates
+    assert finish(ak.asum([0.5, 2**70])) == 2**70 + 0.5
+
+
+def test_edges_that_are_seldom_drawn() -> None:
+    assert finish(ak.acollect(ak.aislice("abc", 0, 0, 2))) == []
+    groups = ak.agroupby("aab")
+    _, run = finish(anext(groups))
+    _, other = finish(anext(groups))
+    assert finish(ak.acollect(run)) == []
+    assert finish(ak.acollect(other)) == ["b"]
+    assert finish(ak.acollect(groups)) == []
+
+
+def test_a_group_ends_where_the_next_one_begins() -> None:
+    groups = ak.agroupby("aab")
+    _, run = finish(anext(groups))
+    assert finish(ak.acollect(run)) == ["a", "a"]
+    key, other = finish(anext(groups))
+    assert (key, finish(ak.acollect(other))) == ("b", ["b"])
+    with pytest.raises(StopAsyncIteration):
+        finish(anext(groups))

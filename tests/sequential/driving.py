@@ -18,6 +18,7 @@ from collections.abc import (
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import partial
+from inspect import isawaitable
 from types import coroutine
 from typing import Any, Literal, TypeAlias
 
@@ -344,6 +345,11 @@ class World:
                 if step.how == "disguised" and self.results == "thing":
                     return Disguised(self, name, step)
                 return self.value(name, step, self.results)
+
+    async def later(self, *args: object) -> Any:
+        """Do the same as a coroutine function."""
+        result = self.func(*args)
+        return await result if isawaitable(result) else result
 
 
 @coroutine

@@ -145,10 +145,14 @@ def test_asum_gives_floats_back_what_rounding_lost(
     assert (finish(ak.asum(tenths)) == 3.0) == compensates
     assert finish(ak.asum([1e16, 1.0, -1e16])) == compensates
     assert finish(ak.asum([0.5, 2**70])) == 2**70 + 0.5
+    assert finish(ak.asum([2**70, 0.5, 1])) == 2**70 + 0.5
+    assert (finish(ak.asum([1.0, 1e16, 1.0, -1e16], 0.5)) == 2.5) == compensates
+    assert finish(ak.asum([True, 2])) == 3
 
 
 def test_edges_that_are_seldom_drawn() -> None:
     assert finish(ak.acollect(ak.aislice("abc", 0, 0, 2))) == []
+    assert finish(ak.acollect(ak.aaccumulate([1, 2], initial=3))) == [3, 4, 6]
     groups = ak.agroupby("aab")
     _, run = finish(anext(groups))
     _, other = finish(anext(groups))

@@ -134,8 +134,22 @@ def _filter_none(world: World) -> Any:
     return (item async for item in lifted(world.source) if item)
 
 
+def _map_later(world: World) -> Any:
+    return (await world.later(item) async for item in lifted(world.source))  # type: ignore[await-not-async]
+
+
+def _filter_later(world: World) -> Any:
+    return (item async for item in lifted(world.source) if await world.later(item))  # type: ignore[await-not-async]
+
+
 LAWS = {
     "amap": Law(lambda w: ak.amap(w.func, w.source), _map),
+    "amap of a coroutine function": Law(
+        lambda w: ak.amap(w.later, w.source), _map_later
+    ),
+    "afilter by a coroutine function": Law(
+        lambda w: ak.afilter(w.later, w.source), _filter_later
+    ),
     "astarmap": Law(
         lambda w: ak.astarmap(w.func, w.source), _starmap, {"items": "pair"}
     ),
@@ -157,7 +171,7 @@ LAWS = {
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
 def test_it_equals_the_native_comprehension(law: Law) -> None:
     @given(cases)
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def judged(case: Case) -> None:
         assert law.events(case) == law.events(case, law.native)
 

@@ -71,6 +71,27 @@ async def test_left_unread_it_reads_nothing(entry: Entry) -> None:
     assert source.pulls == source.closes == 0
 
 
+class Opening:
+    """A source that counts how often it is opened."""
+
+    opened = 0
+
+    def __aiter__(self) -> Any:
+        self.opened += 1
+        return SourceProbe([1], gap=None)
+
+
+@each("operator", "result")
+def test_an_operator_opens_at_the_call_and_a_result_when_it_runs(entry: Entry) -> None:
+    if entry.name in {"aflatten", "astarmap"}:
+        pytest.skip("what it opens at the call is made of the source")
+    source: Any = Opening()
+    made = entry.use(source)
+    assert source.opened == (entry.kind == "operator" or entry.name == "aany")
+    if entry.kind == "result":
+        made.close()
+
+
 @each("operator")
 async def test_once_ended_or_failed_it_has_ended_for_ever(entry: Entry) -> None:
     source = SourceProbe([1, 2, 3], fail_at=1)

@@ -1,6 +1,9 @@
 """`atee` in many tasks."""
 
+import gc
+import weakref
 from contextlib import aclosing
+from traceback import extract_tb
 from typing import Any
 
 import anyio
@@ -8,6 +11,8 @@ import pytest
 
 import aiterkit as ak
 from aiterkit.testing import ProbeError, SourceProbe
+
+from .twins import finish
 
 
 async def test_branches_in_many_tasks_lose_nothing_and_read_one_at_a_time() -> None:
@@ -88,3 +93,35 @@ async def test_an_ended_branch_holds_no_items() -> None:
     await second.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(second)
+
+
+class Broken:
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> int:
+        raise ProbeError
+
+
+def fail_in_each(branches: Any) -> weakref.ref[ProbeError]:
+    """Read each branch, and return what they raise."""
+    found: list[weakref.ref[ProbeError]] = []
+    for branch in branches:
+        try:
+            finish(anext(branch))
+        except ProbeError as error:
+            names = [frame.name for frame in extract_tb(error.__traceback__)]
+            assert names[-1] == "__next__"
+            assert names.count("branch") == 1
+            found.append(weakref.ref(error))
+    assert found[0]() is found[1]()
+    return found[0]
+
+
+def test_an_error_shows_where_it_came_from_and_leaves_no_cycle() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert fail_in_each(ak.atee(Broken()))() is None
+    finally:
+        gc.enable()

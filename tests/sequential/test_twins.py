@@ -8,7 +8,7 @@ import functools
 import itertools
 import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Any
 
 import more_itertools
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
 import aiterkit as ak
 
@@ -291,10 +291,10 @@ def compare(
     trace: Callable[..., Trace],
     other: Callable[..., Trace],
     *steps: int,
-    examples: int = 150,
+    phases: Sequence[Phase] = tuple(Phase),
 ) -> None:
     @given(twin.sources, twin.options, hows, st.sampled_from([99] * 5 + [0, 1, 2]))
-    @settings(max_examples=examples, deadline=None)
+    @settings(max_examples=60, deadline=None, phases=phases)
     def judged(
         scripts: list[Items], options: tuple[Any, ...], how: Any, fails_at: int
     ) -> None:

@@ -1,6 +1,7 @@
 """Operators that read several sources, or one several times."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
 
 from aiterkit._core.arguments import at_least
@@ -409,11 +410,12 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
 class _Link(Generic[T]):
     """A place in the source: what was there, and what comes after it, once known."""
 
-    __slots__ = ("after", "error", "item")
+    __slots__ = ("after", "error", "item", "traceback")
 
     after: "_Link[T] | None"
     item: T
     error: Exception | None
+    traceback: TracebackType | None
 
     def __init__(self) -> None:
         self.after = None
@@ -432,35 +434,44 @@ class _Tee(Generic[T]):
         while True:
             after = link.after or await self._next(link)
             if after.error is not None:
-                error = after.error
-                # Its traceback will hold this frame, which should not hold it.
+                error, traceback = after.error, after.traceback
+                # It will know this frame, which should not know it: a cycle.
                 del link, after
                 try:
                     if isinstance(error, StopAsyncIteration):
                         return
-                    raise error
+                    raise error.with_traceback(traceback)
                 finally:
-                    del error
+                    del error, traceback
             link = after
             yield link.item
 
     async def _next(self, link: _Link[T]) -> _Link[T]:
+        """Return what is after *link*, read by us or by another branch."""
         while link.after is None:
             if self._reading:
                 if self._read is None:
                     self._read = new_event()
                 await self._read.wait()
-                continue
-            self._reading = True
-            after: _Link[T] = _Link()
-            try:
-                after.item = await anext(self._iterator)
-            except Exception as error:  # noqa: BLE001 - each branch is to raise it
-                after.error = error.with_traceback(None)
-            finally:
-                self._reading = False
-                if self._read is not None:
-                    self._read.set()
-                    self._read = None
-            link.after = after
-        return link.after
+            else:
+                await self._read_one(link)
+        try:
+            return link.after
+        finally:
+            del link  # as above
+
+    async def _read_one(self, link: _Link[T]) -> None:
+        after: _Link[T] = _Link()
+        self._reading = True
+        try:
+            after.item = await anext(self._iterator)
+        except Exception as error:  # noqa: BLE001 - each branch is to raise it
+            after.error = error
+            after.traceback = error.__traceback__ and error.__traceback__.tb_next
+        finally:
+            self._reading = False
+            if self._read is not None:
+                self._read.set()
+                self._read = None
+        link.after = after
+        del link, after  # as above

@@ -44,6 +44,22 @@ class _Pairs(_Made):
         return (await anext(self.iterator), 0)
 
 
+class _FirstReader:
+    """A block with several readers as one with the first of them alone."""
+
+    def __init__(self, block: Any) -> None:
+        self.block = block
+
+    async def __aenter__(self) -> Any:
+        first, *others = await self.block.__aenter__()
+        for other in others:
+            await other.aclose()
+        return first
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.block.__aexit__(*error)
+
+
 async def _echo(item: int) -> int:
     return item
 
@@ -91,12 +107,22 @@ ENTRIES = (
     Entry("azip", "operator", lambda s: ak.azip(s, [1] * 99)),
     Entry("azip_longest", "operator", lambda s: ak.azip_longest(s, [1])),
     _block("concurrent_batched", lambda s: ak.concurrent_batched(s, 2, within=1)),
+    _block(
+        "concurrent_broadcast",
+        lambda s: _FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
+    ),
     _block("concurrent_debounce", lambda s: ak.concurrent_debounce(s, seconds=0.5)),
     _block("concurrent_latest", ak.concurrent_latest),
     _block("concurrent_map", lambda s: ak.concurrent_map(_echo, s, limit=2)),
     _block(
         "concurrent_map_unordered",
         lambda s: ak.concurrent_map_unordered(_echo, s, limit=2),
+    ),
+    _block(
+        "concurrent_partition",
+        lambda s: _FirstReader(
+            ak.concurrent_partition(s, lambda _: 0, [0, 1], buffer=5)
+        ),
     ),
     _block("concurrent_sample", lambda s: ak.concurrent_sample(s, seconds=0.5)),
 )

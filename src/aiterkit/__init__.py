@@ -8,6 +8,11 @@ from aiterkit._concurrent.map import (
     concurrent_map_unordered,
 )
 from aiterkit._concurrent.results import Results, UnorderedResults
+from aiterkit._concurrent.share import (
+    SharedResults,
+    concurrent_broadcast,
+    concurrent_partition,
+)
 from aiterkit._concurrent.timing import (
     NewestResults,
     NewestStatistics,
@@ -70,6 +75,7 @@ __all__ = (
     "NewestStatistics",
     "Ok",
     "Results",
+    "SharedResults",
     "UnorderedResults",
     "aaccumulate",
     "aall",
@@ -110,12 +116,14 @@ __all__ = (
     "azip_longest",
     "captured",
     "concurrent_batched",
+    "concurrent_broadcast",
     "concurrent_collect",
     "concurrent_debounce",
     "concurrent_for_each",
     "concurrent_latest",
     "concurrent_map",
     "concurrent_map_unordered",
+    "concurrent_partition",
     "concurrent_sample",
     "offloaded",
     "paced",

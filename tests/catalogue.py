@@ -125,4 +125,6 @@ ENTRIES = (
         ),
     ),
     _block("concurrent_sample", lambda s: ak.concurrent_sample(s, seconds=0.5)),
+    _block("concurrent_buffer", lambda s: ak.concurrent_buffer(s, 2)),
+    _block("concurrent_merge", lambda s: ak.concurrent_merge(s, buffer=1)),
 )

@@ -1,12 +1,14 @@
 """Typed async iteration: one at a time (`a…`), or many at once (`concurrent_…`)."""
 
 from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
+from aiterkit._concurrent.buffer import concurrent_buffer
 from aiterkit._concurrent.map import (
     concurrent_collect,
     concurrent_for_each,
     concurrent_map,
     concurrent_map_unordered,
 )
+from aiterkit._concurrent.merge import concurrent_merge
 from aiterkit._concurrent.results import Results, UnorderedResults
 from aiterkit._concurrent.share import (
     SharedResults,
@@ -117,12 +119,14 @@ __all__ = (
     "captured",
     "concurrent_batched",
     "concurrent_broadcast",
+    "concurrent_buffer",
     "concurrent_collect",
     "concurrent_debounce",
     "concurrent_for_each",
     "concurrent_latest",
     "concurrent_map",
     "concurrent_map_unordered",
+    "concurrent_merge",
     "concurrent_partition",
     "concurrent_sample",
     "offloaded",

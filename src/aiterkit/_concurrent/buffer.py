@@ -1,0 +1,96 @@
+"""A source that is read ahead of its reader, by at most so many items."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TypeVar
+
+from aiterkit._concurrent.junction import Ahead
+from aiterkit._concurrent.operator import Operator
+from aiterkit._concurrent.results import Results
+from aiterkit._concurrent.sources import Sources
+from aiterkit._core.checks import check_count
+from aiterkit._core.source import open_source
+from aiterkit._core.types import AnyIterable
+
+T = TypeVar("T")
+
+
+class ReadAhead(Sources[T, T]):
+    """The block of `concurrent_buffer`."""
+
+    def __init__(
+        self, iterator: AsyncIterator[T] | Iterator[T], size: int, *, name: str
+    ) -> None:
+        self._ahead = ahead = Ahead[T](size)
+        super().__init__([iterator], ahead, name=name)
+
+    async def wait(self) -> None:
+        if not self._ahead.window:
+            self._ahead.asked = True
+            self.wake_sources()
+        try:
+            await super().wait()
+        finally:
+            self._ahead.asked = False
+
+    def use_room(self) -> None:
+        if self._ahead.window:
+            super().use_room()
+
+
+class concurrent_buffer(Operator[ReadAhead[T]]):  # noqa: N801 - it is called like a function
+    """Read *source* ahead of you, by at most *size* items.
+
+        source                        abcdef----|
+        concurrent_buffer(source, 2)  abcdef----|
+
+    Source and reader take their time together and not in turns. With a *size* of
+    0 there is no head start: the source is asked for an item when you ask for it.
+
+    One task reads *source* from its first item to its last and closes it. So this
+    is also the way to use an asynchronous generator that holds a task group, a
+    timeout or a cancel scope across its ``yield``: what it holds interrupts that
+    task, and never yours.
+
+    Examples:
+        >>> import anyio
+        >>> async def ticks():
+        ...     with anyio.fail_after(60):  # across the yield, and yet safe
+        ...         for number in range(3):
+        ...             await anyio.sleep(0.01)
+        ...             yield number
+        >>> async with concurrent_buffer(ticks(), 2) as results:
+        ...     async for number in results:
+        ...         if number == 1:
+        ...             break
+        >>> number
+        1
+
+    Guarantees:
+        Order: Input order.
+        Overlap: *source* is read while you do something else.
+        Read-ahead: At most *size* items between the source and you.
+        Delivery: An item waits for nothing but you.
+        Errors: Bare, after the items before it.
+        Exit: A read that is under way is cancelled and awaited, then *source* is
+            closed.
+
+    Args:
+        source: Any iterable, sync or async. It is read by one task of the block,
+            and closed by that task: ``aclose()`` of an async iterator, ``close()``
+            of a sync generator.
+        size: How many items may be read and not yet given to you; at least 0. A
+            wait of yours that is cancelled may leave the one item behind that was
+            asked for, which the next wait gets.
+
+    Raises:
+        TypeError: If *source* is not iterable or *size* is not an int; at the call.
+        ValueError: If *size* is less than 0; at the call.
+    """
+
+    def __init__(self, source: AnyIterable[T], /, size: int) -> None:
+        size = check_count(size, name="size", least=0)
+        self._block = ReadAhead(open_source(source), size, name="concurrent_buffer")
+
+    async def __aenter__(self) -> Results[T]:
+        """Start to read; give the items."""
+        return Results(await self._open())

@@ -1,0 +1,351 @@
+"""Where several sources meet: what each may read, what the reader gets next.
+
+A junction decides and never waits; the block around it reads the sources and
+asks here. Each source comes in by a `Port`. There is a junction for each way in
+which sources can meet.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar, cast
+
+from aiterkit._concurrent.ledger import FAILED, FINISHED
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Port:
+    """One source: its number, and how many of its items wait for the reader."""
+
+    __slots__ = ("index", "waiting")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.waiting = 0
+
+
+class Arrival(Generic[R]):
+    """What the reader gets next: a value, or the error that ends it."""
+
+    __slots__ = ("error", "port", "state", "value")
+
+    port: Port
+    state: int
+    value: R
+    error: BaseException
+
+    def take_error(self) -> BaseException:
+        """Give the error away, and hold it no longer: that would be a circle."""
+        error = self.error
+        del self.error
+        return error
+
+
+class Junction(ABC, Generic[T, R]):
+    """The books of a block that reads several sources.
+
+    Those that are still read are *live*. Those that are *void* shall be read no
+    more, whatever they would give; those that were *freed* may be read again. A
+    *late* error is one that the reader will never see. It is *decided* when
+    nothing that a live source might give will reach the reader, and *ready* when
+    a waiting reader may go on.
+    """
+
+    def __init__(self) -> None:
+        self.live: dict[Port, None] = {}
+        self.void: list[Port] = []
+        self.freed: Iterable[Port] = ()
+        self.late: list[BaseException] = []
+        self.decided = False
+        self.ready = True
+        self._opened = 0
+        self._failure: Arrival[R] | None = None
+
+    def open(self) -> Port:
+        """Book one more source."""
+        port = Port(self._opened)
+        self._opened += 1
+        self.live[port] = None
+        return port
+
+    def leave(self, port: Port) -> None:
+        """Book that the source is read no more, for whatever reason."""
+        self.live.pop(port, None)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the reader has had everything that will ever come."""
+        return not self.live and self._failure is None and self.is_empty()
+
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Tell whether no value waits for the reader."""
+
+    @abstractmethod
+    def has_room(self, port: Port) -> bool:
+        """Tell whether the source may be asked for one more item."""
+
+    @abstractmethod
+    def give(self, port: Port, item: T) -> bool:
+        """Book an *item*; tell whether there is room for one more of that source."""
+
+    @abstractmethod
+    def end(self, port: Port) -> None:
+        """Book that the source has no more items."""
+
+    @abstractmethod
+    def fail(self, port: Port, error: BaseException) -> None:
+        """Book the *error* of the source, in the place of its next item."""
+
+    @abstractmethod
+    def pop(self) -> Arrival[R] | None:
+        """Deliver what comes next, if it is there already.
+
+        A failure is told only when no source that it made void is read any more.
+        """
+
+    def close(self) -> list[BaseException]:
+        """Give up what was not delivered; return the errors among it."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            self.late.append(failure.take_error())
+        late, self.late = self.late, []
+        return late
+
+    def _decide(self, error: BaseException | None = None) -> None:
+        """Let nothing more come but *error*, if there is one."""
+        self.decided = self.ready = True
+        self.void.extend(self.live)
+        if error is not None:
+            failure: Arrival[R] = Arrival()
+            failure.state = FAILED
+            failure.error = error
+            self._failure = failure
+
+    def _pop_failure(self) -> Arrival[R] | None:
+        if self.live:
+            return None
+        failure, self._failure = self._failure, None
+        return failure
+
+
+class Arrivals(Junction[T, R]):
+    """Items as they arrive, at most *window* of each source ahead of the reader."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self._line: deque[Arrival[R]] = deque()
+
+    def is_empty(self) -> bool:
+        return not self._line
+
+    def has_room(self, port: Port) -> bool:
+        return port.waiting < self.window
+
+    def give(self, port: Port, item: T) -> bool:
+        arrival: Arrival[R] = Arrival()
+        arrival.port = port
+        arrival.state = FINISHED
+        arrival.value = self._value(item)
+        self._line.append(arrival)
+        port.waiting += 1
+        return port.waiting < self.window
+
+    def _value(self, item: T) -> R:
+        return cast("R", item)
+
+    def end(self, port: Port) -> None:
+        self.leave(port)
+
+    def fail(self, port: Port, error: BaseException) -> None:
+        self.leave(port)
+        self._decide(error)
+
+    def pop(self) -> Arrival[R] | None:
+        if not self._line:
+            return self._pop_failure()
+        arrival = self._line.popleft()
+        arrival.port.waiting -= 1
+        self.freed = (arrival.port,)
+        return arrival
+
+
+class Ahead(Arrivals[T, T]):
+    """The items of one source, at most *window* of them ahead of the reader.
+
+    With a *window* of 0, there is room while a reader waits, which is *asked*.
+    """
+
+    asked = False
+
+    def has_room(self, port: Port) -> bool:
+        return port.waiting < self.window or (self.asked and not port.waiting)
+
+
+class Latest(Arrivals[T, tuple[Any, ...]]):
+    """A row of the newest item of each source, whenever one arrives.
+
+    The first row comes when every source has given an item; until then, newer
+    items take the place of older ones. If a source ends without one, no row can
+    ever come.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.ready = False
+        self._newest: list[T] = []
+        self._missing: set[Port] = set()
+
+    def open(self) -> Port:
+        port = super().open()
+        self._newest.append(None)  # type: ignore[arg-type]  # a place, filled below
+        self._missing.add(port)
+        return port
+
+    def give(self, port: Port, item: T) -> bool:
+        self._newest[port.index] = item
+        if self._missing:
+            self._missing.discard(port)
+            if self._missing:
+                return True
+            self.ready = True
+        return super().give(port, item)
+
+    def _value(self, item: T) -> tuple[Any, ...]:  # noqa: ARG002 - it is in its place
+        return tuple(self._newest)
+
+    def end(self, port: Port) -> None:
+        self.leave(port)
+        if port in self._missing:
+            self._decide()
+
+
+class _Nothing:
+    """What stands in a row for what has not come."""
+
+
+class _End:
+    """What stands in a row for the end of a source."""
+
+
+_NOTHING = _Nothing()
+_END = _End()
+
+
+class Rows(Junction[T, tuple[Any, ...]]):
+    """A row of the next item of each source, with one wait for all of them.
+
+    What comes of a row is what `azip` makes of it by reading from left to right:
+    the first source that has no item for it decides. So a source to the left of
+    one that has ended is still waited for.
+    """
+
+    def __init__(self, *, name: str, strict: bool) -> None:
+        super().__init__()
+        self._name = name
+        self._strict = strict
+        self._row: list[Any] = []
+        self._missing = 0
+        self._judged = 0
+
+    def open(self) -> Port:
+        port = super().open()
+        self.ready = False
+        self._row.append(_NOTHING)
+        self._missing += 1
+        return port
+
+    def is_empty(self) -> bool:
+        return self._missing > 0 or not self._row
+
+    def has_room(self, port: Port) -> bool:
+        return self._row[port.index] is _NOTHING
+
+    def give(self, port: Port, item: T) -> bool:
+        self._row[port.index] = item
+        self._missing -= 1
+        self.ready = not self._missing
+        if len(self.live) < self._opened:
+            self._judge()
+        return False
+
+    def end(self, port: Port) -> None:
+        self._lose(port, _END)
+        if not self._strict:
+            self._void_right_of(port)
+        self._judge()
+
+    def fail(self, port: Port, error: BaseException) -> None:
+        self._lose(port, _Error(error))
+        self._void_right_of(port)
+        self._judge()
+
+    def pop(self) -> Arrival[tuple[Any, ...]] | None:
+        if self.is_empty():
+            return self._pop_failure()
+        row: Arrival[tuple[Any, ...]] = Arrival()
+        row.state = FINISHED
+        row.value = tuple(self._row)
+        self._missing = self._opened
+        self._row = [_NOTHING] * self._opened
+        self.ready = False
+        self.freed = self.live
+        return row
+
+    def close(self) -> list[BaseException]:
+        for outcome in self._row:
+            if isinstance(outcome, _Error):
+                self.late.append(outcome.error)
+        self._row.clear()
+        return super().close()
+
+    def _lose(self, port: Port, outcome: object) -> None:
+        self.leave(port)
+        self._row[port.index] = outcome
+
+    def _void_right_of(self, port: Port) -> None:
+        self.void.extend(other for other in self.live if other.index > port.index)
+
+    def _judge(self) -> None:
+        """See whether the sources that have answered decide the row."""
+        if self.decided:
+            return
+        row = self._row
+        while self._judged < self._opened:
+            outcome = row[self._judged]
+            if outcome is _NOTHING:
+                return
+            if isinstance(outcome, _Error):
+                row[self._judged] = _END
+                self._decide(outcome.error)
+                return
+            ended = outcome is _END
+            all_ended = self._strict and row[0] is _END
+            if ended and not self._strict:
+                self._decide()
+                return
+            if ended != all_ended:
+                self._decide(self._unequal("shorter" if ended else "longer"))
+                return
+            self._judged += 1
+        self._decide()
+
+    def _unequal(self, how: str) -> ValueError:
+        """Say how the source that is judged compares with those before, as `zip`."""
+        number = self._judged
+        before = "argument 1" if number == 1 else f"arguments 1-{number}"
+        return ValueError(
+            f"{self._name}() argument {number + 1} is {how} than {before}"
+        )
+
+
+class _Error:
+    """What stands in a row for an error."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error

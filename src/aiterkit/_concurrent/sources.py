@@ -1,0 +1,119 @@
+"""The block of an operator that reads several sources: a task for each.
+
+What comes of their items is decided in a `Junction`; here it is only waited for.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Generic, TypeVar
+
+from aiterkit._concurrent.block import Block
+from aiterkit._concurrent.junction import Junction, Port
+from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Sources(Block[R], Generic[T, R]):
+    """Sources that are read into a junction, and a reader who takes from it."""
+
+    def __init__(
+        self,
+        iterators: list[AsyncIterator[T] | Iterator[T]],
+        junction: Junction[T, R],
+        *,
+        name: str,
+    ) -> None:
+        super().__init__(junction, name=name)
+        self.junction = junction
+        self._iterators = iterators
+        self._readers: dict[Port, SourceReader[T]] = {}
+        self._several = len(iterators) > 1
+        self._abandoned = False
+
+    def _start(self) -> None:
+        # All are booked before the first is read: what comes of an item may
+        # depend on how many there are.
+        for iterator in self._iterators:
+            port = self.junction.open()
+            inlet = Inlet(self, port)
+            reader = SourceReader(self, taking_turns(iterator), inlet)
+            self._readers[port] = reader
+        self._iterators = []
+        for port in self._readers:
+            self.tasks.start_soon(self._read, port, name=f"{self.name} source")
+
+    async def _read(self, port: Port) -> None:
+        await self._readers[port].run()
+        self.junction.leave(port)
+        self.settle()
+
+    def abandon(self) -> None:
+        if self._abandoned:  # or each of many readers would tell all the others
+            return
+        self._abandoned = True
+        if self.junction.live and not self.junction.decided:
+            self.incomplete = True
+        for reader in self._readers.values():
+            reader.stop_gently()
+        self.wake_reader()
+
+    def use_room(self) -> None:
+        for port in self.junction.freed:
+            self._readers[port].wake()
+        # It was one that waited for room; another one may wait still.
+        self.waits_for_room = self._several
+
+    def wake_sources(self) -> None:
+        """Let every source that waits for room look again."""
+        for reader in self._readers.values():
+            reader.wake()
+
+    def _finish(self) -> None:
+        self._readers.clear()
+
+    def settle(self) -> None:
+        """Do what was decided when a source ended or failed."""
+        void, self.junction.void = self.junction.void, []
+        for port in void:
+            self._readers[port].stop()
+        if self.junction.decided or not self.junction.live:
+            self.wake_reader()
+
+
+class Inlet(Generic[T]):
+    """Where the items of one source go: through its port."""
+
+    __slots__ = ("_block", "_junction", "_port")
+
+    def __init__(self, block: Sources[T, Any], port: Port) -> None:
+        self._block = block
+        self._junction = block.junction
+        self._port = port
+
+    def has_room(self) -> bool:
+        """Tell whether the source may be asked for one more item."""
+        return self._junction.has_room(self._port)
+
+    def give(self, item: T) -> bool:
+        """Pass an *item* on; tell whether there is room for one more."""
+        room = self._junction.give(self._port, item)
+        if self._junction.ready:
+            self._block.wake_reader()
+        if self._junction.void:
+            self._block.settle()
+        return room
+
+    def end(self) -> None:
+        """Hear that the source has no more items."""
+        self._junction.end(self._port)
+        self._block.settle()
+
+    def fail(self, error: BaseException) -> None:
+        """Hear that the source raised *error*, in the place of its next item."""
+        self._junction.fail(self._port, error)
+        self._block.settle()
+
+    def is_settled(self) -> bool:
+        """Tell whether the source may be closed: nothing hangs on it."""
+        return True

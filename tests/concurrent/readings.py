@@ -1,0 +1,40 @@
+"""The same question put to every operator that reads sources, in one way."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import aiterkit as ak
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a source of small integers, and to get them back."""
+
+    name: str
+    block: Callable[[Any], AbstractAsyncContextManager[AsyncIterator[Any]]]
+    ahead: int
+    """How many items lie between the source and the reader, at most."""
+    back: Callable[[Any], Any] = lambda item: item
+    """The item that a result was made of."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public(self) -> str:
+        """The name of the operator."""
+        return self.name.split()[0]
+
+
+READINGS = [
+    Reading("concurrent_buffer of 0", lambda s: ak.concurrent_buffer(s, 0), 1),
+    Reading("concurrent_buffer of 2", lambda s: ak.concurrent_buffer(s, 2), 2),
+    Reading("concurrent_merge", ak.concurrent_merge, 1),
+    Reading("concurrent_merge buffered", lambda s: ak.concurrent_merge(s, buffer=2), 3),
+]
+
+every_reading = pytest.mark.parametrize("reading", READINGS, ids=str)

@@ -1,0 +1,132 @@
+"""A bounded head start: how far, when, and for a slow reader."""
+
+import math
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import aiterkit as ak
+from aiterkit.testing import SourceProbe, assert_timeline, explore, play
+
+from .forms import any_source
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+@pytest.mark.parametrize("line", ["|", "a--b|", "(abc|)", "a-(bc)-!", "!"])
+async def test_a_prompt_reader_sees_the_source_as_it_is(line: str, size: int) -> None:
+    await assert_timeline(ak.concurrent_buffer(play(line), size), line)
+
+
+async def test_leaving_closes_the_source() -> None:
+    source = play("a-b-c---|")
+    await assert_timeline(ak.concurrent_buffer(source, 2), "a-b;")
+    source.assert_closed_once()
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"),
+    [
+        pytest.param(0, 6 * (2 + 3), id="a rendezvous takes turns: the sum"),
+        pytest.param(1, 2 + 6 * 3, id="one ahead: the longer of both"),
+    ],
+)
+async def test_source_and_reader_take_their_time_together(
+    size: int, seconds: int
+) -> None:
+    source = SourceProbe(range(6), gap=[2] * 6 + [0])
+    async with ak.concurrent_buffer(source, size) as results:
+        async for _ in results:
+            await anyio.sleep(3)
+    assert anyio.current_time() == seconds
+
+
+@any_source
+async def test_a_rendezvous_reads_nothing_that_is_not_asked_for(probe: Any) -> None:
+    source = probe(range(9))
+    async with ak.concurrent_buffer(source, 0) as results:
+        await anyio.sleep(5)
+        assert source.pulls == 0
+        for asked in range(1, 6):
+            await anext(results)
+            await anyio.sleep(5)
+            assert source.pulls == asked
+
+
+async def test_what_a_cancelled_wait_has_asked_for_is_kept() -> None:
+    source = SourceProbe(range(9), gap=10)
+    async with ak.concurrent_buffer(source, 0) as results:
+        with anyio.move_on_after(3):
+            await anext(results)
+        await anyio.sleep(100)
+        assert source.taken == [0]
+        assert await anext(results) == 0
+        await anyio.sleep(100)
+        assert source.pulls == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "message"),
+    [
+        (-1, ValueError, "size must be at least 0, not -1"),
+        (True, TypeError, "size must be an int, not True"),
+        (math.inf, TypeError, "size must be an int, not inf"),
+    ],
+)
+def test_a_bad_size_is_refused_at_the_call(
+    size: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        ak.concurrent_buffer("ab", size)
+    assert str(caught.value) == message
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    gaps=st.lists(st.integers(0, 4), max_size=8),
+    pauses=st.lists(st.integers(0, 4), min_size=8, max_size=8),
+    size=st.integers(1, 4),
+)
+async def test_times_are_those_of_a_bounded_queue(
+    gaps: list[int], pauses: list[int], size: int
+) -> None:
+    # An item is asked for when the one before is there and fewer than `size` wait.
+    start = anyio.current_time()
+    arrived: list[float] = []
+    delivered: list[float] = []
+    reader = 0.0
+    for place, gap in enumerate(gaps):
+        free = delivered[place - size] if place >= size else 0.0
+        arrived.append(max(arrived[-1] if arrived else 0.0, free) + gap)
+        delivered.append(max(reader, arrived[-1]))
+        reader = delivered[-1] + pauses[place]
+    got: list[float] = []
+    source = SourceProbe(range(len(gaps)), gap=[*gaps, 0])
+    async with ak.concurrent_buffer(source, size) as results:
+        async for item in results:
+            got.append(anyio.current_time() - start)
+            await anyio.sleep(pauses[item])
+    assert got == delivered
+    source.assert_closed_once()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_at_no_step_is_the_source_read_too_far(size: int) -> None:
+    async def test() -> None:
+        delivered = 0
+
+        class Watched(SourceProbe[int]):
+            def _note_pull(self) -> bool:
+                assert len(self.taken) - delivered < max(1, size)
+                return super()._note_pull()
+
+        source = Watched(range(9), gap=None)
+        async with ak.concurrent_buffer(source, size) as results:
+            async for _ in results:
+                delivered += 1
+                if delivered % 3 == 0:
+                    await anyio.sleep(1)
+        assert delivered == 9
+
+    explore(test, schedules=40, seed=1)

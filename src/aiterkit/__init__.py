@@ -3,6 +3,8 @@
 from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
 from aiterkit._concurrent.buffer import concurrent_buffer
 from aiterkit._concurrent.map import (
+    MapResults,
+    UnorderedMapResults,
     concurrent_collect,
     concurrent_for_each,
     concurrent_map,
@@ -15,6 +17,7 @@ from aiterkit._concurrent.share import (
     concurrent_broadcast,
     concurrent_partition,
 )
+from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.timing import (
     NewestResults,
     NewestStatistics,
@@ -73,11 +76,14 @@ from aiterkit._sequential.transform import (
 
 __all__ = (
     "Err",
+    "MapResults",
+    "MapStatistics",
     "NewestResults",
     "NewestStatistics",
     "Ok",
     "Results",
     "SharedResults",
+    "UnorderedMapResults",
     "UnorderedResults",
     "aaccumulate",
     "aall",

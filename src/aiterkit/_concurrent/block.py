@@ -38,6 +38,9 @@ class Block(Outlet[R]):
         self.unclosed: list[BaseException] = []
         self._fatal: BaseException | None = None
 
+    def _check_entry(self) -> None:
+        """Refuse to be entered, if need be; nothing has been started yet."""
+
     @abstractmethod
     def _start(self) -> None:
         """Start the first tasks."""
@@ -60,6 +63,7 @@ class Block(Outlet[R]):
         self.opened = True
         self.make_waiter = waiter_factory()
         self.context = contextvars.copy_context()
+        self._check_entry()
         self.tasks = create_task_group()
         await self.tasks.__aenter__()
         self._start()

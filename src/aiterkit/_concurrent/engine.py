@@ -17,23 +17,31 @@ from collections.abc import (
     Callable,
     Coroutine,
     Generator,
+    Hashable,
     Iterator,
 )
+from contextvars import ContextVar
 from inspect import isawaitable
+from math import inf
 from types import CoroutineType
 from typing import Any, Generic, TypeVar, cast
 
-from anyio import CancelScope
+from anyio import CancelScope, CapacityLimiter, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
 from aiterkit._concurrent.ledger import Ledger, Slot
 from aiterkit._concurrent.source_reader import SourceReader
-from aiterkit._concurrent.waiting import Waiter
+from aiterkit._concurrent.statistics import MapStatistics
+from aiterkit._concurrent.waiting import Waiter, holds_token
 from aiterkit._core.source import is_async
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_held_limiters: ContextVar[tuple[CapacityLimiter, ...]] = ContextVar(
+    "limiters of which the current call holds a token", default=()
+)
 
 PATIENCE = 64
 """How many calls a worker may finish in a row without a turn for other tasks."""
@@ -48,14 +56,20 @@ class Engine(Block[R], Generic[T, R]):
         iterator: AsyncIterator[T] | Iterator[T],
         ledger: Ledger[T, R],
         *,
-        limit: int,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
         name: str,
     ) -> None:
         super().__init__(ledger, name=name)
         self._ledger = ledger
         self._func = func
         self._iterator = iterator
-        self._limit = limit
+        self._limiter = limit if isinstance(limit, CapacityLimiter) else None
+        self._limit = limit if isinstance(limit, int) else inf
+        self._buffer = buffer
+        self._key = key
+        self._lanes: dict[Hashable, deque[Slot[T, R]]] = {}
         self._source: SourceReader[T] | None = None
         self._inbox: deque[Slot[T, R]] = deque()
         self._crew: set[_Worker[T, R]] = set()
@@ -65,6 +79,10 @@ class Engine(Block[R], Generic[T, R]):
         self._reads_itself = not is_async(iterator)
 
     # The block.
+
+    def _check_entry(self) -> None:
+        if self._limiter is not None:
+            self._hold_to(self._limiter)
 
     def _start(self) -> None:
         if self._reads_itself:
@@ -79,8 +97,9 @@ class Engine(Block[R], Generic[T, R]):
         if ledger.outstanding or not ledger.ended:
             self.incomplete = True
         ledger.ended = True
-        ledger.drop(len(self._inbox))
+        ledger.drop(len(self._inbox) + sum(map(len, self._lanes.values())))
         self._inbox.clear()
+        self._lanes.clear()
         if self._source is not None:
             self._source.stop_gently()
         self._wake_all()
@@ -103,19 +122,45 @@ class Engine(Block[R], Generic[T, R]):
         except Exception as error:  # noqa: BLE001 - the exit of the block raises it
             self.unclosed.append(error)
 
+    def statistics(self) -> MapStatistics:
+        """Tell how it goes."""
+        ledger = self._ledger
+        slots = [worker.slot for worker in self._crew if worker.slot is not None]
+        slots.sort(key=lambda slot: slot.index)
+        limiter = self._limiter
+        limit = self._limit if limiter is None else limiter.total_tokens
+        return MapStatistics(
+            limit=limit,
+            buffer=limit if self._buffer is None else self._buffer,
+            taken=ledger.taken,
+            started=ledger.started,
+            running=len(slots),
+            running_items=tuple(slot.item for slot in slots),
+            waiting_to_start=len(self._inbox),
+            waiting_for_key=sum(map(len, self._lanes.values())),
+            waiting_for_reader=ledger.held,
+            delivered=ledger.delivered,
+        )
+
     # The source.
 
     def has_room(self) -> bool:
         """Tell whether one more item may lie between the source and the reader."""
         ledger = self._ledger
+        if self._limiter is not None:  # it may have been resized
+            ledger.window = window_of(self._limiter.total_tokens, self._buffer)
         return ledger.taken - ledger.delivered < ledger.window
 
     def give(self, item: T) -> bool:
         """Put an *item* into the inbox; tell whether there is room for one more."""
         ledger = self._ledger
-        self._inbox.append(ledger.take(item))
-        if not self._summoned:
-            self._summon()
+        slot = ledger.take(item)
+        if self._key is None or self._may_start(slot, self._key):
+            self._inbox.append(slot)
+            if not self._summoned:
+                self._summon()
+        if self._limiter is not None:
+            return self.has_room()
         return ledger.taken - ledger.delivered < ledger.window
 
     def end(self) -> None:
@@ -134,21 +179,85 @@ class Engine(Block[R], Generic[T, R]):
     def _pull(self) -> Slot[T, R] | None:
         """Take an item from a sync source, if there are both an item and room."""
         ledger = self._ledger
-        if ledger.ended or not self.has_room():
-            return None
         iterator: Any = self._iterator
-        try:
-            item = next(iterator)
-        except StopIteration:
-            self.end()
-        except BaseException as error:  # noqa: BLE001 - it is told to the reader
-            if tellable(error):
-                self.fail(without_stop(error))
+        while not ledger.ended and self.has_room():
+            try:
+                item = next(iterator)
+            except StopIteration:
+                self.end()
+            except BaseException as error:  # noqa: BLE001 - it is told to the reader
+                if tellable(error):
+                    self.fail(without_stop(error))
+                else:
+                    self.die(error)
             else:
-                self.die(error)
-        else:
-            return ledger.take(item)
+                slot = ledger.take(item)
+                if self._key is None or self._may_start(slot, self._key):
+                    return slot
         return None
+
+    # The keys.
+
+    def _may_start(self, slot: Slot[T, R], key: Callable[[T], Hashable]) -> bool:
+        """Tell whether no call with an equal key is on its way; else line up."""
+        try:
+            slot.key = key(slot.item)
+            lane = self._lanes.get(slot.key)
+        except Exception as error:  # noqa: BLE001 - it is told as if *func* raised it
+            if self._ledger.fail(slot, without_stop(error)):
+                self._break_off(slot)
+            return False
+        if lane is None:
+            self._lanes[slot.key] = deque()
+            return True
+        lane.append(slot)
+        return False
+
+    def _free_lane(self, slot: Slot[T, R]) -> None:
+        """Let the next call with the key of *slot* start."""
+        lane = self._lanes.get(slot.key)
+        if lane:
+            self._inbox.appendleft(lane.popleft())  # it has waited longest
+        else:
+            self._lanes.pop(slot.key, None)
+
+    # The limiter.
+
+    def _hold_to(self, limiter: CapacityLimiter) -> None:
+        """Let all calls hold a token of *limiter*; refuse who holds one already.
+
+        A call that waited for calls of its own, while it holds what they need,
+        could wait for ever.
+        """
+        held = _held_limiters.get()
+        if any(limiter is other for other in held) or holds_token(limiter):
+            raise RuntimeError(
+                f"{self.name}() is entered by who holds a token of its limiter, and "
+                f"so could wait for ever; give the inner block a limit of its own"
+            )
+        self.context.run(_held_limiters.set, (*held, limiter))
+
+    async def _take_token(
+        self, worker: "_Worker[T, R]", limiter: CapacityLimiter
+    ) -> bool:
+        """Get a token; or tell that another worker waits for one already."""
+        try:
+            limiter.acquire_on_behalf_of_nowait(worker)
+        except WouldBlock:
+            if self._summoned:
+                return False
+            self._summoned = True
+            try:
+                await limiter.acquire_on_behalf_of(worker)
+            finally:
+                self._summoned = False
+        worker.has_token = True
+        return True
+
+    def _give_token(self, worker: "_Worker[T, R]") -> None:
+        if self._limiter is not None and worker.has_token:
+            worker.has_token = False
+            self._limiter.release_on_behalf_of(worker)
 
     # The workers.
 
@@ -163,9 +272,13 @@ class Engine(Block[R], Generic[T, R]):
             self.tasks.start_soon(self._work, name=f"{self.name} call")
 
     def _summon_for_more(self) -> None:
-        """Bring one worker if there is an item for it, or may be."""
+        """Bring one worker if there is an item for it, or may be.
+
+        With a limiter one always waits for a token, to notice when it grows.
+        """
         if self._inbox or (
-            self._reads_itself and not self._ledger.ended and self.has_room()
+            not self._ledger.ended
+            and (self._limiter is not None or (self._reads_itself and self.has_room()))
         ):
             self._summon()
 
@@ -183,8 +296,11 @@ class Engine(Block[R], Generic[T, R]):
                 self.abandon()
             else:
                 self.die(error)
+        self._give_token(worker)
         self._crew.discard(worker)
         self._hired -= 1
+        if self._inbox and not self._summoned:
+            self._summon()  # calls that waited for a key, and are not void
 
     @types.coroutine
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -201,13 +317,22 @@ class Engine(Block[R], Generic[T, R]):
         value: Any
         trap: Any
         sent: Any = None
+        limiter = self._limiter
         in_a_row = 0
         while True:
-            slot = self._pull() if self._reads_itself else None
-            if inbox:
-                slot = inbox.popleft()
+            slot: Slot[T, R] | None = None
+            if limiter is None or (
+                yield from self._take_token(worker, limiter).__await__()
+            ):
+                if inbox:
+                    slot = inbox.popleft()
+                elif self._reads_itself:
+                    slot = self._pull()
             if slot is None:
-                if ledger.ended:
+                if limiter is not None:
+                    self._give_token(worker)
+                    self._wake_source()  # it may have been resized
+                if ledger.ended and not inbox:
                     return
                 # An idle worker keeps nothing alive.
                 call = value = trap = sent = None
@@ -218,6 +343,7 @@ class Engine(Block[R], Generic[T, R]):
                 self._summoned = False
                 continue
             worker.slot = slot
+            ledger.started += 1
             run = copy_context().run
             try:
                 try:
@@ -251,6 +377,10 @@ class Engine(Block[R], Generic[T, R]):
                 failure = error
             else:
                 worker.slot = None
+                if self._key is not None:
+                    self._free_lane(slot)
+                if limiter is not None:
+                    self._give_token(worker)
                 if ledger.finish(slot, value) and self._reader is not None:
                     self.wake_reader()
                 if self.waits_for_room and (
@@ -286,6 +416,9 @@ class Engine(Block[R], Generic[T, R]):
     ) -> bool:
         """Book what a call raised; tell whether it must be raised on."""
         worker.slot = None
+        if self._key is not None:
+            self._free_lane(slot)
+        self._give_token(worker)
         ledger = self._ledger
         interrupted = (
             worker.scope.cancel_called or self.tasks.cancel_scope.cancel_called
@@ -312,10 +445,11 @@ class Engine(Block[R], Generic[T, R]):
     def _break_off(self, failed: Slot[T, R]) -> None:
         """Something failed: end what it makes void."""
         ledger = self._ledger
-        valid = [slot for slot in self._inbox if not ledger.voids(failed, slot)]
-        ledger.drop(len(self._inbox) - len(valid))
-        self._inbox.clear()
-        self._inbox.extend(valid)
+        for line in (self._inbox, *self._lanes.values()):
+            valid = [slot for slot in line if not ledger.voids(failed, slot)]
+            ledger.drop(len(line) - len(valid))
+            line.clear()
+            line.extend(valid)
         for worker in self._crew:
             if worker.slot is not None and ledger.voids(failed, worker.slot):
                 worker.scope.cancel()
@@ -342,11 +476,17 @@ class Engine(Block[R], Generic[T, R]):
 class _Worker(Generic[T, R]):
     """What must be known of a worker to cancel the call that it runs."""
 
-    __slots__ = ("scope", "slot")
+    __slots__ = ("has_token", "scope", "slot")
 
     def __init__(self) -> None:
+        self.has_token = False
         self.scope = CancelScope()
         self.slot: Slot[T, R] | None = None
+
+
+def window_of(limit: float, buffer: int | None) -> float:
+    """Return how many items may lie between the source and the reader."""
+    return limit + (limit if buffer is None else buffer)
 
 
 async def _awaiting(awaitable: Awaitable[R]) -> R:

@@ -6,6 +6,7 @@ at the edges and asks here. There is a ledger for each promise about order.
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,10 +20,11 @@ class Slot(Generic[T, R]):
     what is known at first, and *value* or *error* comes with its state.
     """
 
-    __slots__ = ("error", "index", "item", "state", "value")
+    __slots__ = ("error", "index", "item", "key", "state", "value")
 
     index: int
     item: T
+    key: Hashable
     state: int
     value: R
     error: BaseException
@@ -46,10 +48,10 @@ FAILED = 2
 class Ledger(ABC, Generic[T, R]):
     """The books of one block.
 
-    *taken* items have left the source and *delivered* ones have reached the
-    reader; between the two lie at most *window*. Those whose call has not
-    ended, begun or not, are *outstanding*. A *late* error is one that the
-    reader will never see.
+    *taken* items have left the source, *started* of them were called, and
+    *delivered* have reached the reader; between source and reader lie at most
+    *window*. Those whose call has not ended, begun or not, are *outstanding*. A
+    *late* error is one that the reader will never see.
     """
 
     finishing_makes_room = False
@@ -58,6 +60,7 @@ class Ledger(ABC, Generic[T, R]):
     def __init__(self, window: float) -> None:
         self.window = window
         self.taken: int = 0
+        self.started: int = 0
         self.delivered: int = 0
         self.outstanding: int = 0
         self.ended = False
@@ -110,6 +113,11 @@ class Ledger(ABC, Generic[T, R]):
         self.outstanding += 1
         self.fail(slot, error)
         return slot
+
+    @property
+    def held(self) -> int:
+        """How many finished results the reader has not had."""
+        return sum(slot.state == FINISHED for slot in self._line)
 
     def drop(self, count: int = 1) -> None:
         """Book that *count* calls ended, or will never begin, to no effect."""

@@ -1,12 +1,15 @@
 """A function over the items of a source, several calls at once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, ClassVar, TypeVar
 
-from aiterkit._concurrent.engine import Engine
+from anyio import CapacityLimiter
+
+from aiterkit._concurrent.engine import Engine, window_of
 from aiterkit._concurrent.ledger import AtTheEnd, CompletionOrder, InputOrder, Ledger
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
+from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -15,12 +18,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def _check(func: object, limit: int, buffer: int | None) -> tuple[int, int]:
+def _check(
+    func: object, limit: int | CapacityLimiter, buffer: int | None, key: object = None
+) -> tuple[int | CapacityLimiter, float]:
     """Return the limit, and how many items may lie between the source and you."""
     check_callable(func)
+    if key is not None:
+        check_callable(key, name="key")
+    if buffer is not None:
+        buffer = check_count(buffer, name="buffer", least=0)
+    if isinstance(limit, CapacityLimiter):
+        return limit, window_of(1, buffer)  # until the block is entered
     limit = check_count(limit, name="limit", least=1)
-    buffer = limit if buffer is None else check_count(buffer, name="buffer", least=0)
-    return limit, limit + buffer
+    return limit, window_of(limit, buffer)
 
 
 async def _run(engine: Engine[Any, Any]) -> None:
@@ -41,13 +51,70 @@ class _Map(Operator[Engine[Any, R]]):
         source: AnyIterable[T],
         /,
         *,
-        limit: int,
+        limit: int | CapacityLimiter,
         buffer: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
     ) -> None:
-        limit, window = _check(func, limit, buffer)
+        limit, window = _check(func, limit, buffer, key)
         ledger: Ledger[T, R] = self._make_ledger(window)
-        name = type(self).__name__
-        self._block = Engine(func, open_source(source), ledger, limit=limit, name=name)
+        self._block = Engine(
+            func,
+            open_source(source),
+            ledger,
+            limit=limit,
+            buffer=buffer,
+            key=key,
+            name=type(self).__name__,
+        )
+
+
+class MapResults(Results[R]):
+    """Results of a map in input order, which tell how the map goes.
+
+    Examples:
+        >>> async def double(number: int) -> int:
+        ...     return number * 2
+        >>> async with concurrent_map(double, [1, 2, 3], limit=2) as results:
+        ...     async for result in results:
+        ...         print(result, "after", results.statistics().delivered)
+        2 after 1
+        4 after 2
+        6 after 3
+    """
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine[Any, R]) -> None:
+        super().__init__(engine)
+        self._engine = engine
+
+    def statistics(self) -> MapStatistics:
+        """Tell what runs, what waits, and what was delivered."""
+        return self._engine.statistics()
+
+
+class UnorderedMapResults(UnorderedResults[R]):
+    """Results of a map in completion order, which tell how the map goes.
+
+    Examples:
+        >>> async def double(number: int) -> int:
+        ...     return number * 2
+        >>> async with concurrent_map_unordered(double, [1, 2], limit=2) as results:
+        ...     async for result in results:
+        ...         print(result, "after", results.statistics().delivered)
+        2 after 1
+        4 after 2
+    """
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine[Any, R]) -> None:
+        super().__init__(engine)
+        self._engine = engine
+
+    def statistics(self) -> MapStatistics:
+        """Tell what runs, what waits, and what was delivered."""
+        return self._engine.statistics()
 
 
 class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
@@ -88,21 +155,27 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
         source: Any iterable, sync or async. It is read by one task of the block,
             and closed by that task: ``aclose()`` of an async iterator, ``close()``
             of a sync generator.
-        limit: How many calls may run at once; at least 1. There is no default.
+        limit: How many calls may run at once; at least 1. There is no default. Or
+            an `anyio.CapacityLimiter`, of which each call holds a token while it
+            runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
+        key: A function of one item. Calls whose items have equal keys never
+            overlap, and start in input order; other calls do not wait for them.
 
     Raises:
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
             or *buffer* is not an int; at the call.
         ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+        RuntimeError: If the block is entered by who holds a token of *limit* already,
+            since the calls could wait for it for ever.
     """
 
     _make_ledger = InputOrder
 
-    async def __aenter__(self) -> Results[R]:
+    async def __aenter__(self) -> MapResults[R]:
         """Start the work; give the results."""
-        return Results(await self._open())
+        return MapResults(await self._open())
 
 
 class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a function
@@ -141,21 +214,27 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         source: Any iterable, sync or async. It is read by one task of the block,
             and closed by that task: ``aclose()`` of an async iterator, ``close()``
             of a sync generator.
-        limit: How many calls may run at once; at least 1. There is no default.
+        limit: How many calls may run at once; at least 1. There is no default. Or
+            an `anyio.CapacityLimiter`, of which each call holds a token while it
+            runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
+        key: A function of one item. Calls whose items have equal keys never
+            overlap, and start in input order; other calls do not wait for them.
 
     Raises:
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
             or *buffer* is not an int; at the call.
         ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+        RuntimeError: If the block is entered by who holds a token of *limit* already,
+            since the calls could wait for it for ever.
     """
 
     _make_ledger = CompletionOrder
 
-    async def __aenter__(self) -> UnorderedResults[R]:
+    async def __aenter__(self) -> UnorderedMapResults[R]:
         """Start the work; give the results."""
-        return UnorderedResults(await self._open())
+        return UnorderedMapResults(await self._open())
 
 
 async def concurrent_collect(
@@ -163,8 +242,9 @@ async def concurrent_collect(
     source: AnyIterable[T],
     /,
     *,
-    limit: int,
+    limit: int | CapacityLimiter,
     buffer: int | None = None,
+    key: Callable[[T], Hashable] | None = None,
 ) -> list[R]:
     """Call *func* on the items of *source*, up to *limit* at once; a list, input order.
 
@@ -195,9 +275,13 @@ async def concurrent_collect(
         source: Any iterable, sync or async. It is read by one task, and closed by
             that task: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
-        limit: How many calls may run at once; at least 1. There is no default.
+        limit: How many calls may run at once; at least 1. There is no default. Or
+            an `anyio.CapacityLimiter`, of which each call holds a token while it
+            runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait to be started; by default as many as
             *limit*.
+        key: A function of one item. Calls whose items have equal keys never
+            overlap, and start in input order; other calls do not wait for them.
 
     Returns:
         The results, in the order of their items.
@@ -206,11 +290,22 @@ async def concurrent_collect(
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
             or *buffer* is not an int.
         ValueError: If *limit* is less than 1 or *buffer* less than 0.
+        RuntimeError: If called by who holds a token of *limit* already, since the
+            calls could wait for it for ever.
     """
-    limit, window = _check(func, limit, buffer)
+    limit, window = _check(func, limit, buffer, key)
     ledger = AtTheEnd[T, R](window, keep=True)
-    name = "concurrent_collect"
-    await _run(Engine(func, open_source(source), ledger, limit=limit, name=name))
+    await _run(
+        Engine(
+            func,
+            open_source(source),
+            ledger,
+            limit=limit,
+            buffer=buffer,
+            key=key,
+            name="concurrent_collect",
+        )
+    )
     return ledger.values
 
 
@@ -219,8 +314,9 @@ async def concurrent_for_each(
     source: AnyIterable[T],
     /,
     *,
-    limit: int,
+    limit: int | CapacityLimiter,
     buffer: int | None = None,
+    key: Callable[[T], Hashable] | None = None,
 ) -> None:
     """Call *func* on the items of *source*, up to *limit* at once, for the effects.
 
@@ -249,16 +345,31 @@ async def concurrent_for_each(
         source: Any iterable, sync or async. It is read by one task, and closed by
             that task: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
-        limit: How many calls may run at once; at least 1. There is no default.
+        limit: How many calls may run at once; at least 1. There is no default. Or
+            an `anyio.CapacityLimiter`, of which each call holds a token while it
+            runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait to be started; by default as many as
             *limit*.
+        key: A function of one item. Calls whose items have equal keys never
+            overlap, and start in input order; other calls do not wait for them.
 
     Raises:
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
             or *buffer* is not an int.
         ValueError: If *limit* is less than 1 or *buffer* less than 0.
+        RuntimeError: If called by who holds a token of *limit* already, since the
+            calls could wait for it for ever.
     """
-    limit, window = _check(func, limit, buffer)
+    limit, window = _check(func, limit, buffer, key)
     ledger = AtTheEnd[T, object](window, keep=False)
-    name = "concurrent_for_each"
-    await _run(Engine(func, open_source(source), ledger, limit=limit, name=name))
+    await _run(
+        Engine(
+            func,
+            open_source(source),
+            ledger,
+            limit=limit,
+            buffer=buffer,
+            key=key,
+            name="concurrent_for_each",
+        )
+    )

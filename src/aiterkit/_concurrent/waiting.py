@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from anyio import Event, get_cancelled_exc_class
+from anyio import CapacityLimiter, Event, get_cancelled_exc_class, get_current_task
 
 
 class Waiter(Protocol):
@@ -55,6 +55,12 @@ def waiter_factory() -> Callable[[], Waiter]:
 
         return TrioWaiter
     return Event  # pragma: no cover - anyio has no third backend yet
+
+
+def holds_token(limiter: CapacityLimiter) -> bool:
+    """Tell whether the current task itself holds a token of *limiter*."""
+    borrowers = limiter.statistics().borrowers
+    return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
 def cancel_again() -> None:

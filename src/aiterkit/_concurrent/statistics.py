@@ -1,0 +1,47 @@
+"""How a map goes, in numbers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MapStatistics:
+    """How a map goes at one moment, as `MapResults.statistics` tells it.
+
+    Until something fails, ``taken`` is the sum of ``delivered``,
+    ``waiting_for_reader``, ``running``, ``waiting_to_start`` and
+    ``waiting_for_key``.
+
+    Examples:
+        >>> import anyio
+        >>> async def fetch(name: str) -> str:
+        ...     await anyio.sleep(0.01)
+        ...     return name
+        >>> async with concurrent_map(fetch, "abcde", limit=2, buffer=0) as results:
+        ...     first = await anext(results)
+        ...     now = results.statistics()
+        ...     print(now.delivered, now.running, now.limit)
+        1 1 2
+
+    Attributes:
+        limit: How many calls may run at once; the tokens of a limiter, at present.
+        buffer: How many items more may lie between the source and the reader.
+        taken: How many items have left the source.
+        started: How many calls have begun.
+        running: How many calls run.
+        running_items: What they were called with, in the order of the source.
+        waiting_to_start: How many items wait for a free call or a token.
+        waiting_for_key: How many items wait for a call with an equal key.
+        waiting_for_reader: How many finished results the reader has not had.
+        delivered: How many results the reader has had.
+    """
+
+    limit: float
+    buffer: float
+    taken: int
+    started: int
+    running: int
+    running_items: tuple[object, ...]
+    waiting_to_start: int
+    waiting_for_key: int
+    waiting_for_reader: int
+    delivered: int

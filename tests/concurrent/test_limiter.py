@@ -1,0 +1,162 @@
+"""One budget for several operators, and for the user's own code."""
+
+import math
+from typing import Any
+
+import anyio
+import pytest
+from anyio import CapacityLimiter
+
+import aiterkit as ak
+from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
+
+from .forms import FORMS, Form, any_source, calls, every_form, streaming
+
+
+class Boom(Exception):
+    """What fails here."""
+
+
+@every_form
+@any_source
+@pytest.mark.parametrize("tokens", [1, 2, 5])
+async def test_as_many_calls_as_there_are_tokens(
+    form: Form, probe: Any, tokens: int
+) -> None:
+    limiter = CapacityLimiter(tokens)
+    call = calls(seconds=1)
+    results = await form.run(call, probe(range(20)), limit=limiter)
+    assert sorted(results) == list(range(20))
+    assert call.max_overlap == tokens
+    assert anyio.current_time() == math.ceil(20 / tokens)
+    assert limiter.borrowed_tokens == 0
+
+
+@every_form
+@pytest.mark.parametrize("tokens", [1, 3])
+async def test_with_a_limiter_too_limit_calls_meet_and_no_more(
+    form: Form, tokens: int
+) -> None:
+    barrier = Barrier(tokens)
+    await form.run(barrier.wait, range(tokens), limit=CapacityLimiter(tokens))
+    assert barrier.is_open
+    beyond = Barrier(tokens + 1)
+    await beyond.assert_never_opens(
+        lambda: form.run(beyond.wait, range(9), limit=CapacityLimiter(tokens))
+    )
+
+
+def test_several_operators_and_the_user_share_one_total() -> None:
+    async def test() -> None:
+        limiter = CapacityLimiter(3)
+        call = CallProbe[int, int](seconds=lambda item: item % 3)
+
+        async def by_hand() -> None:
+            for item in range(4):
+                async with limiter:
+                    await call(item)
+
+        async def run(form: Form) -> None:
+            results = await form.run(call, SourceProbe(range(6)), limit=limiter)
+            assert sorted(results) == list(range(6))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(by_hand)
+            for form in FORMS:
+                tasks.start_soon(run, form)
+        call.assert_never_exceeds(3)
+        call.assert_attains(3)
+        assert limiter.borrowed_tokens == 0
+
+    explore(test, schedules=20, seed=1)
+
+
+@every_form
+async def test_a_pipeline_whose_stages_share_one_limiter_ends(form: Form) -> None:
+    for tokens in (1, 2, 5):
+        limiter = CapacityLimiter(tokens)
+        call = calls(seconds=1)
+        async with ak.concurrent_map(call, range(12), limit=limiter, buffer=1) as one:
+            assert sorted(await form.run(call, one, limit=limiter)) == list(range(12))
+        call.assert_never_exceeds(tokens)
+        assert limiter.borrowed_tokens == 0
+
+
+@streaming
+@any_source
+@pytest.mark.parametrize("buffer", [0, 4, None])
+async def test_when_the_limiter_grows_work_starts_at_once(
+    operator: Any, probe: Any, buffer: int | None
+) -> None:
+    limiter = CapacityLimiter(1)
+    call = calls(seconds=10)
+    async with operator(
+        call, probe(range(30)), limit=limiter, buffer=buffer
+    ) as results:
+        await anyio.sleep(5)
+        assert call.running == 1
+        limiter.total_tokens = 4
+        await anyio.sleep(0.5)
+        assert call.running == 4
+        limiter.total_tokens = 2
+        async for _ in results:
+            if anyio.current_time() > 20:
+                assert call.running <= 2
+
+
+@every_form
+@any_source
+async def test_a_token_is_given_back_on_every_way_out(form: Form, probe: Any) -> None:
+    async def fail(item: int) -> int:
+        await anyio.sleep(item)
+        if item == 3:
+            raise Boom
+        return item
+
+    limiter = CapacityLimiter(2)
+    with pytest.raises(Boom):
+        await form.run(fail, probe(range(9)), limit=limiter)
+    assert limiter.borrowed_tokens == 0
+    with anyio.move_on_after(1.5):
+        await form.run(calls(seconds=1), probe(range(9)), limit=limiter)
+    assert limiter.borrowed_tokens == 0
+    assert limiter.statistics().tasks_waiting == 0
+
+
+@every_form
+async def test_who_holds_a_token_is_refused(form: Form) -> None:
+    limiter = CapacityLimiter(1)
+    inner = calls()
+
+    async def outer(_item: int) -> None:
+        await form.run(inner, range(3), limit=limiter)
+
+    with pytest.raises(RuntimeError, match="could wait for ever"):
+        await form.run(outer, range(3), limit=limiter)
+    with pytest.raises(RuntimeError, match="could wait for ever"):
+        async with limiter:
+            await form.run(inner, range(3), limit=limiter)
+    assert not inner.spans
+    assert limiter.borrowed_tokens == 0
+
+
+async def test_another_limiter_inside_is_fine() -> None:
+    async def outer(item: int) -> int:
+        inner = CapacityLimiter(1)
+        return len(await ak.concurrent_collect(calls(), range(item), limit=inner))
+
+    limiter = CapacityLimiter(1)
+    assert await ak.concurrent_collect(outer, range(4), limit=limiter) == [0, 1, 2, 3]
+
+
+@streaming
+async def test_read_ahead_follows_the_tokens(operator: Any) -> None:
+    limiter = CapacityLimiter(2)
+    source = SourceProbe(range(50), gap=None)
+    async with operator(calls(), source, limit=limiter, buffer=3) as results:
+        await anyio.sleep(10)
+        assert len(source.taken) == 5
+        limiter.total_tokens = 4
+        await anext(results)
+        await anyio.sleep(10)
+        assert len(source.taken) == 1 + 7

@@ -16,11 +16,11 @@ class MapStatistics:
         >>> async def fetch(name: str) -> str:
         ...     await anyio.sleep(0.01)
         ...     return name
-        >>> async with concurrent_map(fetch, "abcde", limit=2, buffer=0) as results:
-        ...     first = await anext(results)
+        >>> async with concurrent_map(fetch, "abcde", limit=2) as results:
+        ...     await anyio.sleep(1)
         ...     now = results.statistics()
-        ...     print(now.delivered, now.running, now.limit)
-        1 1 2
+        ...     print(now.taken, now.running, now.waiting_for_reader)
+        4 0 4
 
     Attributes:
         limit: How many calls may run at once; the tokens of a limiter, at present.

@@ -127,4 +127,6 @@ ENTRIES = (
     _block("concurrent_sample", lambda s: ak.concurrent_sample(s, seconds=0.5)),
     _block("concurrent_buffer", lambda s: ak.concurrent_buffer(s, 2)),
     _block("concurrent_merge", lambda s: ak.concurrent_merge(s, buffer=1)),
+    _block("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99))),
+    _block("concurrent_zip_latest", lambda s: ak.concurrent_zip_latest(s, range(1))),
 )

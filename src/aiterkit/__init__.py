@@ -26,6 +26,7 @@ from aiterkit._concurrent.timing import (
     concurrent_latest,
     concurrent_sample,
 )
+from aiterkit._concurrent.zip import concurrent_zip, concurrent_zip_latest
 from aiterkit._sequential.combine import (
     achain,
     acycle,
@@ -135,6 +136,8 @@ __all__ = (
     "concurrent_merge",
     "concurrent_partition",
     "concurrent_sample",
+    "concurrent_zip",
+    "concurrent_zip_latest",
     "offloaded",
     "paced",
     "timed",

@@ -1,16 +1,25 @@
 """A bounded head start: how far, when, and for a slow reader."""
 
+import asyncio
 import math
+from collections.abc import AsyncGenerator
+from itertools import count
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
+from aiterkit._concurrent.source_reader import PATIENCE
 from aiterkit.testing import SourceProbe, assert_timeline, explore, play
 
-from .forms import any_source
+from .forms import any_source, on_asyncio
+
+
+class Boom(Exception):
+    """What fails here."""
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])
@@ -130,3 +139,39 @@ def test_at_no_step_is_the_source_read_too_far(size: int) -> None:
         assert delivered == 9
 
     explore(test, schedules=40, seed=1)
+
+
+@on_asyncio
+async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None:
+    # As a native timeout does that the source holds across its `yield`; and a
+    # source that does not suspend is read on only after a turn for other tasks.
+    async def source() -> AsyncGenerator[int]:
+        task = asyncio.current_task()
+        assert task is not None
+        for item in range(PATIENCE):
+            if item == PATIENCE - 1:
+                asyncio.get_running_loop().call_soon(task.cancel)
+            yield item
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            task.uncancel()
+            raise Boom("heard") from None
+
+    got: list[int] = []
+    with pytest.raises(Boom, match="heard"):
+        async with ak.concurrent_buffer(source(), 100) as results:
+            async for item in results:
+                got.append(item)
+    assert got == list(range(PATIENCE))
+
+
+async def test_an_endless_source_that_never_suspends_lets_other_tasks_run() -> None:
+    async def source() -> AsyncGenerator[int]:
+        for item in count():
+            yield item
+
+    async with ak.concurrent_buffer(source(), 1_000_000_000) as results:
+        assert await anext(results) == 0
+        await anyio.lowlevel.checkpoint()
+        assert await anext(results) == 1

@@ -168,7 +168,7 @@ async def test_a_stop_raised_by_the_source_is_an_error(
 
 @every_block
 async def test_what_ends_the_program_ends_the_block_bare(entry: Entry) -> None:
-    source = SourceProbe([1, 2], fail_at=1, error=KeyboardInterrupt())
+    source = SourceProbe([1, 2], fail_at=0, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         async with use(entry, source):
             await anyio.sleep_forever()

@@ -19,3 +19,43 @@ async def concurrent_merge() -> None:
         assert_type(results, ak.UnorderedResults[str])
     async with ak.concurrent_merge(numbers(), buffer=3) as ones:
         assert_type([one async for one in ones], list[int])
+
+
+async def concurrent_zip() -> None:
+    n, w = numbers(), words()
+    async with ak.concurrent_zip() as nothing:
+        assert_type(nothing, ak.Results[tuple[()]])
+    async with ak.concurrent_zip(n) as one:
+        assert_type(one, ak.Results[tuple[int]])
+    async with ak.concurrent_zip(n, w, strict=True) as two:
+        assert_type(two, ak.Results[tuple[int, str]])
+    async with ak.concurrent_zip(n, w, n) as three:
+        assert_type(three, ak.Results[tuple[int, str, int]])
+    async with ak.concurrent_zip(n, w, n, w) as four:
+        assert_type(four, ak.Results[tuple[int, str, int, str]])
+    async with ak.concurrent_zip(n, w, n, w, n) as five:
+        assert_type(five, ak.Results[tuple[int, str, int, str, int]])
+    async with ak.concurrent_zip(n, w, n, w, n, w) as six:
+        assert_type(six, ak.Results[tuple[int, str, int, str, int, str]])
+    async with ak.concurrent_zip(n, n, n, n, n, n, n) as many:
+        assert_type(many, ak.Results[tuple[int, ...]])
+
+
+async def concurrent_zip_latest() -> None:
+    n, w = numbers(), words()
+    async with ak.concurrent_zip_latest() as nothing:
+        assert_type(nothing, ak.UnorderedResults[tuple[()]])
+    async with ak.concurrent_zip_latest(n) as one:
+        assert_type(one, ak.UnorderedResults[tuple[int]])
+    async with ak.concurrent_zip_latest(n, w) as two:
+        assert_type(two, ak.UnorderedResults[tuple[int, str]])
+    async with ak.concurrent_zip_latest(n, w, n) as three:
+        assert_type(three, ak.UnorderedResults[tuple[int, str, int]])
+    async with ak.concurrent_zip_latest(n, w, n, w) as four:
+        assert_type(four, ak.UnorderedResults[tuple[int, str, int, str]])
+    async with ak.concurrent_zip_latest(n, w, n, w, n) as five:
+        assert_type(five, ak.UnorderedResults[tuple[int, str, int, str, int]])
+    async with ak.concurrent_zip_latest(n, w, n, w, n, w) as six:
+        assert_type(six, ak.UnorderedResults[tuple[int, str, int, str, int, str]])
+    async with ak.concurrent_zip_latest(n, n, n, n, n, n, n) as many:
+        assert_type(many, ak.UnorderedResults[tuple[int, ...]])

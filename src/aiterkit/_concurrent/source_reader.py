@@ -15,7 +15,7 @@ from anyio import (
     current_effective_deadline,
     get_cancelled_exc_class,
 )
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
 
 from aiterkit._concurrent.block import (
     Block,
@@ -58,6 +58,10 @@ class Sink(Protocol[T_contra]):
     def is_settled(self) -> bool:
         """Tell whether the source, of which no more is read, may be closed."""
         ...
+
+
+PATIENCE = 64
+"""How many items may be read in a row without a turn for other tasks."""
 
 
 class TakingTurns(Generic[T]):
@@ -160,10 +164,15 @@ class SourceReader(Generic[T]):
         give = sink.give
         read = self._iterator.__anext__
         has_room = sink.has_room()
+        in_a_row = 0
         while True:
             while not has_room and not self.stopped:
+                in_a_row = 0
                 await self._wait()
                 has_room = sink.has_room()
+            if in_a_row == PATIENCE:
+                in_a_row = 0
+                await self._let_others_run()
             if self.stopped:
                 return
             if self._unheard:
@@ -182,6 +191,14 @@ class SourceReader(Generic[T]):
             if self.stopped:  # it would not be interrupted
                 return
             has_room = give(item)
+            in_a_row += 1
+
+    async def _let_others_run(self) -> None:
+        """Take a turn, for a source that never suspends would take them all."""
+        try:
+            await cancel_shielded_checkpoint()
+        except get_cancelled_exc_class():  # natively; the source must hear of it
+            self._unheard = True
 
     def _read_raised(self, error: BaseException) -> None:
         if not tellable(error):

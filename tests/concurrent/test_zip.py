@@ -5,7 +5,6 @@ from itertools import count, repeat
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
 

@@ -68,6 +68,10 @@ def _block(name: str, use: Callable[[AsyncIterable[int]], Any]) -> Entry:
     return Entry(name, "block", use, closes=True, loop=True)
 
 
+async def _yes(_item: int) -> bool:
+    return True
+
+
 ENTRIES = (
     Entry("aaccumulate", "operator", ak.aaccumulate),
     Entry("aall", "result", ak.aall),
@@ -129,4 +133,5 @@ ENTRIES = (
     _block("concurrent_merge", lambda s: ak.concurrent_merge(s, buffer=1)),
     _block("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99))),
     _block("concurrent_zip_latest", lambda s: ak.concurrent_zip_latest(s, range(1))),
+    _block("concurrent_filter", lambda s: ak.concurrent_filter(_yes, s, limit=2)),
 )

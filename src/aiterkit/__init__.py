@@ -2,6 +2,7 @@
 
 from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
 from aiterkit._concurrent.buffer import concurrent_buffer
+from aiterkit._concurrent.filter import concurrent_filter
 from aiterkit._concurrent.map import (
     MapResults,
     UnorderedMapResults,
@@ -129,6 +130,7 @@ __all__ = (
     "concurrent_buffer",
     "concurrent_collect",
     "concurrent_debounce",
+    "concurrent_filter",
     "concurrent_for_each",
     "concurrent_latest",
     "concurrent_map",

@@ -34,11 +34,16 @@ def first(row: Any) -> Any:
     return row[0]
 
 
+async def passes(_item: object) -> bool:
+    return True
+
+
 READINGS = [
     Reading("concurrent_buffer of 0", lambda s: ak.concurrent_buffer(s, 0), 1),
     Reading("concurrent_buffer of 2", lambda s: ak.concurrent_buffer(s, 2), 2),
     Reading("concurrent_merge", ak.concurrent_merge, 1),
     Reading("concurrent_merge buffered", lambda s: ak.concurrent_merge(s, buffer=2), 3),
+    Reading("concurrent_filter", lambda s: ak.concurrent_filter(passes, s, limit=1), 2),
     Reading("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99)), 1, first),
     Reading("concurrent_zip_latest", ak.concurrent_zip_latest, 1, first),
 ]

@@ -4,13 +4,20 @@ from typing import assert_type
 
 import aiterkit as ak
 
-from .functions import numbers, words
+from .functions import is_odd_later, numbers, words
 
 
 async def concurrent_buffer() -> None:
     async with ak.concurrent_buffer(words(), 3) as results:
         assert_type(results, ak.Results[str])
     async with ak.concurrent_buffer([1], size=0) as ones:
+        assert_type([one async for one in ones], list[int])
+
+
+async def concurrent_filter() -> None:
+    async with ak.concurrent_filter(is_odd_later, numbers(), limit=3) as results:
+        assert_type(results, ak.Results[int])
+    async with ak.concurrent_filter(is_odd_later, [1], limit=3, buffer=0) as ones:
         assert_type([one async for one in ones], list[int])
 
 

@@ -1,0 +1,146 @@
+"""The items of a source that pass a test, several tests at once."""
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter
+
+from aiterkit._concurrent.engine import Engine, window_of
+from aiterkit._concurrent.ledger import FAILED, PENDING, InputOrder, Slot
+from aiterkit._concurrent.operator import Operator
+from aiterkit._concurrent.results import Results
+from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.source import open_source
+from aiterkit._core.types import AnyIterable
+
+T = TypeVar("T")
+
+REJECTED = FAILED + 1
+"""The state of an item that did not pass; it waits for nothing but its turn."""
+
+
+class Passing(InputOrder[T, Any]):
+    """The items whose call said yes, in input order.
+
+    An item that did not pass leaves the line by itself when its turn comes, so a
+    finished call may make room with no reader.
+    """
+
+    finishing_makes_room = True
+
+    def finish(self, slot: Slot[T, Any], value: Any) -> bool:
+        may_go_on = super().finish(slot, slot.item)
+        if not value:
+            slot.state = REJECTED
+        self._skip()
+        line = self._line
+        return not self.outstanding or (
+            may_go_on and bool(line) and line[0].state != PENDING
+        )
+
+    def pop(self) -> Slot[T, Any] | None:
+        slot = super().pop()
+        self._skip()
+        return slot
+
+    def _skip(self) -> None:
+        line = self._line
+        while line and line[0].state == REJECTED:
+            line.popleft()
+            self.delivered += 1
+
+
+class concurrent_filter(Operator[Engine[T, T]]):  # noqa: N801 - it is called like a function
+    """Give the items of *source* that pass, up to *limit* tests at once; input order.
+
+        urls                                        abcd----|
+        alive a                                     ===
+        alive b                                      ===
+        alive c                                        ===
+        alive d                                         ===
+        concurrent_filter(alive(3), urls, limit=2)  ---ab-cd|
+
+    The values are those of `afilter`: the same items, then the same error.
+
+    Examples:
+        >>> import anyio
+        >>> async def is_odd(number):
+        ...     await anyio.sleep(0.01 / number)
+        ...     return number % 2
+        >>> async with concurrent_filter(is_odd, [1, 2, 3], limit=3) as results:
+        ...     [number async for number in results]
+        [1, 3]
+
+    Guarantees:
+        Order: Input order.
+        Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
+        Read-ahead: At most *limit* + *buffer* items between the source and you; an
+            item that did not pass, and whose turn has come, is none of them.
+        Delivery: An item whose turn it is waits for nothing but you.
+        Errors: Bare, at the failing item's place; later calls are cancelled.
+        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Context: Each call sees a copy of the context at entry, and changes only that.
+
+    Args:
+        predicate: An async function of one item. What it returns is tested for
+            truth once.
+        source: Any iterable, sync or async. It is read by one task of the block,
+            and closed by that task: ``aclose()`` of an async iterator, ``close()``
+            of a sync generator.
+        limit: How many calls may run at once; at least 1. There is no default. Or an
+            `anyio.CapacityLimiter`, as for `concurrent_map`.
+        buffer: How many items more may wait, tested or not, beyond the running
+            calls; by default as many as *limit*.
+
+    Raises:
+        TypeError: If *predicate* cannot be called, *source* is not iterable, or
+            *limit* or *buffer* is not an int; at the call.
+        ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+    """
+
+    def __init__(
+        self,
+        predicate: Callable[[T], Awaitable[object]],
+        source: AnyIterable[T],
+        /,
+        *,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+    ) -> None:
+        check_callable(predicate, name="predicate")
+        if buffer is not None:
+            buffer = check_count(buffer, name="buffer", least=0)
+        least = 1  # of a limiter, until the block is entered
+        if not isinstance(limit, CapacityLimiter):
+            limit = least = check_count(limit, name="limit", least=1)
+        self._block = Engine(
+            _deciding(predicate),
+            open_source(source),
+            Passing[T](window_of(least, buffer)),
+            limit=limit,
+            buffer=buffer,
+            name="concurrent_filter",
+        )
+
+    async def __aenter__(self) -> Results[T]:
+        """Start the work; give the items that pass."""
+        return Results(await self._open())
+
+
+def _deciding(
+    predicate: Callable[[T], Awaitable[object]],
+) -> Callable[[T], Awaitable[Any]]:
+    """Return *predicate* with its answer tested for truth, which may fail too."""
+
+    async def decide(item: T) -> bool:
+        answer = predicate(item)
+        if not isawaitable(answer):
+            raise TypeError(
+                f"concurrent_filter() needs an async function; for a sync one use "
+                f"afilter(), or offloaded(predicate) to run it in threads (predicate "
+                f"returned {type(answer).__name__!r}, which cannot be awaited)"
+            )
+        return bool(await answer)
+
+    return decide

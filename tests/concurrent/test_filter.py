@@ -1,0 +1,220 @@
+"""The filter: what passes is what passes one at a time; the rest takes no room."""
+
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import aiterkit as ak
+from aiterkit._concurrent.filter import Passing
+from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
+
+from .forms import any_source, calls
+
+
+class Boom(Exception):
+    """What fails here."""
+
+
+def odd(item: int) -> object:
+    return item % 2
+
+
+async def collect(results: Any) -> tuple[list[Any], str]:
+    got: list[Any] = []
+    try:
+        async for result in results:
+            got.append(result)
+    except (Boom, RuntimeError) as error:
+        return got, repr(error)
+    return got, ""
+
+
+async def test_what_does_not_pass_leaves_a_gap_in_time_only() -> None:
+    async def passes(item: str) -> bool:
+        await anyio.sleep(2)
+        return item in "bd"
+
+    async with ak.concurrent_filter(passes, "abcd", limit=2) as results:
+        seen = [(item, anyio.current_time()) async for item in results]
+    assert seen == [("b", 2), ("d", 4)]
+
+
+@any_source
+@pytest.mark.parametrize("limit", [1, 2, 5])
+async def test_never_more_than_limit_calls_and_limit_meet(
+    probe: Any, limit: int
+) -> None:
+    barrier = Barrier(limit)
+    call = calls(barrier.wait)
+    async with ak.concurrent_filter(call, probe(range(limit * 2)), limit=limit) as got:
+        await collect(got)
+    assert barrier.is_open
+    call.assert_never_exceeds(limit)
+
+
+@any_source
+async def test_what_did_not_pass_takes_no_room(probe: Any) -> None:
+    source = probe(range(1, 50))
+    call = calls(lambda item: item % 10 == 0, seconds=1)
+    async with ak.concurrent_filter(call, source, limit=2, buffer=1) as results:
+        for tens in range(10, 40, 10):
+            await anyio.sleep(1000)
+            # The one that passed waits, and behind it what the bound lets in.
+            assert source.taken[-1] == tens + 2
+            assert await anext(results) == tens
+
+
+async def test_an_item_that_passed_waits_for_nothing_but_its_turn() -> None:
+    call = calls(lambda item: item != 0, seconds=lambda item: 5 if item == 0 else 1)
+    source = SourceProbe(range(9), hang_at=3)
+    async with ak.concurrent_filter(call, source, limit=3) as results:
+        assert [await anext(results) for _ in range(2)] == [1, 2]
+        assert anyio.current_time() == 5
+
+
+async def test_the_answer_is_tested_for_truth_once_and_may_fail() -> None:
+    asked = 0
+
+    class Answer:
+        def __init__(self, item: int) -> None:
+            self.item = item
+
+        def __bool__(self) -> bool:
+            nonlocal asked
+            asked += 1
+            if self.item == 3:
+                raise Boom("no truth")
+            return True
+
+    async with ak.concurrent_filter(calls(Answer), range(9), limit=1) as results:
+        assert await collect(results) == ([0, 1, 2], "Boom('no truth')")
+    assert asked == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
+        ({"limit": True}, TypeError, "limit must be an int, not True"),
+        ({"buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
+        ({"predicate": None}, TypeError, "predicate must be callable, not None"),
+    ],
+)
+def test_bad_arguments_are_refused_at_the_call(
+    change: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    options: dict[str, Any] = {"predicate": calls(odd), "limit": 1, **change}
+    with pytest.raises(error) as caught:
+        ak.concurrent_filter(options.pop("predicate"), "ab", **options)
+    assert str(caught.value) == message
+
+
+async def test_a_sync_predicate_is_refused_with_its_correction() -> None:
+    predicate: Any = str.isdigit
+    with pytest.raises(TypeError) as caught:
+        async with ak.concurrent_filter(predicate, "ab", limit=1) as results:
+            await anext(results)
+    assert str(caught.value) == (
+        "concurrent_filter() needs an async function; for a sync one use afilter(), or "
+        "offloaded(predicate) to run it in threads (predicate returned 'bool', which "
+        "cannot be awaited)"
+    )
+
+
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+async def test_a_call_cannot_end_the_iteration(kind: type[Exception]) -> None:
+    async def fail(_item: int) -> bool:
+        raise kind
+
+    async with ak.concurrent_filter(fail, range(3), limit=2) as results:
+        got, error = await collect(results)
+    assert got == []
+    assert f"raised {kind.__name__}" in error
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    plan=st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ynynx")), max_size=12),
+    gap=st.sampled_from([None, 0.0, 1.0]),
+    source_fails=st.booleans(),
+    limit=st.integers(1, 4),
+    buffer=st.none() | st.integers(0, 4),
+)
+async def test_items_and_error_are_those_of_the_sequential_twin(
+    plan: list[tuple[int, str]],
+    gap: float | None,
+    source_fails: bool,  # noqa: FBT001
+    limit: int,
+    buffer: int | None,
+) -> None:
+    def answer(item: int) -> bool:
+        if plan[item][1] == "x":
+            raise Boom(item)
+        return plan[item][1] == "y"
+
+    def call() -> CallProbe[int, bool]:
+        return calls(answer, seconds=lambda item: plan[item][0])
+
+    def source() -> SourceProbe[int]:
+        error = Boom("source") if source_fails else None
+        return SourceProbe(range(len(plan)), gap=gap, error=error)
+
+    sequential = await collect(ak.afilter(call(), source()))
+    probe, func = source(), call()
+    async with ak.concurrent_filter(func, probe, limit=limit, buffer=buffer) as results:
+        assert await collect(results) == sequential
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    func.assert_never_exceeds(limit)
+    func.assert_all_ended()
+    probe.assert_closed_once()
+    probe.assert_well_used()
+
+
+@pytest.mark.parametrize("strategy", ["random", "pct"])
+@pytest.mark.parametrize("is_async", [True, False])
+def test_under_every_schedule_what_passes_comes_in_order(
+    strategy: Any,
+    is_async: bool,  # noqa: FBT001
+) -> None:
+    async def test() -> None:
+        call = calls(odd, seconds=lambda item: item % 3)
+        source: Any = SourceProbe(range(12), gap=None) if is_async else range(12)
+        async with ak.concurrent_filter(call, source, limit=3, buffer=1) as results:
+            assert await collect(results) == ([1, 3, 5, 7, 9, 11], "")
+        call.assert_never_exceeds(3)
+
+    explore(test, schedules=40, strategy=strategy, seed=1)
+
+
+def test_the_ledger_skips_what_did_not_pass() -> None:
+    ledger = Passing[str](window=9)
+    a, b, c, d = (ledger.take(item) for item in "abcd")
+    assert not ledger.finish(b, value=False)
+    assert ledger.delivered == 0
+    assert not ledger.finish(a, value=False)  # and nothing behind it is ready
+    assert ledger.delivered == 2
+    assert ledger.finish(c, value=True)
+    slot = ledger.pop()
+    assert slot is not None
+    assert slot.value == "c"
+    ledger.ended = True
+    assert not ledger.exhausted
+    assert ledger.finish(d, value=False)
+    assert ledger.exhausted
+    assert ledger.delivered == 4
+
+
+async def test_a_limiter_may_be_the_limit_and_be_shared() -> None:
+    limiter = anyio.CapacityLimiter(3)
+    call = calls(odd, seconds=1)
+    async with (
+        ak.concurrent_filter(call, range(9), limit=limiter) as one,
+        ak.concurrent_filter(call, range(9), limit=limiter) as other,
+    ):
+        assert await collect(one) == ([1, 3, 5, 7], "")
+        assert await collect(other) == ([1, 3, 5, 7], "")
+    assert call.max_overlap == 3
+    assert limiter.borrowed_tokens == 0

@@ -154,8 +154,11 @@ async def test_items_and_error_are_those_of_the_sequential_twin(
             raise Boom(item)
         return plan[item][1] == "y"
 
+    def seconds(item: int) -> float:
+        return plan[item][0]
+
     def call() -> CallProbe[int, bool]:
-        return calls(answer, seconds=lambda item: plan[item][0])
+        return calls(answer, seconds=seconds)
 
     def source() -> SourceProbe[int]:
         error = Boom("source") if source_fails else None

@@ -150,12 +150,16 @@ def index() -> str:
 
 
 def effects_table(names: list[str]) -> str:
-    """Return a table of the effects of *names*, a row each."""
+    """Return a table of the effects of *names*; those that have the same share a row."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        rows.setdefault(tuple(effects(name).values()), []).append(name)
     lines = [".. list-table::", "   :header-rows: 1", "   :class: effects", ""]
     lines += ["   * - Name", *(f"     - {each}" for each in EFFECTS)]
-    for name in names:
-        lines.append(f"   * - :doc:`{name} </operators/{name}>`")
-        lines += [f"     - {text}".rstrip() for text in effects(name).values()]
+    for texts, alike in rows.items():
+        links = " ".join(f":doc:`{name} </operators/{name}>`" for name in alike)
+        lines.append(f"   * - {links}")
+        lines += [f"     - {text}".rstrip() for text in texts]
     return "\n".join(lines) + "\n"
 
 
@@ -171,7 +175,7 @@ def _told_in_words(names: list[str]) -> Iterator[str]:
 def effects_page() -> str:
     """Return the tables of effects, one for each wing."""
     parts: list[str] = []
-    for wing in dict.fromkeys(family.wing for family in families()):
+    for wing in ("Concurrent", "Sequential", "A call, changed"):
         names = [
             name
             for family in families()

@@ -395,7 +395,8 @@ async def assert_drawing(drawing: str | Drawing, /, **names: Any) -> None:
     scope = _Names({"upper": str.upper, "lower": str.lower, **names})
     scope.update({row.label: play(row.line) for row in drawing.sources})
     # A drawing is code of its author, as the test or docstring around it is.
-    source = eval(drawing.result.label, {}, scope)  # noqa: S307
+    # As globals, so that names in a generator expression are found, too.
+    source = eval(drawing.result.label, scope)  # noqa: S307
     await assert_timeline(source, drawing.result.line)
     _assert_calls(drawing.calls, scope.functions, start)
 

@@ -140,7 +140,9 @@ def test_what_a_timeline_of_a_page_shows_happens(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_speaks_of_names_that_exist(page: Path) -> None:
-    named = set(re.findall(r"\bconcurrent_\w+|\ba[a-z]+(?=\(\w+, xs)", page.read_text()))
+    named = set(
+        re.findall(r"\bconcurrent_\w+|\ba[a-z]+(?=\(\w+, xs)", page.read_text())
+    )
     assert named - {"amap"} <= {*aiterkit.__all__, *aiterkit.testing.__all__}
 
 

@@ -150,7 +150,7 @@ def index() -> str:
 
 
 def effects_table(names: list[str]) -> str:
-    """Return a table of the effects of *names*; those that have the same share a row."""
+    """Return a table of effects; names that have the same share a row."""
     rows: dict[tuple[str, ...], list[str]] = {}
     for name in names:
         rows.setdefault(tuple(effects(name).values()), []).append(name)
@@ -188,7 +188,8 @@ def effects_page() -> str:
             parts += [*_titled(wing, "-"), effects_table(told)]
         elif names:
             parts += [*_titled(wing, "-"), *_told_in_words(names)]
-    head = [*_titled("Table of effects", "="), ".. py:currentmodule:: aiterkit", ""]
+    head = [":hide-toc:", "", *_titled("Table of effects", "=")]
+    head += [".. py:currentmodule:: aiterkit", ""]
     return "\n".join([*head, *parts])
 
 

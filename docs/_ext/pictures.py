@@ -13,6 +13,7 @@ from aiterkit.testing._timelines import Drawing, Row, parse_line
 _CHARACTER = 7.4  # the width of one, at the size in timelines.css
 _HEIGHT = 26
 _MANY = 24
+_DENSE = 6
 
 
 def picture(drawing: Drawing) -> str:
@@ -64,17 +65,17 @@ class _Picture:
                 f'<rect class="item" x="{x - r:g}" y="{self.y - r:g}" '
                 f'width="{2 * half:g}" height="{2 * r:g}" rx="{r:g}"/>'
             )
-            self.text(middle, inside, "inside")
+            self.text(middle, inside, "inside" if r > _DENSE else "inside dense")
 
     def line(self, row: Row, kind: str) -> None:
         """Draw a source, or what a reader sees."""
-        self.path(f"M{self.x(0):g} {self.y:g}H{self.x(len(row.line) - 1):g}", "axis")
+        axis = len(self.parts)
+        column = 0
         self.parts.append(f'<g class="{kind}">')
         for tick, group in groupby(parse_line(row.line), lambda pair: pair[0]):
             events = [event for _, event in group]
             column = tick
             if len(events) > 1:
-                column += 1  # behind the bracket
                 wide = (sum(map(len, events)) - 1) * self.tick + 2 * self.radius + 6
                 self.parts.append(
                     f'<rect class="together" x="{self.x(column) - self.radius - 3:g}" '
@@ -85,6 +86,11 @@ class _Picture:
                 self.mark(self.x(column), event)
                 column += len(event)
         self.parts.append("</g>")
+        # Below the items, and only as far as they go.
+        last = max(column - 1, 0) if row.line[-1] in "|!;)" else len(row.line) - 1
+        self.parts.insert(
+            axis, f'<path class="axis" d="M{self.x(0):g} {self.y:g}H{self.x(last):g}"/>'
+        )
 
     def calls(self, row: Row) -> None:
         """Draw when the calls of a function ran."""

@@ -39,6 +39,15 @@ async def test_a_reader_leaves(line: str) -> None:
     assert "c" not in source.taken
 
 
+async def test_a_label_may_be_a_comprehension() -> None:
+    await assert_drawing("""
+        urls                                           ab---|
+        fetch a                                        ==
+        fetch b                                          ==
+        (await fetch(2)(item) async for item in urls)  --a-b|
+    """)
+
+
 async def test_a_line_without_end_goes_on_for_ever() -> None:
     assert await record(play("a-b"), leave_at=5) == "a-b--;"
 

@@ -4,6 +4,7 @@ import inspect
 import io
 import pydoc
 import re
+import typing
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +21,9 @@ NAMES: list[Any] = [
     for name in module.__all__
 ]
 # What is markup and not words, to one who reads plain text.
-MARKUP = re.compile(r":(?:class|func|meth|obj|ref|doc|py\w*):|\.\. \w+::|^::", re.MULTILINE)
+MARKUP = re.compile(
+    r":(?:class|func|meth|obj|ref|doc|py\w*):|\.\. \w+::|^::", re.MULTILINE
+)
 
 
 def hover(module: ModuleType, name: str) -> str:
@@ -50,9 +53,11 @@ def test_a_docstring_reads_well_as_plain_text(module: ModuleType, name: str) -> 
     [name for name in aiterkit.__all__ if re.match(r"a[a-z]|concurrent_", name)],
 )
 def test_hovering_shows_the_names_of_the_parameters(name: str) -> None:
-    shown = hover(aiterkit, name)
-    for parameter in inspect.signature(getattr(aiterkit, name)).parameters:
-        assert re.search(rf"\b{parameter}\b", shown), shown
+    shown = hover(aiterkit, name).partition("\n\n")[0]
+    public = getattr(aiterkit, name)
+    for signature in typing.get_overloads(public) or [public]:
+        for parameter in inspect.signature(signature).parameters:
+            assert re.search(rf"\b{parameter}\b", shown), shown
 
 
 def table_of_contents() -> str:
@@ -64,7 +69,9 @@ def test_help_begins_with_a_table_of_contents() -> None:
     pydoc.Helper(output=shown)(aiterkit)
     plain = re.sub(r".\x08", "", shown.getvalue())
     lines = [line.strip() for line in plain.splitlines()]
-    for line in table_of_contents().splitlines():
+    first, *rest = table_of_contents().splitlines()
+    assert f"aiterkit - {first}" in lines
+    for line in rest:
         assert line.strip() in lines
 
 

@@ -105,7 +105,15 @@ def signature(thing: Any) -> str:
     """Return the parameters, without types and without *self*."""
     found = inspect.signature(thing).parameters.values()
     plain = [each.replace(annotation=each.empty) for each in found]
-    return str(inspect.Signature(plain))
+    return str(inspect.Signature(plain)).replace("=Ellipsis", "=...")
+
+
+def signatures(thing: Any) -> list[str]:
+    """Return the ways to call *thing*: those of its overloads if they tell more."""
+    ways = dict.fromkeys(map(signature, typing.get_overloads(thing)))
+    own = signature(thing)
+    few = 2
+    return list(ways) if "*" in own and 0 < len(ways) <= few else [own]
 
 
 def _header(function: Callable[..., Any]) -> str:

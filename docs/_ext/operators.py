@@ -19,6 +19,7 @@ from facts import (
     first_sentence,
     guarantees,
     signature,
+    signatures,
     twin,
     types,
     use,
@@ -92,7 +93,8 @@ def entry(module: ModuleType, name: str) -> list[str]:
         made = inspect.isfunction(thing.__init__) and base == "class"
         head = [f".. py:{base}:: {name}{signature(thing) if made else ''}"]
     else:
-        head = [f".. py:function:: {name}{signature(thing)}"]
+        first, *rest = [f"{name}{way}" for way in signatures(thing)]
+        head = [f".. py:function:: {first}", *_indented(rest, 17)]
     if option:
         head.append(f"   {option}")
     lines = _body(thing, "class" if kind == "class" else "function", name)

@@ -1,4 +1,38 @@
-"""Typed async iteration: one at a time (`a…`), or many at once (`concurrent_…`)."""
+"""Typed async iteration: one at a time (`a…`), or many at once (`concurrent_…`).
+
+The name is the guarantee. All that is here, by family:
+
+Sequential, one thing at a time, only while you await; no task is ever started:
+
+    transform  amap astarmap aenumerate aaccumulate apairwise abatched awindowed
+               agroupby aflat_map aflatten
+    select     afilter afilterfalse acompress aislice atakewhile adropwhile aunique
+    combine    achain azip azip_longest acycle atee
+    reduce     acollect areduce asum amin amax aall aany asorted afirst alast anth
+               afind alen
+    time       atimeout apaced
+
+Concurrent, inside a block that you can see, within a bound that you give:
+
+    map        concurrent_map concurrent_map_unordered concurrent_collect
+               concurrent_for_each
+    merge      concurrent_merge concurrent_zip concurrent_zip_latest
+    buffer     concurrent_buffer
+    share      concurrent_broadcast concurrent_partition
+    time       concurrent_batched concurrent_latest concurrent_debounce
+               concurrent_sample
+
+A call, changed, for both sides; a function in, an async function out:
+
+    captured (gives Ok or Err) timed paced offloaded
+
+What a block gives, for annotations:
+
+    Results UnorderedResults MapResults UnorderedMapResults SharedResults
+    NewestResults, and in numbers MapStatistics NewestStatistics
+
+`aiterkit.testing` has virtual time, schedules, probes and timelines for tests.
+"""
 
 from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
 from aiterkit._concurrent.buffer import concurrent_buffer

@@ -1,5 +1,6 @@
 """What an editor shows when one points at a public name, and what `help` says."""
 
+import importlib
 import inspect
 import io
 import pydoc
@@ -8,11 +9,12 @@ import typing
 from types import ModuleType
 from typing import Any
 
-import jedi
 import pytest
 
 import aiterkit
 import aiterkit.testing
+
+jedi: Any = importlib.import_module("jedi")  # it has no types
 
 MODULES: list[ModuleType] = [aiterkit, aiterkit.testing]
 NAMES: list[Any] = [

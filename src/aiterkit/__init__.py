@@ -15,7 +15,7 @@ Sequential, one thing at a time, only while you await; no task is ever started:
 Concurrent, inside a block that you can see, within a bound that you give:
 
     map        concurrent_map concurrent_map_unordered concurrent_collect
-               concurrent_for_each
+               concurrent_for_each concurrent_filter
     merge      concurrent_merge concurrent_zip concurrent_zip_latest
     buffer     concurrent_buffer
     share      concurrent_broadcast concurrent_partition

@@ -1,0 +1,329 @@
+"""What a concurrent map costs for each item, beside what else one could write.
+
+The base of every ratio is a hand-written pipeline: a feeder, a bounded
+`asyncio.Queue`, workers, a second bounded queue. It has none of the guarantees.
+Below 1 is faster. All forms of a row run in turn, in a new order each round, in
+one process; a cell is the median of the ratios within the rounds, and the base's
+lowest time for each item is in microseconds.
+
+    python -m benchmarks.concurrent                     # all rows on asyncio
+    python -m benchmarks.concurrent --backend uvloop --rows "once, async"
+    python -m benchmarks.concurrent --backend trio
+    python -m benchmarks.concurrent --growth            # items, limits and memory
+"""
+
+import argparse
+import asyncio
+import functools
+import gc
+import operator
+import random
+import statistics
+import time
+import tracemalloc
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+import anyio
+import anyio.lowlevel
+
+import aiterkit as ak
+
+Func: TypeAlias = Callable[[int], Awaitable[int]]
+Source: TypeAlias = Iterable[int] | AsyncIterable[int]
+Form: TypeAlias = Callable[[Func, Source, int], Awaitable[object]]
+
+
+# What is called.
+
+
+async def at_once(item: int) -> int:
+    return item
+
+
+async def once(item: int) -> int:
+    """Suspend once, for the shortest time there is."""
+    await _turn()
+    return item
+
+
+async def a_millisecond(item: int) -> int:
+    await anyio.sleep(0.001)
+    return item
+
+
+async def _asyncio_turn() -> None:
+    await asyncio.sleep(0)
+
+
+_turn: Callable[[], Awaitable[object]] = _asyncio_turn
+
+FUNCS: dict[str, Func] = {
+    "at once": at_once,
+    "once": once,
+    "1 ms": a_millisecond,
+}
+
+
+async def counted(items: int) -> AsyncIterator[int]:
+    for item in range(items):
+        yield item
+
+
+SOURCES: dict[str, Callable[[int], Source]] = {"async": counted, "sync": range}
+
+
+# Ours.
+
+
+async def ordered(func: Func, source: Source, limit: int) -> None:
+    async with ak.concurrent_map(func, source, limit=limit) as results:
+        async for _ in results:
+            pass
+
+
+async def unordered(func: Func, source: Source, limit: int) -> None:
+    async with ak.concurrent_map_unordered(func, source, limit=limit) as results:
+        async for _ in results:
+            pass
+
+
+async def collect(func: Func, source: Source, limit: int) -> None:
+    await ak.concurrent_collect(func, source, limit=limit)
+
+
+# What one would write by hand.
+
+
+async def _listed(source: Source) -> list[int]:
+    if isinstance(source, AsyncIterable):
+        return [item async for item in source]
+    return list(source)
+
+
+async def queues(func: Func, source: Source, limit: int) -> None:
+    todo: asyncio.Queue[int | None] = asyncio.Queue(limit)
+    done: asyncio.Queue[int | None] = asyncio.Queue(limit)
+
+    async def feed() -> None:
+        if isinstance(source, AsyncIterable):
+            async for item in source:
+                await todo.put(item)
+        else:
+            for item in source:
+                await todo.put(item)
+        for _ in range(limit):
+            await todo.put(None)
+
+    async def work() -> None:
+        while (item := await todo.get()) is not None:
+            await done.put(await func(item))
+        await done.put(None)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed())
+        for _ in range(limit):
+            tasks.create_task(work())
+        working = limit
+        while working:
+            working -= await done.get() is None
+
+
+async def gathered(func: Func, source: Source, limit: int) -> None:
+    semaphore = asyncio.Semaphore(limit)
+
+    async def call(item: int) -> int:
+        async with semaphore:
+            return await func(item)
+
+    await asyncio.gather(*[call(item) for item in await _listed(source)])
+
+
+async def pool(func: Func, source: Source, limit: int) -> None:
+    """Workers over one shared iterator into a list: no streaming, no order."""
+    items = iter(await _listed(source))
+    results: list[int] = []
+
+    async def work() -> None:
+        for item in items:
+            results.append(await func(item))  # noqa: PERF401 - many workers, one list
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(limit):
+            tasks.start_soon(work)
+
+
+async def loop(func: Func, source: Source, _limit: int) -> list[int]:
+    if isinstance(source, AsyncIterable):
+        return [await func(item) async for item in source]
+    return [await func(item) for item in source]
+
+
+# The peers, each as its documentation says.
+
+
+def aiostream_forms() -> dict[str, Form]:
+    from aiostream import stream
+
+    async def in_order(func: Func, source: Source, limit: int) -> None:
+        many: Any = stream.map(stream.iterate(source), func, task_limit=limit)
+        async with many.stream() as results:
+            async for _ in results:
+                pass
+
+    return {f"aiostream {version('aiostream')}": in_order}
+
+
+def aiometer_forms() -> dict[str, Form]:
+    import aiometer
+
+    async def as_completed(func: Func, source: Source, limit: int) -> None:
+        items = await _listed(source)
+        async with aiometer.amap(func, items, max_at_once=limit) as results:
+            async for _ in results:
+                pass
+
+    return {f"aiometer {version('aiometer')}": as_completed}
+
+
+def streamable_forms() -> dict[str, Form]:
+    from streamable import stream
+
+    async def in_order(func: Func, source: Source, limit: int) -> None:
+        many: Any = stream(source).map(func, concurrency=limit)
+        async for _ in many:
+            pass
+
+    return {f"streamable {version('streamable')}": in_order}
+
+
+def forms_for(backend: str, *, alone: bool) -> dict[str, Form]:
+    forms: dict[str, Form] = {
+        "ordered": ordered,
+        "unordered": unordered,
+        "collect": collect,
+        "pool": pool,
+    }
+    if backend != "trio":
+        forms |= {"queues": queues, "gather": gathered}
+    peers = [aiometer_forms]
+    if backend != "trio":
+        peers += [aiostream_forms, streamable_forms]
+    for peer in [] if alone else peers:
+        try:
+            forms |= peer()
+        except ImportError as error:
+            print(f"without {error.name}")
+    return forms
+
+
+async def measure(
+    forms: dict[str, Form],
+    func: Func,
+    make: Callable[[int], Source],
+    *,
+    limit: int,
+    items: int,
+    rounds: int,
+) -> dict[str, list[float]]:
+    """Return the seconds of each form in each round."""
+    seconds: dict[str, list[float]] = {name: [] for name in forms}
+    order = list(forms.items())
+    for _ in range(rounds):
+        random.shuffle(order)
+        for name, form in order:
+            gc.collect()
+            start = time.perf_counter()
+            await form(func, make(items), limit)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+async def compare(backend: str, chosen: argparse.Namespace) -> None:
+    forms = forms_for(backend, alone=chosen.alone)
+    base_name = "pool" if backend == "trio" else "queues"
+    print(f"{backend}; the base is {base_name}")
+    for called, func in FUNCS.items():
+        for read, make in SOURCES.items():
+            row = f"{called}, {read}"
+            if not row.startswith(tuple(chosen.rows)):
+                continue
+            for limit in chosen.limits:
+                entered = dict(forms)
+                if limit == 1:
+                    entered["loop"] = loop
+                items = (
+                    chosen.items
+                    if called != "1 ms"
+                    else min(chosen.items, 4 * limit + 100)
+                )
+                seconds = await measure(
+                    entered,
+                    func,
+                    make,
+                    limit=limit,
+                    items=items,
+                    rounds=chosen.rounds,
+                )
+                base = seconds.pop(base_name)
+                cells = [f"{base_name} {min(base) / items * 1e6:.2f} us"]
+                for name, times in seconds.items():
+                    ratio = statistics.median(map(operator.truediv, times, base))
+                    cells.append(f"{name} {ratio:.2f}")
+                print(f"{row:14} {limit:5}  ", "  ".join(cells), flush=True)
+
+
+async def growth() -> None:
+    """Show that time and memory for an item depend on neither items nor limit."""
+    for limit in (10, 100, 1_000, 10_000):
+        start = time.perf_counter()
+        await ordered(once, counted(40_000), limit)
+        spent = time.perf_counter() - start
+        print(f"limit {limit:6}: {spent / 40_000 * 1e6:.2f} us an item", flush=True)
+    for items in (10_000, 100_000, 1_000_000):
+        start = time.perf_counter()
+        await ordered(once, counted(items), 100)
+        spent = time.perf_counter() - start
+        print(f"items {items:8}: {spent / items * 1e6:.2f} us an item", flush=True)
+    for items in (10_000, 1_000_000):
+        gc.collect()
+        tracemalloc.start()
+        await ordered(at_once, counted(items), 100)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        print(f"items {items:8}: a peak of {peak / 1024:.0f} KiB", flush=True)
+
+
+def main() -> None:
+    """Read the command line and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", nargs="+", default=[""], help="those that start so")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--items", type=int, default=2_000)
+    parser.add_argument(
+        "--limits", type=int, nargs="+", default=[1, 10, 100, 1_000], metavar="N"
+    )
+    parser.add_argument(
+        "--backend", choices=["asyncio", "uvloop", "trio"], default="asyncio"
+    )
+    parser.add_argument("--alone", action="store_true", help="without the peers")
+    parser.add_argument("--growth", action="store_true", help="items, limits, memory")
+    chosen = parser.parse_args()
+    options: dict[str, Any] = {"backend": "asyncio"}
+    if chosen.backend == "uvloop":
+        options["backend_options"] = {"use_uvloop": True}
+    elif chosen.backend == "trio":
+        options["backend"] = "trio"
+        global _turn  # noqa: PLW0603 - the backend is known only now
+        _turn = anyio.lowlevel.checkpoint
+    run = (
+        growth if chosen.growth else functools.partial(compare, chosen.backend, chosen)
+    )
+    anyio.run(run, **options)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,6 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 from aiterkit._concurrent.outlet import Outlet, Store
-from aiterkit._concurrent.waiting import waiter_factory
 
 R = TypeVar("R")
 
@@ -61,7 +60,7 @@ class Block(Outlet[R]):
         if self.opened:
             raise RuntimeError(f"{self.name}(...) can be entered only once")
         self.opened = True
-        self.make_waiter = waiter_factory()
+        self._learn_to_wait()
         self.context = contextvars.copy_context()
         self._check_entry()
         self.tasks = create_task_group()

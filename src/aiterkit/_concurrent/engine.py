@@ -479,7 +479,7 @@ class _Worker(Generic[T, R]):
     __slots__ = ("has_token", "scope", "slot")
 
     def __init__(self) -> None:
-        self.has_token = False
+        self.has_token: bool = False
         self.scope = CancelScope()
         self.slot: Slot[T, R] | None = None
 

@@ -23,7 +23,7 @@ class Port:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.waiting = 0
+        self.waiting: int = 0
 
 
 class Arrival(Generic[R]):
@@ -58,8 +58,8 @@ class Junction(ABC, Generic[T, R]):
         self.void: list[Port] = []
         self.freed: Iterable[Port] = ()
         self.late: list[BaseException] = []
-        self.decided = False
-        self.ready = True
+        self.decided: bool = False
+        self.ready: bool = True
         self._opened = 0
         self._failure: Arrival[R] | None = None
 
@@ -195,7 +195,7 @@ class Latest(Arrivals[T, tuple[Any, ...]]):
 
     def __init__(self) -> None:
         super().__init__(1)
-        self.ready = False
+        self.ready: bool = False
         self._newest: list[T] = []
         self._missing: set[Port] = set()
 

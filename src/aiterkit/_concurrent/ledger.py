@@ -63,7 +63,7 @@ class Ledger(ABC, Generic[T, R]):
         self.started: int = 0
         self.delivered: int = 0
         self.outstanding: int = 0
-        self.ended = False
+        self.ended: bool = False
         self.failed: Slot[T, R] | None = None
         self.late: list[BaseException] = []
         self._line: deque[Slot[T, R]] = deque()

@@ -9,7 +9,7 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.waiting import Waiter
+from aiterkit._concurrent.waiting import Waiter, waiter_factory
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -66,6 +66,10 @@ class Outlet(ABC, Generic[R]):
         self.incomplete: bool = False
         self.waits_for_room: bool = True
         self._reader: Waiter | None = None
+
+    def _learn_to_wait(self) -> None:
+        """Find out which backend runs."""
+        self.make_waiter = waiter_factory()
 
     @abstractmethod
     def use_room(self) -> None:

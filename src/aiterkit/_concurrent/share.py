@@ -28,8 +28,8 @@ class Lane(Generic[T]):
 
     def __init__(self, lanes: "Lanes[T]") -> None:
         self.late: list[BaseException] = []
-        self.left = False
-        self.was_told = False
+        self.left: bool = False
+        self.was_told: bool = False
         self._lanes = lanes
         self._items: deque[T] = deque()
 
@@ -79,11 +79,11 @@ class Lanes(ABC, Generic[T]):
 
     def __init__(self, readers: int, buffer: int) -> None:
         self.buffer = buffer
-        self.full = 0
-        self.ended = False
+        self.full: int = 0
+        self.ended: bool = False
         self.error: BaseException | None = None
         self.late: list[BaseException] = []
-        self.lanes = [Lane(self) for _ in range(readers)]
+        self.lanes: list[Lane[T]] = [Lane(self) for _ in range(readers)]
 
     @property
     def exhausted(self) -> bool:

@@ -108,7 +108,7 @@ class SourceReader(Generic[T]):
     def __init__(
         self, block: Block[Any], iterator: AsyncIterator[T], sink: Sink[T]
     ) -> None:
-        self.stopped = False
+        self.stopped: bool = False
         self._block = block
         self._iterator = iterator
         self._sink = sink

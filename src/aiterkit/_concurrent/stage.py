@@ -38,8 +38,8 @@ class Shelf(ABC, Generic[T, R]):
     """What lies between a source and its reader; then the end, or an error."""
 
     def __init__(self) -> None:
-        self.ended = False
-        self.awaited = False
+        self.ended: bool = False
+        self.awaited: bool = False
         self.late: list[BaseException] = []
         self._failure: Slot[Any, Any] | None = None
 

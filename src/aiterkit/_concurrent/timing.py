@@ -129,8 +129,8 @@ class Newest(Shelf[T, T]):
         self._settled: list[T] = []
         self._fresh: list[T] = []
         self._deadline = inf
-        self.taken = 0
-        self.delivered = 0
+        self.taken: int = 0
+        self.delivered: int = 0
 
     def start(self) -> None:
         """Hear that the block is entered now."""

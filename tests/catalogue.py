@@ -60,6 +60,10 @@ class _FirstReader:
         await self.block.__aexit__(*error)
 
 
+async def _leaf(_item: int) -> list[int]:
+    return []
+
+
 async def _echo(item: int) -> int:
     return item
 
@@ -116,6 +120,7 @@ ENTRIES = (
         lambda s: _FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
     ),
     _block("concurrent_debounce", lambda s: ak.concurrent_debounce(s, seconds=0.5)),
+    _block("concurrent_expand", lambda s: ak.concurrent_expand(_leaf, s, limit=2)),
     _block("concurrent_latest", ak.concurrent_latest),
     _block("concurrent_map", lambda s: ak.concurrent_map(_echo, s, limit=2)),
     _block(

@@ -36,6 +36,11 @@ What a block gives, for annotations:
 
 from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
 from aiterkit._concurrent.buffer import concurrent_buffer
+from aiterkit._concurrent.expand import (
+    ExpandResults,
+    ExpandStatistics,
+    concurrent_expand,
+)
 from aiterkit._concurrent.filter import concurrent_filter
 from aiterkit._concurrent.map import (
     MapResults,
@@ -112,6 +117,8 @@ from aiterkit._sequential.transform import (
 
 __all__ = (
     "Err",
+    "ExpandResults",
+    "ExpandStatistics",
     "MapResults",
     "MapStatistics",
     "NewestResults",
@@ -164,6 +171,7 @@ __all__ = (
     "concurrent_buffer",
     "concurrent_collect",
     "concurrent_debounce",
+    "concurrent_expand",
     "concurrent_filter",
     "concurrent_for_each",
     "concurrent_latest",

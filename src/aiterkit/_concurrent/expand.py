@@ -1,0 +1,391 @@
+"""A function whose results are more items for it: crawls, paginations, trees.
+
+The calls are those of a map in order of completion. Its source is the frontier:
+what was reached and has yet to be visited. It ends when nothing waits there, no call
+runs that could add to it, and the roots have ended.
+"""
+
+from collections import deque
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+    Iterator,
+)
+from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
+from math import inf
+from typing import Any, Generic, TypeVar
+
+from aiterkit._concurrent.block import tellable, without_stop
+from aiterkit._concurrent.engine import Engine
+from aiterkit._concurrent.ledger import CompletionOrder
+from aiterkit._concurrent.operator import Operator
+from aiterkit._concurrent.results import UnorderedResults
+from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.waiting import Waiter
+from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.source import open_source
+from aiterkit._core.types import AnyIterable
+
+T = TypeVar("T")
+
+NAME = "concurrent_expand"
+
+
+class Frontier(Generic[T]):
+    """What was reached and has yet to be visited."""
+
+    def __init__(
+        self, key: Callable[[T], Hashable] | None, max_waiting: float = inf
+    ) -> None:
+        self.waiting: deque[T] = deque()
+        self.visiting = 0
+        self.reached = 0
+        self.roots_ended = False
+        self.is_hungry = False
+        self._key = key
+        self._seen: set[Hashable] = set()
+        self._max_waiting = max_waiting
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will ever be reached."""
+        return self.roots_ended and not self.visiting and not self.waiting
+
+    def add(self, item: T) -> None:
+        """Book an *item* that was reached, unless its key was seen before."""
+        if self._key is not None:
+            mark = self._key(item)
+            if mark in self._seen:
+                return
+            self._seen.add(mark)
+        if len(self.waiting) >= self._max_waiting:
+            raise RuntimeError(
+                f"more than {self._max_waiting} items wait to be visited, which is "
+                f"the max_waiting of {NAME}()"
+            )
+        self.reached += 1
+        self.waiting.append(item)
+
+    def visit(self) -> T:
+        """Give the item that has waited longest; its visit begins."""
+        self.is_hungry = False
+        self.visiting += 1
+        return self.waiting.popleft()
+
+
+class Feed(Generic[T]):
+    """The frontier as the source of a map."""
+
+    ask_for_root: Callable[[], None]
+    make_waiter: Callable[[], Waiter]
+
+    def __init__(self, frontier: Frontier[T]) -> None:
+        self._frontier = frontier
+        self._waiter: Waiter | None = None
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        frontier = self._frontier
+        while not frontier.waiting:
+            if frontier.is_over:
+                raise StopAsyncIteration
+            frontier.is_hungry = True
+            self._waiter = waiter = self.make_waiter()
+            self.ask_for_root()
+            await waiter.wait()
+        return frontier.visit()
+
+    def wake(self) -> None:
+        """Let it look again, if it waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.set()
+
+
+async def _visit(
+    func: Callable[[T], Awaitable[Iterable[T]]],
+    frontier: Frontier[T],
+    feed: Feed[T],
+    item: T,
+) -> T:
+    """Call *func* on *item*, and book what is reached from there."""
+    try:
+        made = func(item)
+        if not isawaitable(made):
+            raise TypeError(
+                f"{NAME}() needs an async function that returns an iterable; func "
+                f"returned {type(made).__name__!r}, which cannot be awaited"
+            )
+        for reached in await made:
+            frontier.add(reached)
+            feed.wake()
+    finally:
+        frontier.visiting -= 1
+        feed.wake()
+    return item
+
+
+class Expansion(Engine[T, T]):
+    """The block: a map over the frontier, and a reader of the roots."""
+
+    _roots: SourceReader[T]
+
+    def __init__(
+        self,
+        func: Callable[[T], Awaitable[Iterable[T]]],
+        roots: AsyncIterator[T] | Iterator[T],
+        frontier: Frontier[T],
+        *,
+        limit: int,
+        buffer: int,
+    ) -> None:
+        self.frontier = frontier
+        self._feed = Feed(frontier)
+        self._root_iterator = taking_turns(roots)
+        super().__init__(
+            partial(_visit, func, frontier, self._feed),
+            self._feed,
+            CompletionOrder(limit + buffer),
+            limit=limit,
+            name=NAME,
+        )
+
+    def _start(self) -> None:
+        self._feed.make_waiter = self.make_waiter
+        self._feed.ask_for_root = self._wake_roots
+        self._roots = SourceReader(self, self._root_iterator, Roots(self))
+        self.tasks.start_soon(self._roots.run, name=f"{self.name} roots")
+        super()._start()
+
+    def abandon(self) -> None:
+        self._roots.stop_gently()
+        super().abandon()
+
+    def _finish(self) -> None:
+        super()._finish()
+        del self._roots, self._feed.ask_for_root  # which hold the block
+
+    def _wake_source(self) -> None:
+        super()._wake_source()
+        self._wake_roots()
+
+    def _wake_roots(self) -> None:
+        self._roots.wake()
+        # It was the roots that were woken; the reader of the frontier may wait.
+        self.waits_for_room = True
+
+    def root(self, item: T) -> None:
+        """Put a root into the frontier."""
+        self.frontier.add(item)
+        self._feed.wake()
+
+    def end_roots(self) -> None:
+        """Hear that there are no more roots."""
+        self.frontier.roots_ended = True
+        self._feed.wake()
+
+    def stop_roots(self) -> None:
+        """Read no more of them."""
+        self._roots.stop_gently()
+
+    @property
+    def inbox(self) -> int:
+        """How many items have left the frontier and wait for a free call."""
+        return len(self._inbox)
+
+
+class Roots(Generic[T]):
+    """Where the roots go: they are asked for when nothing else is there to visit."""
+
+    def __init__(self, block: Expansion[T]) -> None:
+        self._block = block
+
+    def has_room(self) -> bool:
+        """Tell whether there is a call free for one more root."""
+        frontier = self._block.frontier
+        return frontier.is_hungry and not frontier.waiting
+
+    def give(self, item: T) -> bool:
+        """Put a root into the frontier."""
+        try:
+            self._block.root(item)
+        except BaseException as error:
+            if not tellable(error):
+                raise
+            self._block.fail(without_stop(error))
+            self._block.stop_roots()
+        return self.has_room()
+
+    def end(self) -> None:
+        """Hear that there are no more roots."""
+        self._block.end_roots()
+
+    def fail(self, error: BaseException) -> None:
+        """Hear that the source of the roots raised *error*."""
+        self._block.fail(error)
+
+    def is_settled(self) -> bool:
+        """Tell whether every call is over."""
+        return self._block.is_settled()
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandStatistics:
+    """How an expansion goes, as `ExpandResults.statistics` tells it.
+
+    Examples:
+        >>> async def halves(number):
+        ...     await anyio.sleep(1)
+        ...     return [number // 2, number - number // 2] if number > 1 else []
+        >>> async with concurrent_expand(halves, [8], limit=1) as results:
+        ...     first = await anext(results)
+        ...     print(results.statistics())
+        ExpandStatistics(reached=3, waiting=2, running=0, delivered=1)
+
+    Attributes:
+        reached: How many items were reached, the roots too; each key once.
+        waiting: How many of them wait for their call.
+        running: How many calls run.
+        delivered: How many items the reader has had.
+    """
+
+    reached: int
+    waiting: int
+    running: int
+    delivered: int
+
+
+class ExpandResults(UnorderedResults[T]):
+    """Items in the order of completion, as `concurrent_expand` gives them.
+
+    They are `UnorderedResults` that can tell how it goes.
+
+    Examples:
+        >>> async def leaf(number):
+        ...     return []
+        >>> async with concurrent_expand(leaf, [1, 2], limit=1) as results:
+        ...     print([item async for item in results], results.statistics().reached)
+        [1, 2] 2
+
+    Raises:
+        StopAsyncIteration: At the end, and for ever after it or after an error.
+        RuntimeError: If it is read outside its block, or by two tasks at once; or
+            if the calls were cancelled from outside while it is still read.
+    """
+
+    __slots__ = ("_expansion",)
+
+    def __init__(self, block: Expansion[T], ledger: CompletionOrder[T, T]) -> None:
+        super().__init__(block)
+        self._expansion = block, ledger
+
+    def __aiter__(self) -> "ExpandResults[T]":
+        return self
+
+    def statistics(self) -> ExpandStatistics:
+        """Return how many items were reached, wait, run and were delivered."""
+        block, ledger = self._expansion
+        frontier = block.frontier
+        return ExpandStatistics(
+            reached=frontier.reached,
+            waiting=len(frontier.waiting) + block.inbox,
+            running=frontier.visiting - block.inbox,
+            delivered=ledger.delivered,
+        )
+
+
+class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called like a function
+    """Call *func* on *roots*, on the items it returns, on what these return, and so on.
+
+        roots                                                 [ab]|
+        concurrent_expand(fetch(5), roots, limit=2, key=str)  -----[ab]-(ab|)
+
+    *func* returns the items that are reached from one: the links of a page, the
+    children of a node, the next page of a list. Every item reached, the roots too,
+    is called once and delivered once, when its call is over. It ends by itself: when
+    nothing waits and no call runs that could reach more. What was reached first
+    is visited first; further roots are read when nothing else waits.
+
+    With *key*, an item whose key was seen before is dropped, so circles end.
+
+    Examples:
+        >>> tree = {"a": "bc", "b": "d", "c": "", "d": ""}
+        >>> async def children(node):
+        ...     await anyio.sleep(1)
+        ...     return tree[node]
+        >>> async with concurrent_expand(children, "a", limit=4) as nodes:
+        ...     print([node async for node in nodes])
+        ['a', 'b', 'c', 'd']
+
+    Guarantees:
+        Order: Completion order; calls start in the order in which items were
+            reached.
+        Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
+        Read-ahead: At most *limit* + *buffer* items between the frontier and you,
+            and at most one root in the frontier. What is reached waits there.
+        Delivery: An item whose call is over waits for nothing but you.
+        Errors: Bare, after what had finished before; the other calls are cancelled
+            at once. So are those of *roots*, *key* and of what *func* returns.
+        Exit: What still runs is cancelled and awaited, then *roots* is closed.
+        Context: Each call sees a copy of the context at entry, and changes only that.
+        Cost: The frontier grows with what is reached, up to *max_waiting*; with
+            *key*, all keys are kept.
+
+    Args:
+        func: An async function of one item that returns an iterable of items.
+        roots: Any iterable, sync or async. It is read and closed by one task of
+            the block: ``aclose()`` of an async iterator, ``close()`` of a sync
+            generator.
+        limit: How many calls may run at once; at least 1. There is no default.
+        buffer: How many items more may wait, finished or not yet started, beyond
+            the running calls; by default as many as *limit*.
+        key: A plain function that gives the key of an item.
+        max_waiting: How many items may wait in the frontier; without it, as many
+            as are reached. One more is an error.
+
+    Raises:
+        TypeError: If *func* or *key* cannot be called, *roots* is not iterable, or
+            *limit*, *buffer* or *max_waiting* is not an int; at the call.
+        ValueError: If *limit* or *max_waiting* is less than 1 or *buffer* less than
+            0; at the call.
+        RuntimeError: If more than *max_waiting* items wait, to the reader.
+    """
+
+    def __init__(
+        self,
+        func: Callable[[T], Awaitable[Iterable[T]]],
+        roots: AnyIterable[T],
+        /,
+        *,
+        limit: int,
+        buffer: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        max_waiting: int | None = None,
+    ) -> None:
+        check_callable(func)
+        if key is not None:
+            check_callable(key, name="key")
+        limit = check_count(limit, name="limit", least=1)
+        buffer = (
+            limit if buffer is None else check_count(buffer, name="buffer", least=0)
+        )
+        most: float = inf
+        if max_waiting is not None:
+            most = check_count(max_waiting, name="max_waiting", least=1)
+        frontier = Frontier(key, most)
+        self._block = Expansion(
+            func, open_source(roots), frontier, limit=limit, buffer=buffer
+        )
+
+    async def __aenter__(self) -> ExpandResults[T]:
+        """Start the work; give the items."""
+        block = await self._open()
+        ledger: Any = block.store
+        return ExpandResults(block, ledger)

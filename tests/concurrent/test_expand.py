@@ -1,0 +1,290 @@
+"""Calls whose results are items for more calls: each once, and an end by itself."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import aiterkit as ak
+from aiterkit._concurrent.expand import Frontier
+from aiterkit.testing import (
+    Barrier,
+    CallProbe,
+    ProbeError,
+    SourceProbe,
+    SyncSourceProbe,
+    explore,
+)
+
+expand = ak.concurrent_expand
+LOOSE: Any = ak
+any_source = pytest.mark.parametrize("probe", [SourceProbe, SyncSourceProbe])
+
+
+def below(number: int) -> list[int]:
+    """Return the children of *number* in a tree of the numbers up to 40."""
+    return [child for child in (3 * number, 3 * number + 1) if 0 < child <= 40]
+
+
+def reachable(roots: Iterable[int], graph: Callable[[int], list[int]]) -> set[int]:
+    seen: set[int] = set()
+    left = list(roots)
+    while left:
+        item = left.pop()
+        if item not in seen:
+            seen.add(item)
+            left += graph(item)
+    return seen
+
+
+def visits(
+    graph: Callable[[int], list[int]],
+    *,
+    seconds: float | Callable[[int], float] = 0,
+    cleanup: float = 0,
+) -> CallProbe[int, list[int]]:
+    return CallProbe(graph, seconds=seconds, cleanup=cleanup)
+
+
+@any_source
+@pytest.mark.parametrize("limit", [1, 2, 7])
+@pytest.mark.parametrize("buffer", [0, None])
+def test_every_item_reached_is_given_once_and_it_ends(
+    probe: Any, limit: int, buffer: int | None
+) -> None:
+    async def test() -> None:
+        roots = probe([1, 2, 20])
+        call = visits(below, seconds=lambda item: item % 3)
+        async with expand(call, roots, limit=limit, buffer=buffer) as results:
+            got = [item async for item in results]
+        trees = [reachable([root], below) for root in (1, 2, 20)]
+        assert sorted(got) == sorted(item for tree in trees for item in tree)
+        assert call.ends == got
+        call.assert_never_exceeds(limit)
+        roots.assert_well_used()
+        if probe is SourceProbe:
+            roots.assert_closed_once()
+            roots.assert_one_reader()
+
+    explore(test, schedules=10, seed=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    edges=st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=10, max_size=10),
+    roots=st.lists(st.integers(0, 9), max_size=4),
+    durations=st.lists(st.integers(0, 3), min_size=10, max_size=10),
+    gap=st.sampled_from([None, 0, 2]),
+    limit=st.integers(1, 4),
+)
+async def test_whatever_the_graph_with_a_key_each_node_is_given_once(
+    edges: list[list[int]],
+    roots: list[int],
+    durations: list[int],
+    gap: float | None,
+    limit: int,
+) -> None:
+    call = visits(edges.__getitem__, seconds=durations.__getitem__)
+    source = SourceProbe(roots, gap=gap)
+    async with expand(call, source, limit=limit, key=lambda item: item) as results:
+        got = [item async for item in results]
+        statistics = results.statistics()
+    assert sorted(got) == sorted(reachable(roots, edges.__getitem__))
+    assert got == call.ends
+    call.assert_never_exceeds(limit)
+    source.assert_closed_once()
+    assert statistics == ak.ExpandStatistics(len(got), 0, 0, len(got))
+
+
+async def test_limit_calls_meet_as_soon_as_so_many_are_reached() -> None:
+    barrier = Barrier(3)
+
+    async def call(item: int) -> list[int]:
+        if item == 0:
+            return [1, 2, 3]
+        await barrier.wait(item)
+        return []
+
+    async with expand(call, [0], limit=3) as results:
+        assert sorted([item async for item in results]) == [0, 1, 2, 3]
+    assert barrier.is_open
+
+
+async def test_what_is_reached_first_is_visited_first() -> None:
+    call = visits(below, seconds=1)
+    async with expand(call, [1], limit=1) as results:
+        got = [item async for item in results]
+    assert (
+        got == call.starts == [1, 3, 4, 9, 10, 12, 13, 27, 28, 30, 31, 36, 37, 39, 40]
+    )
+
+
+async def test_children_do_not_wait_for_a_root_that_is_late() -> None:
+    call = visits(below, seconds=1)
+    async with expand(call, SourceProbe([5, 7], gap=[0, 50, 0]), limit=2) as results:
+        got = [(item, anyio.current_time()) async for item in results]
+    got.sort(key=lambda each: (each[1], each[0]))
+    assert got == [(5, 1), (15, 2), (16, 2), (7, 51), (21, 52), (22, 52)]
+
+
+@any_source
+async def test_a_root_is_read_only_when_nothing_else_waits(probe: Any) -> None:
+    roots = probe([1, 2, 20])
+    call = visits(below, seconds=1)
+    async with expand(call, roots, limit=1, buffer=0) as results:
+        for count in range(1, 16):
+            await anyio.sleep(100)
+            assert len(roots.taken) == 1 + (count > 15)
+            await anext(results)
+        await anyio.sleep(100)
+        assert len(roots.taken) == 2
+
+
+async def test_the_reader_holds_the_calls_back() -> None:
+    call = visits(lambda item: [item + 1, item + 1], seconds=1)
+    async with expand(call, [0], limit=2, buffer=3) as results:
+        await anyio.sleep(1000)
+        assert len(call.spans) == 5
+        assert results.statistics() == ak.ExpandStatistics(
+            reached=11, waiting=6, running=0, delivered=0
+        )
+        await anext(results)
+        await anyio.sleep(0.5)
+        assert results.statistics() == ak.ExpandStatistics(11, 5, 1, 1)
+
+
+async def test_it_gives_results_while_a_call_goes_on() -> None:
+    call = visits(below, seconds=lambda item: 1000 if item == 3 else 1)
+    async with expand(call, [1], limit=2) as results:
+        got = [await anext(results) for _ in range(8)]
+        assert 3 not in got
+        assert anyio.current_time() == 8
+
+
+async def test_an_error_of_a_call_comes_after_what_had_finished() -> None:
+    def graph(item: int) -> list[int]:
+        if item == 4:
+            raise ProbeError(item)
+        return below(item)
+
+    got: list[int] = []
+    call = visits(graph, seconds=lambda item: 2 if item == 4 else 1, cleanup=1)
+    roots = SourceProbe([1, 2])
+    with pytest.raises(ProbeError) as caught:
+        async with expand(call, roots, limit=9) as results:
+            async for item in results:
+                got.append(item)
+    assert caught.value.__context__ is None
+    assert got[:3] == [1, 2, 3] or got[:3] == [2, 1, 3]
+    assert 4 not in got
+    call.assert_all_ended()
+    roots.assert_closed_once()
+
+
+async def test_the_roots_are_closed_after_the_last_call() -> None:
+    call = visits(below, seconds=1, cleanup=5)
+
+    class Source(SourceProbe[int]):
+        def _note_close(self) -> None:
+            assert call.running == 0
+            super()._note_close()
+
+    for hang_at in (1, None):
+        roots = Source([1, 2, 4], hang_at=hang_at)
+        with anyio.move_on_after(2.5):
+            async with expand(call, roots, limit=2) as results:
+                async for _ in results:
+                    pass
+        roots.assert_closed_once()
+
+
+@pytest.mark.parametrize("at_the_roots", [True, False])
+async def test_an_error_of_key_is_told_to_the_reader(
+    at_the_roots: bool,  # noqa: FBT001 - a parameter of a test
+) -> None:
+    def key(item: int) -> int:
+        return 1 // item
+
+    call = visits(lambda _: [0])
+    roots = SourceProbe([0 if at_the_roots else 1])
+    async with expand(call, roots, limit=2, key=key) as results:
+        with pytest.raises(ZeroDivisionError):
+            await anext(results)
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    assert len(call.spans) == (not at_the_roots)
+    roots.assert_closed_once()
+
+
+async def test_a_key_that_ends_the_program_does() -> None:
+    def key(_item: int) -> int:
+        raise KeyboardInterrupt
+
+    roots = SourceProbe([1])
+    with pytest.raises(KeyboardInterrupt):
+        async with expand(visits(below), roots, limit=1, key=key):
+            await anyio.sleep_forever()
+    roots.assert_closed_once()
+
+
+async def test_more_than_max_waiting_is_an_error_that_says_so() -> None:
+    call = visits(lambda item: [item] * 3)
+    async with expand(call, [1], limit=1, buffer=0, max_waiting=5) as results:
+        with pytest.raises(RuntimeError) as caught:
+            async for _ in results:
+                pass
+    assert str(caught.value) == (
+        "more than 5 items wait to be visited, which is the max_waiting of "
+        "concurrent_expand()"
+    )
+
+
+async def test_a_sync_function_is_refused_with_its_correction() -> None:
+    async with LOOSE.concurrent_expand(below, [1], limit=1) as results:
+        with pytest.raises(TypeError, match="needs an async function that returns an"):
+            await anext(results)
+
+
+async def test_what_is_no_iterable_is_an_error() -> None:
+    async def func(item: int) -> int:
+        return item
+
+    async with LOOSE.concurrent_expand(func, [1], limit=1) as results:
+        with pytest.raises(TypeError, match="iterable"):
+            await anext(results)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({}, TypeError, "limit"),
+        ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
+        ({"limit": 1, "buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
+        ({"limit": 1, "max_waiting": 0}, ValueError, "max_waiting must be at least 1"),
+        ({"limit": 1, "key": 5}, TypeError, "key must be callable, not 5"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_the_call(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        LOOSE.concurrent_expand(visits(below), [1], **options)
+    with pytest.raises(TypeError, match="func must be callable, not 5"):
+        LOOSE.concurrent_expand(5, [1], limit=1)
+
+
+def test_a_frontier_is_over_when_nothing_waits_runs_or_comes() -> None:
+    frontier = Frontier[str](str.lower, max_waiting=2)
+    for item in "aAb":
+        frontier.add(item)
+    with pytest.raises(RuntimeError, match="more than 2 items"):
+        frontier.add("c")
+    assert (frontier.visit(), frontier.visit()) == ("a", "b")
+    frontier.add("B")
+    assert (frontier.reached, frontier.visiting, len(frontier.waiting)) == (2, 2, 0)
+    frontier.roots_ended = True
+    assert not frontier.is_over
+    frontier.visiting = 0
+    assert frontier.is_over

@@ -139,4 +139,8 @@ ENTRIES = (
     _block("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99))),
     _block("concurrent_zip_latest", lambda s: ak.concurrent_zip_latest(s, range(1))),
     _block("concurrent_filter", lambda s: ak.concurrent_filter(_yes, s, limit=2)),
+    _block(
+        "concurrent_switch_map",
+        lambda s: ak.concurrent_switch_map(lambda item: [item], s),
+    ),
 )

@@ -58,6 +58,7 @@ from aiterkit._concurrent.share import (
     concurrent_partition,
 )
 from aiterkit._concurrent.statistics import MapStatistics
+from aiterkit._concurrent.switch import concurrent_switch_map
 from aiterkit._concurrent.timing import (
     NewestResults,
     NewestStatistics,
@@ -180,6 +181,7 @@ __all__ = (
     "concurrent_merge",
     "concurrent_partition",
     "concurrent_sample",
+    "concurrent_switch_map",
     "concurrent_zip",
     "concurrent_zip_latest",
     "offloaded",

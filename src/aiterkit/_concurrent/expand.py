@@ -159,8 +159,8 @@ class Expansion(Engine[T, T]):
 
     def _start(self) -> None:
         self._feed.make_waiter = self.make_waiter
-        self._feed.ask_for_root = self._wake_roots
         self._roots = SourceReader(self, self._root_iterator, Roots(self))
+        self._feed.ask_for_root = self._roots.wake
         self.tasks.start_soon(self._roots.run, name=f"{self.name} roots")
         super()._start()
 
@@ -174,12 +174,7 @@ class Expansion(Engine[T, T]):
 
     def _wake_source(self) -> None:
         super()._wake_source()
-        self._wake_roots()
-
-    def _wake_roots(self) -> None:
         self._roots.wake()
-        # It was the roots that were woken; the reader of the frontier may wait.
-        self.waits_for_room = True
 
     def root(self, item: T) -> None:
         """Put a root into the frontier."""

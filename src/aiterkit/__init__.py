@@ -15,12 +15,12 @@ Sequential, one thing at a time, only while you await; no task is ever started:
 Concurrent, inside a block that you can see, within a bound that you give:
 
     map        concurrent_map concurrent_map_unordered concurrent_collect
-               concurrent_for_each concurrent_filter
+               concurrent_for_each concurrent_filter concurrent_expand
     merge      concurrent_merge concurrent_zip concurrent_zip_latest
     buffer     concurrent_buffer
     share      concurrent_broadcast concurrent_partition
     time       concurrent_batched concurrent_latest concurrent_debounce
-               concurrent_sample
+               concurrent_sample concurrent_switch_map
 
 A call, changed, for both sides; a function in, an async function out:
 
@@ -29,7 +29,8 @@ A call, changed, for both sides; a function in, an async function out:
 What a block gives, for annotations:
 
     Results UnorderedResults MapResults UnorderedMapResults SharedResults
-    NewestResults, and in numbers MapStatistics NewestStatistics
+    NewestResults ExpandResults, and in numbers MapStatistics NewestStatistics
+    ExpandStatistics
 
 `aiterkit.testing` has virtual time, schedules, probes and timelines for tests.
 """

@@ -43,10 +43,10 @@ class Frontier(Generic[T]):
         self, key: Callable[[T], Hashable] | None, max_waiting: float = inf
     ) -> None:
         self.waiting: deque[T] = deque()
-        self.visiting = 0
-        self.reached = 0
-        self.roots_ended = False
-        self.is_hungry = False
+        self.visiting: int = 0
+        self.reached: int = 0
+        self.roots_ended: bool = False
+        self.is_hungry: bool = False
         self._key = key
         self._seen: set[Hashable] = set()
         self._max_waiting = max_waiting

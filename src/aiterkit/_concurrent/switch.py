@@ -31,8 +31,8 @@ class Current(Generic[T, R]):
 
     def __init__(self) -> None:
         self.late: list[BaseException] = []
-        self.ended = False
-        self.busy = False
+        self.ended: bool = False
+        self.busy: bool = False
         self._next: deque[T] = deque(maxlen=1)
         self._results: deque[R] = deque()
         self._failure: Slot[Any, Any] | None = None

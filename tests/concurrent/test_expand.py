@@ -208,13 +208,15 @@ async def test_an_error_of_key_is_told_to_the_reader(
         return 1 // item
 
     call = visits(lambda _: [0])
-    roots = SourceProbe([0 if at_the_roots else 1])
+    roots = SourceProbe([0, 5] if at_the_roots else [1])
     async with expand(call, roots, limit=2, key=key) as results:
         with pytest.raises(ZeroDivisionError):
             await anext(results)
         with pytest.raises(StopAsyncIteration):
             await anext(results)
+        await anyio.sleep(1)
     assert len(call.spans) == (not at_the_roots)
+    assert len(roots.taken) == 1
     roots.assert_closed_once()
 
 

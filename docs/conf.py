@@ -21,11 +21,8 @@ extensions = [
 ]
 default_role = "py:obj"
 nitpicky = True
-# Docstrings speak of these, and they are not there yet.
-nitpick_ignore = [
-    ("py:obj", f"concurrent_{name}")
-    for name in ("batched", "broadcast", "flat_map", "zip")
-]
+# Docstrings speak of it, and it is not there yet.
+nitpick_ignore = [("py:obj", "concurrent_flat_map")]
 exclude_patterns = ["_ext"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3

@@ -16,18 +16,18 @@ _MANY = 24
 _DENSE = 6
 
 
-def picture(drawing: Drawing) -> str:
-    """Return *drawing* as HTML."""
-    return _Picture(drawing).draw()
+def picture(drawing: Drawing, *, dense: bool = False) -> str:
+    """Return *drawing* as HTML, its ticks narrow if it is long or *dense*."""
+    return _Picture(drawing, dense=dense).draw()
 
 
 class _Picture:
     """What is drawn so far, and where things go."""
 
-    def __init__(self, drawing: Drawing) -> None:
+    def __init__(self, drawing: Drawing, *, dense: bool) -> None:
         self.drawing = drawing
         ticks = max(len(row.line) for row in _rows(drawing))
-        self.tick = 20 if ticks <= _MANY else 13
+        self.tick = 13 if dense or ticks > _MANY else 20
         self.radius = self.tick * 0.42
         names = [row.label for row in (*drawing.sources, *drawing.calls)]
         self.left = 10 + self.tick / 2

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from pictures import picture
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -16,11 +17,15 @@ class Timeline(SphinxDirective):
     """Draw the timeline that is its content."""
 
     has_content = True
+    option_spec = {"dense": directives.flag}  # noqa: RUF012 - as docutils has it
 
     def run(self) -> list[nodes.Node]:
         """Return the picture."""
         text = "\n".join(self.content)
-        pictures = [picture(drawing) for drawing in find_drawings(text)]
+        pictures = [
+            picture(drawing, dense="dense" in self.options)
+            for drawing in find_drawings(text)
+        ]
         if len(pictures) != 1:
             raise self.error(f"there must be one drawing, not {len(pictures)}")
         return [nodes.raw("", pictures[0], format="html")]

@@ -332,10 +332,11 @@ class Engine(Block[R], Generic[T, R]):
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
+                # An idle worker keeps nothing alive. And what Trio sends may be its
+                # box for a cancellation, which leads back to this frame.
+                call = value = trap = sent = None
                 if ledger.ended and not inbox:
                     return
-                # An idle worker keeps nothing alive.
-                call = value = trap = sent = None
                 in_a_row = 0
                 waiter = self.make_waiter()
                 self._idle.append(waiter)
@@ -392,8 +393,7 @@ class Engine(Block[R], Generic[T, R]):
                     yield from checkpoint().__await__()
                 continue
             # Outside the `except`, or what is cancelled now would have the failure
-            # for its context. And `sent` may be Trio's box for a cancellation, which
-            # leads back to this frame.
+            # for its context.
             sent = None
             try:
                 if self._call_raised(worker, slot, failure):

@@ -4,6 +4,7 @@
 integration, `.ci/run` runs the same sessions, two at a time.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
@@ -109,6 +110,10 @@ def docs(session: nox.Session) -> None:
     nowhere = "http://127.0.0.1:9"
     offline = {"http_proxy": nowhere, "https_proxy": nowhere}
     session.run("sphinx-build", "-nWTq", "--keep-going", "docs", "site", env=offline)
+    loads = re.compile(r"""<(?:script|img|link)\b[^>]*["']https?:|url\(["']?https?:""")
+    pages = [*(HERE / "site").rglob("*.html"), *(HERE / "site").rglob("*.css")]
+    if found := [page.name for page in pages if loads.search(page.read_text())]:
+        session.error(f"something is loaded from the network by {found}")
 
 
 @nox.session(python=OLDEST)

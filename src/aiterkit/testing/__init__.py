@@ -1,4 +1,4 @@
-"""Test tools: virtual time, seeded schedules, probes and timelines."""
+"""Test tools: virtual time, seeded schedules, probes, timelines and laws."""
 
 from aiterkit.testing._barrier import Barrier
 from aiterkit.testing._docstrings import (
@@ -7,6 +7,14 @@ from aiterkit.testing._docstrings import (
     names_without_example,
 )
 from aiterkit.testing._explore import Exploration, ScheduleError, explore
+from aiterkit.testing._laws import (
+    ConcurrentMapLike,
+    LawReport,
+    LawResult,
+    check_laws,
+    laws,
+)
+from aiterkit.testing._mutants import Mutant, mutants
 from aiterkit.testing._probes import (
     CallProbe,
     ProbeError,
@@ -31,9 +39,13 @@ from aiterkit.testing._watch import DeadlockError, TaskLeakError, VirtualTimeErr
 __all__ = (
     "Barrier",
     "CallProbe",
+    "ConcurrentMapLike",
     "DeadlockError",
     "DocstringCase",
     "Exploration",
+    "LawReport",
+    "LawResult",
+    "Mutant",
     "PlayedError",
     "ProbeError",
     "ScheduleError",
@@ -45,8 +57,11 @@ __all__ = (
     "assert_drawing",
     "assert_timeline",
     "available_backends",
+    "check_laws",
     "docstring_cases",
     "explore",
+    "laws",
+    "mutants",
     "names_without_example",
     "play",
     "record",

@@ -4,7 +4,9 @@
 extra ``bench`` installs; a peer that is not there is left out, and named.
 """
 
+import gc
 import importlib
+import logging
 import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -74,16 +76,17 @@ async def aiometer_unordered(
 
 @dataclass(frozen=True)
 class Peer:
-    """A map, what it promises about order, and where it runs."""
+    """A map, what it promises about order, where it runs, and what it breaks."""
 
     package: str
     call: str
     ordered: bool
     like: ConcurrentMapLike
     on_trio: bool = True
+    breaks: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        return self.call
+        return f"{self.package} {self.call}"
 
     @property
     def version(self) -> str | None:
@@ -91,21 +94,28 @@ class Peer:
         try:
             return version(self.package)
         except PackageNotFoundError:
-            return "" if self.package == "aiterkit" else None
+            return None
 
     def check(self, **options: Any) -> LawReport:
         """Put the laws to it."""
         backends = ("asyncio", "trio") if self.on_trio else ("asyncio",)
-        with warnings.catch_warnings():
-            # What it leaves undone is told by the laws.
-            warnings.simplefilter("ignore")
-            return check_laws(
-                self.like,
-                ordered=self.ordered,
-                name=self.call,
-                backends=options.pop("backends", backends),
-                **options,
-            )
+        # What it leaves undone is told by the laws; asyncio need not tell it too.
+        log = logging.getLogger("asyncio")
+        log.disabled, before = True, log.disabled
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                report = check_laws(
+                    self.like,
+                    ordered=self.ordered,
+                    name=str(self),
+                    backends=backends,
+                    **options,
+                )
+                gc.collect()
+        finally:
+            log.disabled = before
+        return report
 
 
 OURS = [
@@ -117,6 +127,24 @@ OURS = [
         like=aiterkit.concurrent_map_unordered,
     ),
 ]
+
+CHECKED = {"aiometer": "1.0.0", "aiostream": "0.8.1", "streamable": "2.0.0"}
+"""The versions that ``breaks`` speaks of."""
+
+_AIOSTREAM = frozenset({"one reader", "independence", "lost wait"})
+_STREAMABLE = frozenset(
+    {
+        "one reader",
+        "delivery",
+        "independence",
+        "siblings",
+        "ending",
+        "lost wait",
+        "source closed",
+        "cleanup",
+    }
+)
+
 PEERS = [
     Peer(
         "aiostream",
@@ -124,6 +152,7 @@ PEERS = [
         ordered=True,
         like=aiostream_ordered,
         on_trio=False,
+        breaks=_AIOSTREAM,
     ),
     Peer(
         "aiostream",
@@ -131,6 +160,7 @@ PEERS = [
         ordered=False,
         like=aiostream_unordered,
         on_trio=False,
+        breaks=_AIOSTREAM | {"cost by limit"},
     ),
     Peer(
         "streamable",
@@ -138,6 +168,7 @@ PEERS = [
         ordered=True,
         like=streamable_ordered,
         on_trio=False,
+        breaks=_STREAMABLE,
     ),
     Peer(
         "streamable",
@@ -145,11 +176,96 @@ PEERS = [
         ordered=False,
         like=streamable_unordered,
         on_trio=False,
+        breaks=_STREAMABLE,
     ),
-    Peer("aiometer", "amap()", ordered=False, like=aiometer_unordered),
+    Peer(
+        "aiometer",
+        "amap()",
+        ordered=False,
+        like=aiometer_unordered,
+        breaks=frozenset(
+            {
+                "read-ahead",
+                "delivery",
+                "source error",
+                "body",
+                "source closed",
+                "cleanup",
+                "memory",
+            }
+        ),
+    ),
 ]
+
+_TOP = """\
+# What holds where
+
+`aiterkit.testing.check_laws` puts the promises of a concurrent map to any map that can
+be called as `concurrent_map(func, source, limit=3)`: to ours, to yours, and, through
+adapters of a few lines, to those of other packages. Each law is a test that can fail. It
+runs on virtual time, on asyncio and on Trio where the map runs there, under a number of
+task schedules. The laws are those of *our* contract: another package may promise less, or
+something else, and be right to.
+
+This page is the result of one run. `python -m tests.testing.peers` writes it anew.
+"""
+
+
+def page(reports: dict[Peer, LawReport]) -> str:
+    """Write what *reports* say as a page of Markdown."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    versions = [f"{name} {version(name)}" for name in ("anyio", "trio")]
+    lines = [_TOP, f"Python {python}, {', '.join(versions)}. The maps:", ""]
+    for number, peer in enumerate(reports, 1):
+        release = f" {peer.version}" if peer.version and peer not in OURS else ""
+        order = "input order" if peer.ordered else "order of completion"
+        where = "asyncio and Trio" if peer.on_trio else "asyncio alone"
+        lines.append(
+            f"{number}. {peer.package}{release} `{peer.call}`: {order}; {where}"
+        )
+    numbers = [str(number) for number in range(1, len(reports) + 1)]
+    lines += ["", f"| law | {' | '.join(numbers)} |", "|---" * (len(numbers) + 1) + "|"]
+    for law in laws():
+        cells = [
+            "**no**" if law in {broken.law for broken in report.broken} else "yes"
+            for report in reports.values()
+        ]
+        lines.append(f"| {law} | {' | '.join(cells)} |")
+    lines += ["", "## The laws", ""]
+    unordered = laws(ordered=False)
+    for law, sentence in laws().items():
+        other = unordered[law]
+        also = "" if other == sentence else f" Without input order: {other}"
+        lines.append(f"- **{law}**: {sentence}{also}")
+    lines += ["", "## What was seen", ""]
+    for peer, report in reports.items():
+        lines += [f"**{peer.package} `{peer.call}`**", ""]
+        seen = {broken.law: broken for broken in reversed(report.broken)}
+        lines += [
+            f"- {law}: {seen[law].message.splitlines()[0].partition(': ')[2]}"
+            for law in laws()
+            if law in seen
+        ] or ["- All laws hold."]
+        lines.append("")
+    lines += [
+        "What an adapter must add is part of what is seen: aiometer takes a sequence, so",
+        "its adapter reads the whole source first; streamable's iterator is closed by the",
+        "adapter where it can be closed.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Check all that are installed, and write the page."""
+    reports = {
+        peer: peer.check() for peer in [*OURS, *PEERS] if peer in OURS or peer.version
+    }
+    missing = {peer.package for peer in PEERS if not peer.version}
+    for package in sorted(missing):
+        sys.stderr.write(f"{package} is not installed, and left out\n")
+    target = Path(__file__).parents[2] / "docs" / "laws.md"
+    target.write_text(page(reports), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for peer in PEERS:
-        print(peer.check())
+    main()

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -66,7 +66,7 @@ def mutants() -> tuple[Mutant, ...]:
         ['oldest finished first', 'wrong-order heap']
     """
     return tuple(
-        Mutant(name, sentence, dies_by, ordered=name not in _UNORDERED)
+        Mutant(name, sentence, tuple(dies_by), ordered=name not in _UNORDERED)
         for name, (sentence, *dies_by) in _FAULTS.items()
     )
 
@@ -188,7 +188,7 @@ class PlainMap:
         self._context: contextvars.Context
         self._changed: anyio.Event
 
-    async def __aenter__(self) -> "PlainMap":
+    async def __aenter__(self) -> Self:
         self._context = contextvars.copy_context()
         self._changed = anyio.Event()
         self._tasks = anyio.create_task_group()
@@ -354,7 +354,7 @@ class PlainMap:
             all(other.is_done() or True for other in self._running)
 
     def _stop_calls(self, *, after: int, but: _Slot | None = None) -> None:
-        """Read no more, and cancel the calls of the items *after* the one that failed."""
+        """Read no more, and cancel the calls of the items *after* that one."""
         self._ended = True
         stopped = [s for s in self._running if s.index > after and s is not but]
         for slot in stopped:

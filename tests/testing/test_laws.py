@@ -1,0 +1,161 @@
+import functools
+import re
+from typing import Any, Literal, TypeAlias
+
+import pytest
+
+from aiterkit import concurrent_map
+from aiterkit.testing import (
+    LawReport,
+    LawResult,
+    Mutant,
+    check_laws,
+    laws,
+    mutants,
+)
+from aiterkit.testing._mutants import PlainMap
+
+from .peers import CHECKED, OURS, PEERS, Peer, page
+
+Backend: TypeAlias = Literal["asyncio", "trio"]
+
+BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+MUTANTS = pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
+
+
+@pytest.mark.parametrize("peer", OURS, ids=str)
+def test_ours_keeps_all_laws(peer: Peer) -> None:
+    report = peer.check()
+    report.assert_all_hold()
+    assert len(report.results) == 2 * len(laws())
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_the_plain_map_keeps_all_laws_without_a_fault(
+    ordered: bool,  # noqa: FBT001 - a row of the test
+) -> None:
+    plain = functools.partial(PlainMap, ordered=ordered)
+    check_laws(plain, ordered=ordered, schedules=3).assert_all_hold()
+
+
+@BACKENDS
+@MUTANTS
+def test_each_mutant_dies(mutant: Mutant, backend: Backend) -> None:
+    report = check_laws(
+        mutant, ordered=mutant.ordered, laws=mutant.dies_by, backends=(backend,)
+    )
+    assert {result.law for result in report.broken} == set(mutant.dies_by)
+
+
+def test_each_law_kills_a_mutant() -> None:
+    assert {law for mutant in mutants() for law in mutant.dies_by} == set(laws())
+
+
+def test_the_mutants_are_told_apart() -> None:
+    assert len({mutant.name for mutant in mutants()}) == len(mutants())
+    assert len({mutant.sentence for mutant in mutants()}) == len(mutants())
+
+
+@pytest.mark.filterwarnings("ignore")  # what a peer leaves behind
+@pytest.mark.parametrize("peer", PEERS, ids=str)
+def test_what_the_page_says_of_a_peer_is_so(peer: Peer) -> None:
+    if peer.version is None:
+        pytest.skip(f"{peer.package} is not installed: the extra bench has it")
+    report = peer.check(schedules=2)
+    assert {result.law for result in report.results} == set(laws())
+    if peer.version == CHECKED[peer.package]:
+        assert {result.law for result in report.broken} == peer.breaks
+
+
+def test_the_page_tells_what_holds_and_what_was_seen() -> None:
+    broken = LawResult("order", "", "asyncio", holds=False, message="E: 1, not 2")
+    text = page({OURS[0]: LawReport("x", (broken,)), OURS[1]: LawReport("y", ())})
+    assert "| order | **no** | yes |" in text
+    assert "- order: 1, not 2" in text
+    assert "- All laws hold." in text
+
+
+def ignore_the_limit() -> Mutant:
+    return next(mutant for mutant in mutants() if mutant.name == "limit ignored")
+
+
+def test_a_report_is_a_table_with_what_was_seen() -> None:
+    report = check_laws(
+        ignore_the_limit(), ordered=True, laws=["overlap", "ending"], seed=5
+    )
+    assert not report.holds
+    table = str(report).split("\n\n")
+    assert table[0].splitlines() == [
+        "limit ignored  asyncio  trio",
+        "overlap        BROKEN   BROKEN",
+        "ending         holds    holds",
+    ]
+    told = table[1].splitlines()
+    assert told[0] == "overlap, on asyncio, seed 5:"
+    assert told[1].strip() == laws()["overlap"]
+    assert "AssertionError: 2 calls ran at once, more than 1" in told[2]
+    with pytest.raises(AssertionError) as caught:
+        report.assert_all_hold()
+    assert str(caught.value) == str(report)
+    assert caught.value.__cause__ is report.broken[0].cause is not None
+
+
+@BACKENDS
+def test_a_broken_law_can_be_seen_again(backend: Backend) -> None:
+    mutant = next(mutant for mutant in mutants() if mutant.name == "lost tail")
+    options: dict[str, Any] = {"ordered": True, "laws": ["completeness"]}
+    (first,) = check_laws(mutant, backends=(backend,), **options).broken
+    assert first.seed is not None
+    (again,) = check_laws(
+        mutant, backends=(backend,), schedules=1, seed=first.seed, **options
+    ).broken
+    assert (again.seed, again.message) == (first.seed, first.message)
+
+
+def test_a_law_on_cost_has_no_seed() -> None:
+    mutant = next(mutant for mutant in mutants() if mutant.name == "keeps everything")
+    report = check_laws(mutant, ordered=True, laws=["memory"], backends=("asyncio",))
+    assert report.broken[0].seed is None
+    assert "\nmemory, on asyncio:\n" in str(report)
+
+
+def test_a_smaller_window_is_a_stricter_law() -> None:
+    options: dict[str, Any] = {"ordered": True, "laws": ["read-ahead"]}
+    assert not check_laws(concurrent_map, buffer=0, **options).holds
+    no_buffer = functools.partial(concurrent_map, buffer=0)
+    assert check_laws(no_buffer, buffer=0, **options).holds
+
+
+def test_a_map_that_fails_at_once_breaks_laws_and_not_the_kit() -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise ValueError("not today")
+
+    report = check_laws(refuse, ordered=True, schedules=1, backends=("asyncio",))
+    assert report.name == "refuse"
+    assert {result.law for result in report.broken} == set(laws())
+
+
+def test_a_limit_that_is_never_reached_does_not_hang_the_cost() -> None:
+    mutant = next(mutant for mutant in mutants() if mutant.name == "limit unreachable")
+    report = check_laws(mutant, ordered=True, laws=["cost by item"])
+    assert report.holds
+
+
+async def test_the_kit_is_refused_in_an_event_loop() -> None:
+    with pytest.raises(RuntimeError, match="call it from a plain test function"):
+        check_laws(concurrent_map, ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"schedules": 0}, "schedules must be at least 1, not 0"),
+        ({"laws": ["gravity"]}, "laws must be among ['attainability', "),
+        ({"backends": ["curio"]}, "backend must be 'asyncio' or 'trio', not 'curio'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        check_laws(concurrent_map, ordered=True, **options)

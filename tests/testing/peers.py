@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiterkit
 from aiterkit.testing import ConcurrentMapLike, LawReport, check_laws, laws
@@ -98,7 +98,7 @@ class Peer:
 
     def check(self, **options: Any) -> LawReport:
         """Put the laws to it."""
-        backends = ("asyncio", "trio") if self.on_trio else ("asyncio",)
+        backends: tuple[Literal["asyncio", "trio"], ...] = ("asyncio", "trio")
         # What it leaves undone is told by the laws; asyncio need not tell it too.
         log = logging.getLogger("asyncio")
         log.disabled, before = True, log.disabled
@@ -109,7 +109,7 @@ class Peer:
                     self.like,
                     ordered=self.ordered,
                     name=str(self),
-                    backends=backends,
+                    backends=backends if self.on_trio else backends[:1],
                     **options,
                 )
                 gc.collect()
@@ -200,12 +200,12 @@ PEERS = [
 _TOP = """\
 # What holds where
 
-`aiterkit.testing.check_laws` puts the promises of a concurrent map to any map that can
-be called as `concurrent_map(func, source, limit=3)`: to ours, to yours, and, through
-adapters of a few lines, to those of other packages. Each law is a test that can fail. It
-runs on virtual time, on asyncio and on Trio where the map runs there, under a number of
-task schedules. The laws are those of *our* contract: another package may promise less, or
-something else, and be right to.
+`aiterkit.testing.check_laws` puts the promises of a concurrent map to any map
+that can be called as `concurrent_map(func, source, limit=3)`: to ours, to yours, and,
+through adapters of a few lines, to those of other packages. Each law is a test that can
+fail. It runs on virtual time, on asyncio and on Trio where the map runs there, under a
+number of task schedules. The laws are those of *our* contract: another package may
+promise less, or something else, and be right to.
 
 This page is the result of one run. `python -m tests.testing.peers` writes it anew.
 """
@@ -248,9 +248,9 @@ def page(reports: dict[Peer, LawReport]) -> str:
         ] or ["- All laws hold."]
         lines.append("")
     lines += [
-        "What an adapter must add is part of what is seen: aiometer takes a sequence, so",
-        "its adapter reads the whole source first; streamable's iterator is closed by the",
-        "adapter where it can be closed.",
+        "What an adapter must add is part of what is seen: aiometer takes a",
+        "sequence, so its adapter reads the whole source first; streamable's iterator is",
+        "closed by the adapter where it can be closed.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,7 @@ import importlib
 import logging
 import sys
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +25,7 @@ Func = Callable[[Any], Awaitable[Any]]
 @asynccontextmanager
 async def aiostream_ordered(
     func: Func, source: Any, /, *, limit: int
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     stream = importlib.import_module("aiostream.stream")
     mapped = stream.map(source, func, ordered=True, task_limit=limit)
     async with mapped.stream() as results:
@@ -35,7 +35,7 @@ async def aiostream_ordered(
 @asynccontextmanager
 async def aiostream_unordered(
     func: Func, source: Any, /, *, limit: int
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     stream = importlib.import_module("aiostream.stream")
     mapped = stream.map(source, func, ordered=False, task_limit=limit)
     async with mapped.stream() as results:
@@ -43,7 +43,7 @@ async def aiostream_unordered(
 
 
 @asynccontextmanager
-async def _streamable(results: Any) -> AsyncIterator[Any]:
+async def _streamable(results: Any) -> AsyncGenerator[Any, None]:
     iterator = aiter(results)
     try:
         yield iterator
@@ -67,7 +67,7 @@ def streamable_unordered(func: Func, source: Any, /, *, limit: int) -> Any:
 @asynccontextmanager
 async def aiometer_unordered(
     func: Func, source: Any, /, *, limit: int
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     aiometer = importlib.import_module("aiometer")
     items = [item async for item in source]  # it takes a sequence
     async with aiometer.amap(func, items, max_at_once=limit) as results:
@@ -248,9 +248,9 @@ def page(reports: dict[Peer, LawReport]) -> str:
         ] or ["- All laws hold."]
         lines.append("")
     lines += [
-        "What an adapter must add is part of what is seen: aiometer takes a",
-        "sequence, so its adapter reads the whole source first; streamable's iterator is",
-        "closed by the adapter where it can be closed.",
+        "What an adapter must add is part of what is seen: aiometer takes a sequence,",
+        "so its adapter reads the whole source first; the iterators of streamable are",
+        "closed by the adapter where they can be.",
     ]
     return "\n".join(lines) + "\n"
 

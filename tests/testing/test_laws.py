@@ -2,13 +2,17 @@ import functools
 import re
 from typing import Any, Literal, TypeAlias
 
+import anyio
 import pytest
 
 from aiterkit import concurrent_map
 from aiterkit.testing import (
+    CallProbe,
     LawReport,
     LawResult,
     Mutant,
+    ProbeError,
+    SourceProbe,
     check_laws,
     laws,
     mutants,
@@ -25,7 +29,7 @@ MUTANTS = pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant
 
 @pytest.mark.parametrize("peer", OURS, ids=str)
 def test_ours_keeps_all_laws(peer: Peer) -> None:
-    report = peer.check()
+    report = peer.check(schedules=4)
     report.assert_all_hold()
     assert len(report.results) == 2 * len(laws())
 
@@ -45,6 +49,27 @@ def test_each_mutant_dies(mutant: Mutant, backend: Backend) -> None:
         mutant, ordered=mutant.ordered, laws=mutant.dies_by, backends=(backend,)
     )
     assert {result.law for result in report.broken} == set(mutant.dies_by)
+
+
+async def test_the_plain_map_drops_what_comes_after_a_failure() -> None:
+    call = CallProbe(fail, seconds=1)
+    source = SourceProbe(range(9), gap=[0, 3])
+    async with PlainMap(call, source, limit=2) as results:
+        with pytest.raises(ProbeError):
+            await anext(results)
+        await anyio.sleep(9)
+    assert source.taken == [0, 1]
+    assert call.starts == [0]
+
+
+def fail(item: int) -> None:
+    raise ProbeError(item)
+
+
+def test_a_mutant_has_one_fault() -> None:
+    mutant = next(mutant for mutant in mutants() if mutant.name.startswith("fill"))
+    assert set(mutant.dies_by) == {"delivery"}
+    check_laws(mutant, ordered=True, laws=["completeness"]).assert_all_hold()
 
 
 def test_each_law_kills_a_mutant() -> None:

@@ -340,8 +340,7 @@ class PlainMap:
     def _finish(self, slot: _Slot) -> None:
         if slot.error is not None and self._fault == "error swallowed":
             self._between -= 1
-            if self._ordered:
-                self._line.remove(slot)
+            self._line.remove(slot)
             return
         if slot.error is not None:
             stop_all = not self._ordered or self._fault == "first error wins"

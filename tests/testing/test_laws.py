@@ -72,6 +72,14 @@ def test_a_mutant_has_one_fault() -> None:
     check_laws(mutant, ordered=True, laws=["completeness"]).assert_all_hold()
 
 
+def test_an_error_that_is_never_told_leaves_the_siblings_running() -> None:
+    mutant = next(m for m in mutants() if m.name == "error swallowed")
+    (result,) = check_laws(
+        mutant, ordered=True, laws=["siblings"], backends=("asyncio",)
+    ).broken
+    assert "were not cancelled" in result.message
+
+
 def test_each_law_kills_a_mutant() -> None:
     assert {law for mutant in mutants() for law in mutant.dies_by} == set(laws())
 

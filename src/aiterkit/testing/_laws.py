@@ -77,7 +77,7 @@ class LawResult:
         >>> result.law, result.backend, result.holds, result.seed
         ('overlap', 'asyncio', False, 1)
         >>> print(result.message.splitlines()[0])
-        AssertionError: 6 calls ran at once, more than 3
+        AssertionError: 2 calls ran at once, more than 1
 
     Attributes:
         law: Its name.
@@ -248,9 +248,8 @@ def check_laws(
         for backend in names
     ]
     if name is None:
-        name = getattr(concurrent_map_like, "__name__", None)
-    if name is None:
-        name = str(getattr(concurrent_map_like, "name", "concurrent map"))
+        given = getattr(concurrent_map_like, "name", "concurrent map")
+        name = str(getattr(concurrent_map_like, "__name__", given))
     return LawReport(name, tuple(results))
 
 
@@ -895,7 +894,7 @@ _LAWS = (
     _Law("lost wait", "A wait that is cancelled loses nothing.", _lost_wait),
     _Law(
         "source closed",
-        "However the block is left, the source is closed once, after the calls.",
+        "The source is closed once on every exit; on an early one, after the calls.",
         _source_closed,
     ),
     _Law(

@@ -142,5 +142,11 @@ ENTRIES = (
     _block(
         "concurrent_switch_map",
         lambda s: ak.concurrent_switch_map(lambda item: [item], s),
+        "concurrent_flat_map",
+        lambda s: ak.concurrent_flat_map(lambda n: [n], s, limit=2),
+    ),
+    _block(
+        "concurrent_flat_map_unordered",
+        lambda s: ak.concurrent_flat_map_unordered(lambda n: [n], s, limit=2),
     ),
 )

@@ -43,6 +43,10 @@ from aiterkit._concurrent.expand import (
     concurrent_expand,
 )
 from aiterkit._concurrent.filter import concurrent_filter
+from aiterkit._concurrent.flatten import (
+    concurrent_flat_map,
+    concurrent_flat_map_unordered,
+)
 from aiterkit._concurrent.map import (
     MapResults,
     UnorderedMapResults,
@@ -175,6 +179,8 @@ __all__ = (
     "concurrent_debounce",
     "concurrent_expand",
     "concurrent_filter",
+    "concurrent_flat_map",
+    "concurrent_flat_map_unordered",
     "concurrent_for_each",
     "concurrent_latest",
     "concurrent_map",

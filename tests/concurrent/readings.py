@@ -34,6 +34,10 @@ def first(row: Any) -> Any:
     return row[0]
 
 
+def once(item: Any) -> list[Any]:
+    return [item]
+
+
 async def passes(_item: object) -> bool:
     return True
 
@@ -44,6 +48,26 @@ READINGS = [
     Reading("concurrent_merge", ak.concurrent_merge, 1),
     Reading("concurrent_merge buffered", lambda s: ak.concurrent_merge(s, buffer=2), 3),
     Reading("concurrent_filter", lambda s: ak.concurrent_filter(passes, s, limit=1), 2),
+    Reading(
+        "concurrent_flat_map outer",
+        lambda s: ak.concurrent_flat_map(once, s, limit=1),
+        1,
+    ),
+    Reading(
+        "concurrent_flat_map inner",
+        lambda s: ak.concurrent_flat_map(lambda _: s, "a", limit=1),
+        1,
+    ),
+    Reading(
+        "concurrent_flat_map_unordered outer",
+        lambda s: ak.concurrent_flat_map_unordered(once, s, limit=1),
+        1,
+    ),
+    Reading(
+        "concurrent_flat_map_unordered inner",
+        lambda s: ak.concurrent_flat_map_unordered(lambda _: s, "a", limit=1),
+        1,
+    ),
     Reading("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99)), 1, first),
     Reading("concurrent_zip_latest", ak.concurrent_zip_latest, 1, first),
 ]

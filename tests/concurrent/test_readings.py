@@ -173,7 +173,9 @@ async def test_every_way_out_cleans_up(
             await leave(Back(reading, results))
     source.assert_well_used()
     if probe is SourceProbe:
-        source.assert_closed_once()
+        # What a function would have made need not be closed.
+        if leave is not without_reading or not reading.name.endswith("inner"):
+            source.assert_closed_once()
         source.assert_one_reader()
         assert source.closes_while_pulled == 0
 
@@ -270,6 +272,7 @@ async def test_an_error_in_closing_is_raised_when_the_block_is_left_cleanly(
 async def test_an_error_in_closing_masks_no_other(reading: Reading) -> None:
     with pytest.raises(KeyError) as caught:
         async with reading.block(Unclosable(range(9))):
+            await anyio.sleep(1)
             raise KeyError
     assert at_the_tail(caught.value) == ["Boom('close')"]
 

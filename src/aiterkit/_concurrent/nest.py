@@ -1,0 +1,165 @@
+"""Where the inner sources of a source meet: by arrival, or one after the other.
+
+These are two more junctions: they decide and never wait. An inner source counts
+until its task is over and its items have reached the reader, and only so many may
+count at once; then the *outer* source is asked for no more.
+"""
+
+from collections import deque
+from typing import Any
+
+from aiterkit._concurrent.junction import Arrival, Arrivals, Junction, Port
+from aiterkit._concurrent.ledger import FAILED, FINISHED
+
+
+class Inner(Port):
+    """An inner source, and what of it waits for the reader."""
+
+    __slots__ = ("ended", "error", "items", "over", "passed")
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.items: deque[Any] = deque()
+        self.ended = False
+        self.over = False
+        self.passed = False
+        self.error: BaseException | None = None
+
+
+class ByArrival(Arrivals[Any, Any]):
+    """Items of all inner sources as they arrive."""
+
+    def __init__(self, limit: int, window: int) -> None:
+        super().__init__(window)
+        self.outer = self.open()
+        self._limit = limit
+        self._count = 0
+
+    def begin(self) -> Port:
+        port = Inner(self._opened)
+        self._opened += 1
+        self._count += 1
+        self.live[port] = None
+        return port
+
+    def over(self, port: Port) -> None:
+        assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
+        self.leave(port)
+        port.over = True
+        if not port.waiting:
+            self._count -= 1
+
+    def may_begin(self) -> bool:
+        return self._count < self._limit
+
+    def pop(self) -> Arrival[Any] | None:
+        arrival = super().pop()
+        if arrival is not None and arrival.state == FINISHED:
+            port = arrival.port
+            assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
+            if port.over and not port.waiting:
+                self._count -= 1
+        return arrival
+
+
+class InTurn(Junction[Any, Any]):
+    """Items of the first inner source, then of the second, and so on."""
+
+    def __init__(self, limit: int, window: int) -> None:
+        super().__init__()
+        self.outer = self.open()
+        self.window = window
+        self._limit = limit
+        self._count = 0
+        self._queue: deque[Inner] = deque()
+
+    def begin(self) -> Port:
+        inner = Inner(self._opened)
+        self._opened += 1
+        self._count += 1
+        self.live[inner] = None
+        self._queue.append(inner)
+        return inner
+
+    def over(self, port: Port) -> None:
+        assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
+        self.leave(port)
+        port.over = True
+        if port.passed:
+            self._count -= 1
+
+    def may_begin(self) -> bool:
+        return self._count < self._limit
+
+    def is_empty(self) -> bool:
+        return not self._queue
+
+    def has_room(self, port: Port) -> bool:
+        return port.waiting < self.window
+
+    def give(self, port: Port, item: Any) -> bool:
+        assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
+        port.items.append(item)
+        port.waiting += 1
+        self.ready = self._queue[0] is port
+        return port.waiting < self.window
+
+    def end(self, port: Port) -> None:
+        self.leave(port)
+        if isinstance(port, Inner):
+            port.ended = True
+            self._pass_on()
+
+    def fail(self, port: Port, error: BaseException) -> None:
+        self.leave(port)
+        if isinstance(port, Inner):
+            failed = port
+            while self._queue[-1] is not failed:
+                self._drop(self._queue.pop())
+            self.void.extend(
+                other
+                for other in self.live
+                if other is self.outer or other.index > failed.index
+            )
+        else:  # in the place of its next item
+            failed = Inner(self._opened)
+            self._queue.append(failed)
+        failed.error = error
+
+    def pop(self) -> Arrival[Any] | None:
+        if not self._queue:
+            return None
+        head = self._queue[0]
+        arrival: Arrival[Any] = Arrival()
+        if head.items:
+            arrival.state = FINISHED
+            arrival.value = head.items.popleft()
+            head.waiting -= 1
+            self.freed = (head,)
+            self._pass_on()
+            return arrival
+        if head.error is None or self.live:
+            return None
+        arrival.state = FAILED
+        arrival.error, head.error = head.error, None
+        self._queue.clear()
+        self.freed = ()
+        return arrival
+
+    def close(self) -> list[BaseException]:
+        while self._queue:
+            self._drop(self._queue.pop())
+        return super().close()
+
+    def _drop(self, inner: Inner) -> None:
+        if inner.error is not None:
+            self.late.append(inner.error)
+            inner.error = None
+
+    def _pass_on(self) -> None:
+        queue = self._queue
+        while queue and queue[0].ended and not queue[0].items:
+            inner = queue.popleft()
+            inner.passed = True
+            if inner.over:
+                self._count -= 1

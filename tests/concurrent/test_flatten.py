@@ -1,0 +1,348 @@
+"""A source for each item: how many at once, in which order, closed in which order."""
+
+import contextvars
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import aiterkit as ak
+from aiterkit.testing import SourceProbe, explore
+
+from .forms import any_source, at_the_tail
+
+number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0)
+both = pytest.mark.parametrize(
+    "make", [ak.concurrent_flat_map, ak.concurrent_flat_map_unordered]
+)
+
+
+class Boom(Exception):
+    """What fails here."""
+
+
+class Inner:
+    """Inner sources that are remembered."""
+
+    def __init__(self, size: int = 3, **options: Any) -> None:
+        self.size = size
+        self.options = options
+        self.made: dict[int, SourceProbe[tuple[int, int]]] = {}
+        self.most = 0
+
+    def __call__(self, item: int) -> SourceProbe[tuple[int, int]]:
+        items = [(item, place) for place in range(self.size)]
+        self.made[item] = SourceProbe(items, **self.options)
+        self.most = max(self.most, self.open)
+        return self.made[item]
+
+    @property
+    def open(self) -> int:
+        return sum(not source.closes for source in self.made.values())
+
+
+async def collect(results: Any) -> tuple[list[Any], str]:
+    got: list[Any] = []
+    try:
+        async for result in results:
+            got.append(result)
+    except (Boom, RuntimeError, TypeError) as error:
+        return got, repr(error)
+    return got, ""
+
+
+@both
+@any_source
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_limit_inner_sources_are_read_at_once_and_no_more(
+    make: Any, probe: Any, limit: int
+) -> None:
+    inner, source = Inner(gap=1, close_delay=1), probe(range(6))
+    async with make(inner, source, limit=limit, buffer=9) as results:
+        got, error = await collect(results)
+    assert sorted(got) == [(item, place) for item in range(6) for place in range(3)]
+    assert not error
+    assert inner.most == limit
+    for opened in inner.made.values():
+        opened.assert_closed_once()
+        opened.assert_one_reader()
+        opened.assert_well_used()
+
+
+@both
+@pytest.mark.parametrize("buffer", [0, 2])
+async def test_sources_are_read_ahead_up_to_their_bounds(
+    make: Any, buffer: int
+) -> None:
+    inner, source = Inner(9, gap=None), SourceProbe(range(9), gap=None)
+    async with make(inner, source, limit=2, buffer=buffer) as results:
+        await anyio.sleep(9)
+        assert len(source.taken) == 2
+        assert [len(opened.taken) for opened in inner.made.values()] == [1 + buffer] * 2
+        await anext(results)
+        await anyio.sleep(9)
+        assert len(inner.made[0].taken) == 2 + buffer
+
+
+@both
+async def test_empty_inner_sources_hold_up_nothing(make: Any) -> None:
+    async with make(lambda n: [n] * (n % 5 == 4), range(20), limit=2) as results:
+        assert await collect(results) == ([4, 9, 14, 19], "")
+
+
+@both
+@pytest.mark.parametrize("kind", ["list", "async", "awaitable"])
+async def test_an_inner_source_may_be_anything_that_can_be_read(
+    make: Any, kind: str
+) -> None:
+    async def later(item: int) -> list[int]:
+        await anyio.sleep(1)
+        return [item]
+
+    kinds: dict[str, Any] = {
+        "list": lambda item: [item],  # pyright: ignore[reportUnknownLambdaType]
+        "async": lambda item: SourceProbe([item]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        "awaitable": later,
+    }
+    async with make(kinds[kind], range(3), limit=1) as results:
+        assert await collect(results) == ([0, 1, 2], "")
+
+
+@both
+async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
+    inner = Inner(gap=1, close_delay=5)
+
+    class Outer(SourceProbe[int]):
+        async def aclose(self) -> None:
+            assert inner.open == 0
+            await super().aclose()
+
+    outer = Outer(range(9))
+    async with make(inner, outer, limit=3) as results:
+        await anext(results)
+    outer.assert_closed_once()
+    assert inner.open == 0
+
+
+@both
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_error_of_the_function_is_told(make: Any, late: bool) -> None:  # noqa: FBT001
+    async def fail(item: int) -> list[int]:
+        if late:
+            await anyio.sleep(1)
+        if item == 1:
+            raise Boom(item)
+        return [item]
+
+    async with make(fail, range(9), limit=1) as results:
+        assert await collect(results) == ([0], "Boom(1)")
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+
+
+@both
+async def test_what_cannot_be_read_is_an_error_in_its_place(make: Any) -> None:
+    async with make(lambda n: [n] if n < 2 else n, range(9), limit=1) as results:
+        got, error = await collect(results)
+    assert got == [0, 1]
+    assert "source must be an iterable, sync or async, not 'int'" in error
+
+
+async def test_in_order_an_error_comes_at_its_place_and_stops_later_ones() -> None:
+    def func(item: int) -> SourceProbe[int]:
+        gap = [5, 1, 100][item]
+        error = Boom(item) if item == 1 else None
+        return SourceProbe([item], gap=gap, error=error)
+
+    async with ak.concurrent_flat_map(func, range(3), limit=3) as results:
+        assert await collect(results) == ([0, 1], "Boom(1)")
+    assert anyio.current_time() < 20
+
+
+async def test_in_order_an_earlier_error_makes_a_later_one_late() -> None:
+    def func(item: int) -> SourceProbe[int]:
+        return SourceProbe([], gap=9 - item, error=Boom(item))
+
+    with pytest.raises(Boom, match="0") as caught:
+        async with ak.concurrent_flat_map(func, range(2), limit=2) as results:
+            await anext(results)
+    assert at_the_tail(caught.value) == ["Boom(1)"]
+
+
+async def test_by_arrival_the_first_error_stops_all_others() -> None:
+    async def slow(_item: int) -> list[int]:
+        await anyio.sleep(100)
+        raise AssertionError
+
+    def func(item: int) -> Any:
+        if item == 2:
+            return SourceProbe([item], gap=2, error=Boom(item))
+        return slow(item) if item else SourceProbe(range(99), gap=50)
+
+    block = ak.concurrent_flat_map_unordered(func, range(3), limit=3)
+    async with block as results:
+        assert await collect(results) == ([2], "Boom(2)")
+    assert anyio.current_time() == 4
+
+
+@both
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+async def test_what_ends_the_program_leaves_the_block_bare(
+    make: Any, kind: type[BaseException]
+) -> None:
+    async def func(_item: int) -> list[int]:
+        await anyio.sleep(1)
+        raise kind
+
+    with pytest.raises(kind):
+        async with make(func, range(3), limit=2):
+            await anyio.sleep(100)
+    assert anyio.current_time() == 1
+
+
+@both
+async def test_a_call_that_answers_its_interruption_with_an_error_hangs_at_the_tail(
+    make: Any,
+) -> None:
+    async def func(item: int) -> list[int]:
+        try:
+            await anyio.sleep(1 + item)
+        except anyio.get_cancelled_exc_class():
+            raise KeyError(item) from None
+        raise Boom(item)
+
+    with pytest.raises(Boom, match="0") as caught:
+        async with make(func, range(2), limit=2) as results:
+            await anext(results)
+    assert at_the_tail(caught.value) == ["KeyError(1)"]
+
+
+@both
+async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> None:
+    async def func(_item: int) -> list[int]:
+        await anyio.sleep(100)
+        return []
+
+    with anyio.CancelScope() as outer:
+        async with make(func, range(2), limit=1) as results:
+            await anyio.sleep(1)
+            outer.cancel()
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+                got, error = await collect(results)
+    assert got == []
+    assert "was cancelled from outside" in error
+
+
+@both
+async def test_what_is_made_when_it_is_too_late_is_closed_unread(make: Any) -> None:
+    made = SourceProbe("ab")
+
+    async def func(item: int) -> Any:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(1 + item)
+        if item == 0:
+            raise Boom(item)
+        return made
+
+    async with make(func, range(2), limit=2) as results:
+        assert await collect(results) == ([], "Boom(0)")
+    made.assert_closed_once()
+    assert made.pulls == 0
+
+
+@both
+async def test_each_inner_source_sees_the_context_at_entry(make: Any) -> None:
+    class Source(SourceProbe[int]):
+        async def __anext__(self) -> int:
+            number.set(99)
+            return await super().__anext__()
+
+    def func(_item: int) -> list[int]:
+        before = number.get()
+        number.set(7)
+        return [before]
+
+    number.set(42)
+    async with make(func, Source(range(3)), limit=1) as results:
+        assert await collect(results) == ([42] * 3, "")
+    assert number.get() == 42
+
+
+@both
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
+        ({"limit": 1, "buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
+        ({"limit": None}, TypeError, "limit must be an int, not None"),
+    ],
+)
+def test_bad_arguments_are_refused_at_the_call(
+    make: Any, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        make(list, "ab", **options)
+    assert str(caught.value) == message
+    with pytest.raises(TypeError, match="func must be callable"):
+        make(None, "ab", limit=1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    plans=st.lists(
+        st.tuples(st.lists(st.integers(0, 3), max_size=4), st.booleans()), max_size=5
+    ),
+    limit=st.integers(1, 3),
+    buffer=st.integers(0, 2),
+    pause=st.integers(0, 2),
+)
+async def test_items_and_error_are_those_of_the_sequential_twin(
+    plans: list[tuple[list[int], bool]], limit: int, buffer: int, pause: int
+) -> None:
+    def func(item: int) -> SourceProbe[tuple[int, int]]:
+        gaps, fails = plans[item]
+        items = [(item, place) for place in range(len(gaps))]
+        return SourceProbe(items, gap=[*gaps, 1], error=Boom(item) if fails else None)
+
+    def source() -> SourceProbe[int]:
+        return SourceProbe(range(len(plans)))
+
+    sequential = await collect(ak.aflat_map(func, source()))
+    probe = source()
+    block = ak.concurrent_flat_map(func, probe, limit=limit, buffer=buffer)
+    async with block as results:
+        await anyio.sleep(pause)
+        assert await collect(results) == sequential
+    probe.assert_closed_once()
+    other = source()
+    unordered = ak.concurrent_flat_map_unordered(
+        func, other, limit=limit, buffer=buffer
+    )
+    async with unordered as arrivals:
+        got, error = await collect(arrivals)
+    if not sequential[1]:
+        assert sorted(got) == sequential[0]
+    assert bool(error) == bool(sequential[1])
+    for item in range(len(plans)):
+        places = [place for who, place in got if who == item]
+        assert places == list(range(len(places)))
+
+
+@both
+@pytest.mark.parametrize("strategy", ["random", "pct"])
+def test_under_every_schedule_nothing_is_lost(make: Any, strategy: Any) -> None:
+    async def test() -> None:
+        inner = Inner(gap=0.0)
+        outer = SourceProbe(range(5), gap=None)
+        async with make(inner, outer, limit=2, buffer=1) as results:
+            got, error = await collect(results)
+        assert not error
+        everything = [(item, place) for item in range(5) for place in range(3)]
+        assert sorted(got) == everything
+        assert got == everything or make is not ak.concurrent_flat_map
+        assert inner.most <= 2
+        outer.assert_closed_once()
+
+    explore(test, schedules=40, strategy=strategy, seed=1)

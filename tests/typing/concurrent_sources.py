@@ -21,6 +21,17 @@ async def concurrent_filter() -> None:
         assert_type([one async for one in ones], list[int])
 
 
+async def spelled(number: int) -> list[str]:
+    return [str(number)]
+
+
+async def concurrent_flat_map() -> None:
+    async with ak.concurrent_flat_map(spelled, numbers(), limit=3) as results:
+        assert_type(results, ak.Results[str])
+    async with ak.concurrent_flat_map_unordered(spelled, [1], limit=3) as arrivals:
+        assert_type(arrivals, ak.UnorderedResults[str])
+
+
 async def concurrent_merge() -> None:
     async with ak.concurrent_merge(words(), ["a"]) as results:
         assert_type(results, ak.UnorderedResults[str])

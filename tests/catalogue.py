@@ -142,6 +142,8 @@ ENTRIES = (
     _block(
         "concurrent_switch_map",
         lambda s: ak.concurrent_switch_map(lambda item: [item], s),
+    ),
+    _block(
         "concurrent_flat_map",
         lambda s: ak.concurrent_flat_map(lambda n: [n], s, limit=2),
     ),

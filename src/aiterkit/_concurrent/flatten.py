@@ -99,6 +99,7 @@ class Flattening(Sources[Any, R]):
         self.context.copy().run(start, read)
 
     async def _read_inner(self, port: Port, opening: Opening, item: Any) -> None:
+        reader: SourceReader[Any] | None = None
         with opening.scope:
             try:
                 made = self._func(item)
@@ -106,7 +107,6 @@ class Flattening(Sources[Any, R]):
                     made = await made
                 iterator = taking_turns(open_source(made))
             except BaseException as error:  # noqa: BLE001 - this task ends here
-                reader = None
                 self._func_raised(port, opening, error)
             else:
                 reader = SourceReader(self, iterator, Inlet(self, port))

@@ -60,7 +60,7 @@ class Junction(ABC, Generic[T, R]):
         self.late: list[BaseException] = []
         self.decided: bool = False
         self.ready: bool = True
-        self._opened = 0
+        self._opened: int = 0
         self._failure: Arrival[R] | None = None
 
     def open(self) -> Port:

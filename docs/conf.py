@@ -22,7 +22,6 @@ extensions = [
 default_role = "py:obj"
 nitpicky = True
 # Docstrings speak of it, and it is not there yet.
-nitpick_ignore = [("py:obj", "concurrent_flat_map")]
 exclude_patterns = ["_ext"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3

@@ -16,6 +16,7 @@ Concurrent, inside a block that you can see, within a bound that you give:
 
     map        concurrent_map concurrent_map_unordered concurrent_collect
                concurrent_for_each concurrent_filter concurrent_expand
+    flatten    concurrent_flat_map concurrent_flat_map_unordered
     merge      concurrent_merge concurrent_zip concurrent_zip_latest
     buffer     concurrent_buffer
     share      concurrent_broadcast concurrent_partition

@@ -119,8 +119,20 @@ ENTRIES = (
         "concurrent_broadcast",
         lambda s: _FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
     ),
+    Entry(
+        "concurrent_collect",
+        "result",
+        lambda s: ak.concurrent_collect(_echo, s, limit=2),
+        closes=True,
+    ),
     _block("concurrent_debounce", lambda s: ak.concurrent_debounce(s, seconds=0.5)),
     _block("concurrent_expand", lambda s: ak.concurrent_expand(_leaf, s, limit=2)),
+    Entry(
+        "concurrent_for_each",
+        "result",
+        lambda s: ak.concurrent_for_each(_echo, s, limit=2),
+        closes=True,
+    ),
     _block("concurrent_latest", ak.concurrent_latest),
     _block("concurrent_map", lambda s: ak.concurrent_map(_echo, s, limit=2)),
     _block(

@@ -13,6 +13,11 @@ from aiterkit.testing import ProbeError, SourceProbe, SyncSourceProbe, explore
 from ..catalogue import ENTRIES, Entry  # noqa: TID252 - tests stand on no path
 
 BLOCKS = [entry for entry in ENTRIES if entry.kind == "block"]
+RESULTS = [
+    entry
+    for entry in ENTRIES
+    if entry.kind == "result" and entry.name.startswith("concurrent_")
+]
 every_block = pytest.mark.parametrize("entry", BLOCKS, ids=lambda entry: entry.name)
 
 
@@ -357,6 +362,25 @@ async def test_leaving_leaves_no_garbage_behind(entry: Entry) -> None:
         gc.garbage.clear()
         gc.enable()
     assert left == []
+
+
+@pytest.mark.parametrize("entry", RESULTS, ids=lambda entry: entry.name)
+def test_what_is_awaited_closes_its_source_on_every_way_out_too(entry: Entry) -> None:
+    async def test() -> None:
+        complete = SourceProbe([1, 2, 3])
+        await use(entry, complete)
+        failing = SourceProbe([1, 2, 3], fail_at=2)
+        with pytest.raises(ProbeError):
+            await use(entry, failing)
+        hanging = SourceProbe([1, 2, 3], hang_at=2)
+        with anyio.move_on_after(1):
+            await use(entry, hanging)
+        for source in (complete, failing, hanging):
+            source.assert_closed_once()
+            source.assert_one_reader()
+            source.assert_well_used()
+
+    explore(test, schedules=20, seed=1)
 
 
 @every_block

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.block import tellable, without_stop
 from aiterkit._concurrent.engine import Engine
-from aiterkit._concurrent.ledger import CompletionOrder
+from aiterkit._concurrent.ledger import CompletionOrder, Ledger
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import UnorderedResults
 from aiterkit._concurrent.source_reader import SourceReader, taking_turns
@@ -277,7 +277,7 @@ class ExpandResults(UnorderedResults[T]):
 
     __slots__ = ("_expansion",)
 
-    def __init__(self, block: Expansion[T], ledger: CompletionOrder[T, T]) -> None:
+    def __init__(self, block: Expansion[T], ledger: Ledger[T, T]) -> None:
         super().__init__(block)
         self._expansion = block, ledger
 

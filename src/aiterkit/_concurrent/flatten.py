@@ -27,7 +27,7 @@ class Opening:
 
     def __init__(self) -> None:
         self.scope = CancelScope()
-        self.stopped = False
+        self.stopped: bool = False
 
     def stop(self) -> None:
         """Interrupt the call."""

@@ -20,9 +20,9 @@ class Inner(Port):
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.items: deque[Any] = deque()
-        self.ended = False
-        self.over = False
-        self.passed = False
+        self.ended: bool = False
+        self.over: bool = False
+        self.passed: bool = False
         self.error: BaseException | None = None
 
 

@@ -18,6 +18,7 @@ nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
+MEASURED = [OLDEST, "3.13"]  # some branches are for old Pythons, some for new ones
 HERE = Path(__file__).parent
 
 
@@ -41,11 +42,14 @@ def floors() -> list[str]:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the README's test command, as it stands there, and measure coverage."""
+    """Run the README's test command, as it stands there; measure what it reaches."""
     data = HERE / f".coverage.{session.python}"
     for old in HERE.glob(f"{data.name}.*"):
         old.unlink()
     command = " ".join([readme_command("pytest"), *session.posargs])
+    if session.python not in MEASURED:
+        session.run("bash", "-c", command, external=True)
+        return
     measure = {
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),

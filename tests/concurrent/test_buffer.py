@@ -138,7 +138,7 @@ def test_at_no_step_is_the_source_read_too_far(size: int) -> None:
                     await anyio.sleep(1)
         assert delivered == 9
 
-    explore(test, schedules=40, seed=1)
+    explore(test, schedules=10, seed=1)
 
 
 @on_asyncio

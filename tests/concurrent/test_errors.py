@@ -463,7 +463,7 @@ def test_under_every_schedule_an_error_is_seen_and_all_is_cleaned_up(
         source.assert_closed_once()
         source.assert_well_used()
 
-    explore(test, schedules=50, strategy=strategy, seed=1)
+    explore(test, schedules=12, strategy=strategy, seed=1)
 
 
 @every_form

@@ -380,7 +380,7 @@ def test_what_is_awaited_closes_its_source_on_every_way_out_too(entry: Entry) ->
             source.assert_one_reader()
             source.assert_well_used()
 
-    explore(test, schedules=20, seed=1)
+    explore(test, schedules=8, seed=1)
 
 
 @every_block

@@ -68,7 +68,7 @@ def test_every_item_reached_is_given_once_and_it_ends(
             roots.assert_closed_once()
             roots.assert_one_reader()
 
-    explore(test, schedules=10, seed=1)
+    explore(test, schedules=8, seed=1)
 
 
 @settings(max_examples=40, deadline=None)

@@ -353,4 +353,4 @@ def test_under_every_schedule_nothing_is_lost(make: Any, strategy: Any) -> None:
         assert inner.most <= 2
         outer.assert_closed_once()
 
-    explore(test, schedules=40, strategy=strategy, seed=1)
+    explore(test, schedules=10, strategy=strategy, seed=1)

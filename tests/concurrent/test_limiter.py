@@ -68,7 +68,7 @@ def test_several_operators_and_the_user_share_one_total() -> None:
         call.assert_attains(3)
         assert limiter.borrowed_tokens == 0
 
-    explore(test, schedules=20, seed=1)
+    explore(test, schedules=8, seed=1)
 
 
 @every_form

@@ -79,7 +79,7 @@ def test_at_no_step_is_the_source_read_too_far(operator: Streaming, probe: Any) 
                     await anyio.sleep(2)
         assert delivered == 12
 
-    explore(test, schedules=40, seed=1)
+    explore(test, schedules=10, seed=1)
 
 
 @pytest.mark.parametrize("run", [ak.concurrent_collect, ak.concurrent_for_each])
@@ -182,7 +182,7 @@ def test_a_wait_cancelled_at_any_moment_loses_nothing(operator: Streaming) -> No
                     tasks.cancel_scope.cancel()
         assert sorted(got) == list(range(6))
 
-    explore(test, schedules=60, seed=1)
+    explore(test, schedules=15, seed=1)
 
 
 @streaming

@@ -202,7 +202,7 @@ def test_a_cancellation_at_any_moment_cleans_up(
         assert source.closes <= 1
         assert source.closes or not source.pulls
 
-    explore(test, schedules=40, strategy=strategy, seed=1)
+    explore(test, schedules=10, strategy=strategy, seed=1)
 
 
 @every_reading
@@ -312,7 +312,7 @@ def test_a_wait_cancelled_at_any_moment_loses_nothing(reading: Reading) -> None:
                     tasks.cancel_scope.cancel()
         assert got == list(range(6))
 
-    explore(test, schedules=30, seed=1)
+    explore(test, schedules=8, seed=1)
 
 
 @every_reading

@@ -62,7 +62,7 @@ def test_every_reader_gets_its_items_in_order_under_every_schedule(
         source.assert_one_reader()
         source.assert_well_used()
 
-    explore(test, schedules=10, seed=1)
+    explore(test, schedules=8, seed=1)
 
 
 @settings(max_examples=30, deadline=None)
@@ -153,7 +153,7 @@ def test_a_reader_that_leaves_holds_nobody_back(make: Any) -> None:
         assert got == share_of(make, 2, 3, 12)
         source.assert_closed_once()
 
-    explore(test, schedules=20, seed=1)
+    explore(test, schedules=8, seed=1)
 
 
 @both

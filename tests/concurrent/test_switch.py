@@ -106,7 +106,7 @@ def test_the_old_source_is_closed_before_the_new_one_is_opened(strategy: Any) ->
         source.assert_closed_once()
         source.assert_one_reader()
 
-    explore(test, schedules=25, strategy=strategy, seed=1)
+    explore(test, schedules=8, strategy=strategy, seed=1)
 
 
 @settings(max_examples=40, deadline=None)

@@ -293,7 +293,7 @@ def test_under_every_schedule_the_same_is_given(use: Any) -> None:
             got = [item async for item in results]
         assert got == (list("bdf") if use is debounce else list("bcdf"))
 
-    explore(test, schedules=40, seed=1)
+    explore(test, schedules=10, seed=1)
 
 
 def test_under_every_schedule_batches_are_the_same() -> None:
@@ -303,7 +303,7 @@ def test_under_every_schedule_batches_are_the_same() -> None:
             got = ["".join(batch) async for batch in results]
         assert got == ["ab", "cd", "efg"]
 
-    explore(test, schedules=60, seed=1)
+    explore(test, schedules=15, seed=1)
 
 
 def test_a_wait_cancelled_at_any_moment_loses_nothing() -> None:
@@ -322,7 +322,7 @@ def test_a_wait_cancelled_at_any_moment_loses_nothing() -> None:
                     tasks.cancel_scope.cancel()
         assert got == list(range(9))
 
-    explore(test, schedules=40, seed=1)
+    explore(test, schedules=10, seed=1)
 
 
 @pytest.mark.parametrize(

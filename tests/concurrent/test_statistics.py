@@ -75,9 +75,7 @@ async def test_at_every_step_the_numbers_add_up(
         call = CallProbe[int, int](seconds=durations.__getitem__)
         numbers = range(len(durations))
         source: Any = (SourceProbe if is_async else SyncSourceProbe)(numbers)
-        block = operator(
-            call, source, limit=limit, buffer=buffer, key=keys.__rmod__
-        )
+        block = operator(call, source, limit=limit, buffer=buffer, key=keys.__rmod__)
         async with block as results:
             delivered = 0
             while True:

@@ -116,6 +116,19 @@ async def test_calls_beside_the_failed_one_are_awaited_before_it_is_seen(
     assert anyio.current_time() == 51
 
 
+@streaming
+@any_source
+async def test_inside_the_block_too_a_failure_is_seen_when_the_rest_is_over(
+    operator: Streaming, probe: Any
+) -> None:
+    call = calls(failing(0), seconds=lambda item: 1 + item, cleanup=50)
+    async with operator(call, probe(range(9)), limit=4) as results:
+        with pytest.raises(Boom):
+            await anext(results)
+        assert call.running == 0
+        assert anyio.current_time() == 51
+
+
 @every_form
 @any_source
 async def test_after_a_failure_no_call_starts_and_no_item_is_read(

@@ -99,7 +99,15 @@ async def test_the_answer_is_tested_for_truth_once_and_may_fail() -> None:
         ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
         ({"limit": True}, TypeError, "limit must be an int, not True"),
         ({"buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
-        ({"predicate": None}, TypeError, "predicate must be callable, not None"),
+        ({"predicate": 3}, TypeError, "predicate must be callable, not 3"),
+        (
+            {"predicate": None},
+            TypeError,
+            (
+                "predicate must be an async function, not None; to test the items "
+                "themselves, which takes no calls, use afilter(None, source)"
+            ),
+        ),
     ],
 )
 def test_bad_arguments_are_refused_at_the_call(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
@@ -12,9 +12,13 @@ from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
-from aiterkit._core.types import AnyIterable
+from aiterkit._core.types import AnyIterable, TypeIs
 
+S = TypeVar("S")
 T = TypeVar("T")
+R = TypeVar("R")
+T_contra = TypeVar("T_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 REJECTED = FAILED + 1
 """The state of an item that did not pass; it waits for nothing but its turn."""
@@ -51,7 +55,21 @@ class Passing(InputOrder[T, Any]):
             self.delivered += 1
 
 
-class concurrent_filter(Operator[Engine[T, T]]):  # noqa: N801 - it is called like a function
+# As `Callable[[T], Awaitable[TypeGuard[R]]]` either would be an `Awaitable[bool]`
+# to mypy, which would then take every predicate for one and infer nothing.
+class _Guard(Protocol[T_contra, R_co]):
+    """An async function that returns a `TypeGuard`."""
+
+    async def __call__(self, item: T_contra, /) -> TypeGuard[R_co]: ...
+
+
+class _Is(Protocol[T_contra, R]):
+    """An async function that returns a `TypeIs`."""
+
+    async def __call__(self, item: T_contra, /) -> TypeIs[R]: ...  # type: ignore[narrowed-type-not-subtype]  # no variable can be bound to another
+
+
+class concurrent_filter(Operator[Engine[Any, T]], Generic[T]):  # noqa: N801 - it is called like a function
     """Give the items of *source* that pass, up to *limit* tests at once; input order.
 
         urls                                        abcd----|
@@ -84,7 +102,8 @@ class concurrent_filter(Operator[Engine[T, T]]):  # noqa: N801 - it is called li
 
     Args:
         predicate: An async function of one item. What it returns is tested for
-            truth once.
+            truth once. If that is a ``TypeGuard`` or a ``TypeIs``, type checkers
+            narrow the results (mypy does not, for it knows no async ones).
         source: Any iterable, sync or async. It is read by one task of the block,
             and closed by that task: ``aclose()`` of an async iterator, ``close()``
             of a sync generator.
@@ -94,20 +113,55 @@ class concurrent_filter(Operator[Engine[T, T]]):  # noqa: N801 - it is called li
             calls; by default as many as *limit*.
 
     Raises:
-        TypeError: If *predicate* cannot be called, *source* is not iterable, or
-            *limit* or *buffer* is not an int; at the call.
+        TypeError: If *predicate* cannot be called (``None`` cannot), *source* is not
+            iterable, or *limit* or *buffer* is not an int; at the call.
         ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
     """
 
+    @overload
+    def __init__(
+        self: "concurrent_filter[R]",
+        predicate: _Guard[S, R],
+        source: AnyIterable[S],
+        /,
+        *,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "concurrent_filter[R]",
+        predicate: _Is[S, R],
+        source: AnyIterable[S],
+        /,
+        *,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "concurrent_filter[S]",
+        predicate: Callable[[S], Awaitable[object]],
+        source: AnyIterable[S],
+        /,
+        *,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+    ) -> None: ...
     def __init__(
         self,
-        predicate: Callable[[T], Awaitable[object]],
-        source: AnyIterable[T],
+        predicate: Callable[[Any], Awaitable[object]],
+        source: AnyIterable[Any],
         /,
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
     ) -> None:
+        if predicate is None:
+            raise TypeError(
+                "predicate must be an async function, not None; to test the items "
+                "themselves, which takes no calls, use afilter(None, source)"
+            )
         check_callable(predicate, name="predicate")
         if buffer is not None:
             buffer = check_count(buffer, name="buffer", least=0)
@@ -117,7 +171,7 @@ class concurrent_filter(Operator[Engine[T, T]]):  # noqa: N801 - it is called li
         self._block = Engine(
             _deciding(predicate),
             open_source(source),
-            Passing[T](window_of(least, buffer)),
+            Passing[Any](window_of(least, buffer)),
             limit=limit,
             buffer=buffer,
             name="concurrent_filter",

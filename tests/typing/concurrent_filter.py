@@ -1,0 +1,55 @@
+"""What the checkers say of `concurrent_filter`."""
+
+from collections.abc import AsyncIterable, Awaitable
+from functools import partial
+from typing import assert_type
+
+import aiterkit as ak
+
+from .functions import is_odd_later, numbers
+
+
+async def is_short(item: int | str) -> bool:
+    return len(str(item)) == 1
+
+
+async def is_less(item: int, than: int = 3) -> bool:
+    return item < than
+
+
+async def is_there(item: object) -> object:
+    return item
+
+
+async def remainder(item: int) -> int:
+    return item % 2
+
+
+def promised(item: int) -> Awaitable[bool]:
+    return is_less(item)
+
+
+class Judge:
+    async def is_short(self, item: int | str) -> bool:
+        return len(str(item)) == 1
+
+
+async def predicates(mixed: AsyncIterable[int | str]) -> None:
+    async with ak.concurrent_filter(is_short, mixed, limit=2) as either:
+        assert_type(await anext(either), int | str)
+    async with ak.concurrent_filter(Judge().is_short, mixed, limit=2) as either:
+        assert_type(await anext(either), int | str)
+    async with ak.concurrent_filter(is_odd_later, numbers(), limit=2) as odd:
+        assert_type(await anext(odd), int)
+    async with ak.concurrent_filter(is_less, [1], limit=2, buffer=0) as less:
+        assert_type(await anext(less), int)
+    async with ak.concurrent_filter(is_there, [1], limit=2) as there:
+        assert_type(await anext(there), int)
+    async with ak.concurrent_filter(remainder, [1], limit=2) as odd:
+        assert_type(await anext(odd), int)
+    async with ak.concurrent_filter(promised, [1], limit=2) as less:
+        assert_type(await anext(less), int)
+    async with ak.concurrent_filter(partial(is_less, than=2), [1], limit=2) as less:
+        assert_type(await anext(less), int)
+    async with ak.concurrent_filter(lambda n: is_less(n + 1), [1], limit=2) as less:
+        assert_type(await anext(less), int)

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterable, Awaitable
 from functools import partial
 from typing import assert_type
 
+from typing_extensions import TypeIs
+
 import aiterkit as ak
 
 from .functions import is_odd_later, numbers
@@ -30,6 +32,9 @@ def promised(item: int) -> Awaitable[bool]:
 
 
 class Judge:
+    async def __call__(self, item: int | str) -> TypeIs[str]:
+        return isinstance(item, str)
+
     async def is_short(self, item: int | str) -> bool:
         return len(str(item)) == 1
 
@@ -37,6 +42,8 @@ class Judge:
 async def predicates(mixed: AsyncIterable[int | str]) -> None:
     async with ak.concurrent_filter(is_short, mixed, limit=2) as either:
         assert_type(await anext(either), int | str)
+    async with ak.concurrent_filter(Judge(), mixed, limit=2) as words:
+        assert_type(await anext(words), str)
     async with ak.concurrent_filter(Judge().is_short, mixed, limit=2) as either:
         assert_type(await anext(either), int | str)
     async with ak.concurrent_filter(is_odd_later, numbers(), limit=2) as odd:

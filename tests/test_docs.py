@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ def extension(name: str) -> Any:
         sys.path.pop(0)
 
 
+elsewhere = extension("elsewhere")
 facts = extension("facts")
 pictures = extension("pictures")
 
@@ -63,6 +65,22 @@ def test_an_operator_is_shown_as_it_is_used(name: str) -> None:
     assert kind in {"block", "awaited", "looped over", "called"}
     assert (kind == "block") == hasattr(public, "__aenter__")
     assert (option == ":async:") == inspect.iscoroutinefunction(public)
+
+
+def test_each_operator_has_its_names_elsewhere_or_is_known_to_have_none() -> None:
+    assert sorted(elsewhere.names()) == sorted(set(OPERATORS))
+    without = {name for name in elsewhere.names() if not elsewhere.elsewhere(name)}
+    assert without == elsewhere.NAMELESS
+    assert set(elsewhere.NOTES) <= set(elsewhere.names())
+
+
+@pytest.mark.parametrize("name", elsewhere.names())
+def test_a_name_elsewhere_in_python_is_that_of_a_thing_that_exists(name: str) -> None:
+    found = elsewhere.elsewhere(name).get("Python", "builtins.object")
+    if found == "itertools.batched" and sys.version_info < (3, 12):
+        pytest.skip("it came with Python 3.12")
+    thing = pkgutil.resolve_name(found if "." in found else f"builtins.{found}")
+    assert callable(thing)
 
 
 SEQUENTIAL = [entry for entry in ENTRIES if not entry.name.startswith("concurrent_")]

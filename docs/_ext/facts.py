@@ -140,8 +140,14 @@ def types(thing: Any) -> str:
     return f"class {thing.__name__}:\n{body}"
 
 
+_TWINS = {"abatched": "itertools.batched", "alen": ""}
+"""What looking the name up would miss: it came with Python 3.12; `len` is no twin."""
+
+
 def twin(name: str) -> str:
     """Return the name of the standard library's twin, if there is one."""
+    if name in _TWINS:
+        return _TWINS[name]
     for module in (builtins, itertools, functools):
         if name.startswith("a") and hasattr(module, name[1:]):
             return f"{module.__name__}.{name[1:]}".removeprefix("builtins.")

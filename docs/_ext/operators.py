@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from docutils import nodes
+from elsewhere import PLACES, elsewhere, names as names_elsewhere, note
 from facts import (
     EFFECTS,
     GUARANTEES,
@@ -125,7 +126,50 @@ def page(name: str) -> str:
     lines += entry(aiterkit, name)
     if found := twin(name):
         lines += [f"Its twin in the standard library: `{found}`.", ""]
+    if name in names_elsewhere():
+        lines += _elsewhere(name)
     return "\n".join(lines)
+
+
+def _literal(text: str) -> str:
+    """Return *text* with what stands in backquotes as code."""
+    return text.replace("`", "``")
+
+
+def _elsewhere(name: str) -> list[str]:
+    """Tell what *name* is called elsewhere."""
+    found = elsewhere(name)
+    if not found:
+        return []
+    lines = [".. rubric:: Elsewhere", "", ".. list-table::", "   :widths: 30 70", ""]
+    for place, called in found.items():
+        lines += [f"   * - {place}", f"     - ``{called}``"]
+    return [*lines, "", _literal(note(name)), ""]
+
+
+def elsewhere_page() -> str:
+    """Return the table of all names elsewhere."""
+    lines = [":hide-toc:", "", *_titled("The same elsewhere", "=")]
+    lines += [
+        "What you may know an operator as. A name stands here if it does the same",
+        "work; what is different and would surprise stands on the operator's page.",
+        "Rust is StreamExt of the crates futures and tokio-stream. JavaScript is its",
+        "iterator helpers, which async iterators do not have yet, with p-map and the",
+        "streams of Node.js where they are named.",
+        "",
+        ".. list-table::",
+        "   :header-rows: 1",
+        "   :class: effects",
+        "",
+        "   * - Name",
+        *(f"     - {place}" for place in PLACES),
+    ]
+    for name in names_elsewhere():
+        found = elsewhere(name)
+        lines.append(f"   * - :doc:`{name} </operators/{name}>`")
+        for place in PLACES:
+            lines.append(f"     - ``{found[place]}``" if place in found else "     - -")
+    return "\n".join(lines) + "\n"
 
 
 def _titled(title: str, line: str) -> list[str]:
@@ -209,6 +253,7 @@ def pages() -> dict[str, str]:
     found = {f"operators/{name}.rst": page(name) for name in aiterkit.__all__}
     found["operators/index.rst"] = index()
     found["operators/effects.rst"] = effects_page()
+    found["operators/elsewhere.rst"] = elsewhere_page()
     found["operators/testing.rst"] = testing_page()
     return found
 

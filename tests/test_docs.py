@@ -14,6 +14,7 @@ import pytest
 
 import aiterkit
 import aiterkit.testing
+from aiterkit.testing import fixtures
 from aiterkit.testing._timelines import Drawing, find_drawings
 
 from .catalogue import ENTRIES
@@ -81,6 +82,27 @@ def test_a_name_elsewhere_in_python_is_that_of_a_thing_that_exists(name: str) ->
         pytest.skip("it came with Python 3.12")
     thing = pkgutil.resolve_name(found if "." in found else f"builtins.{found}")
     assert callable(thing)
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("amap", "aiterkit"),
+        ("Results[T]", "aiterkit"),
+        ("explore", "aiterkit.testing"),
+        ("amap(f, xs)", None),
+        ("limit", None),
+    ],
+)
+def test_what_is_linked_is_a_public_name_alone(text: str, module: str | None) -> None:
+    assert facts.home(text) == module
+
+
+def test_each_fixture_is_told_of() -> None:
+    about, found = facts.fixtures()
+    assert "pytest_plugins" in about
+    assert sorted(each.name for each in found) == sorted(fixtures.__all__)
+    assert all("\n\n" in each.doc for each in found)
 
 
 SEQUENTIAL = [entry for entry in ENTRIES if not entry.name.startswith("concurrent_")]

@@ -18,9 +18,11 @@ import typing
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiterkit
+import aiterkit.testing
 
 WINGS = {
     "_sequential": "Sequential",
@@ -152,6 +154,40 @@ def twin(name: str) -> str:
         if name.startswith("a") and hasattr(module, name[1:]):
             return f"{module.__name__}.{name[1:]}".removeprefix("builtins.")
     return ""
+
+
+def home(text: str) -> str | None:
+    """Return the module in which *text* is a public name, if it is one."""
+    name = text.removesuffix("[T]")
+    modules: tuple[ModuleType, ...] = (aiterkit, aiterkit.testing)
+    for module in modules:
+        if name in module.__all__:
+            return module.__name__
+    return None
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A fixture for pytest."""
+
+    name: str
+    doc: str
+
+
+def fixtures() -> tuple[str, list[Fixture]]:
+    """Return what `aiterkit.testing.fixtures` says of itself and of each fixture.
+
+    It is read and not imported, since that takes pytest.
+    """
+    path = Path(str(aiterkit.__file__)).with_name("testing") / "fixtures.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [
+        Fixture(node.name, ast.get_docstring(node) or "")
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("pytest.fixture" in ast.unparse(each) for each in node.decorator_list)
+    ]
+    return ast.get_docstring(tree) or "", found
 
 
 EFFECTS = ("Order", "Overlap", "Read-ahead", "Errors", "Exit")

@@ -18,7 +18,9 @@ from facts import (
     effects,
     families,
     first_sentence,
+    fixtures,
     guarantees,
+    home,
     signature,
     signatures,
     twin,
@@ -29,6 +31,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon import Config, GoogleDocstring
+from sphinx.transforms import SphinxTransform
 from sphinx.util.typing import ExtensionMetadata
 from timelines import as_directives
 
@@ -248,6 +251,18 @@ def testing_page() -> str:
     return "\n".join(lines)
 
 
+def fixtures_page() -> str:
+    """Return the reference of the fixtures for pytest."""
+    about, found = fixtures()
+    lines = _titled("Fixtures for pytest", "=")
+    lines += [".. py:module:: aiterkit.testing.fixtures", "", *about.splitlines(), ""]
+    lines += [".. py:currentmodule:: aiterkit.testing", ""]
+    for fixture in found:
+        lines += [f".. py:function:: {fixture.name}", "   :no-index:", ""]
+        lines += [*_indented(fixture.doc.splitlines()), ""]
+    return "\n".join(lines)
+
+
 def pages() -> dict[str, str]:
     """Return all pages that are written, by their path."""
     found = {f"operators/{name}.rst": page(name) for name in aiterkit.__all__}
@@ -255,6 +270,7 @@ def pages() -> dict[str, str]:
     found["operators/effects.rst"] = effects_page()
     found["operators/elsewhere.rst"] = elsewhere_page()
     found["operators/testing.rst"] = testing_page()
+    found["operators/fixtures.rst"] = fixtures_page()
     return found
 
 
@@ -291,8 +307,36 @@ def resolve(
     return content
 
 
+_UNLINKED = (nodes.reference, nodes.title, pending_xref)
+
+
+class LinkNames(SphinxTransform):
+    """On the pages of the guide, link each public name in backquotes to its page."""
+
+    default_priority = 500
+
+    def apply(self, **_options: Any) -> None:
+        """Wrap what is a public name and not yet linked."""
+        for literal in list(self.document.findall(nodes.literal)):
+            module = home(literal.astext())
+            if module is None or isinstance(literal.parent, _UNLINKED):
+                continue
+            link = pending_xref(
+                "",
+                literal.deepcopy(),
+                refdomain="py",
+                reftype="obj",
+                reftarget=f"{module}.{literal.astext().removesuffix('[T]')}",
+                refdoc=self.env.docname,
+                refexplicit=True,
+                refwarn=True,
+            )
+            literal.replace_self(link)
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Write the pages before Sphinx looks for them."""
     app.connect("builder-inited", write)
+    app.add_transform(LinkNames)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

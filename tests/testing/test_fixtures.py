@@ -1,5 +1,7 @@
 import re
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import pytest
@@ -160,6 +162,25 @@ def test_other_tests_are_left_alone(run: Callable[[str], pytest.RunResult]) -> N
         """
     )
     result.assert_outcomes(passed=7)
+
+
+def test_a_fixture_beside_the_test_brings_real_time_back(
+    run: Callable[[str], pytest.RunResult],
+) -> None:
+    assert fixtures.__doc__
+    source = Path(fixtures.__file__).read_text()
+    example = r"^ +@pytest.fixture\(params=\[.*?(?=    \"\"\")"
+    shown = re.search(example, source, re.DOTALL | re.MULTILINE)
+    assert shown
+    test = """
+import anyio, pytest
+
+async def test_thread():
+    assert await anyio.to_thread.run_sync(int) == 0
+
+"""
+    result = run(test + textwrap.dedent(shown[0]))
+    result.assert_outcomes(passed=2)
 
 
 async def test_the_factories_make_probes(

@@ -59,14 +59,34 @@ __all__ = ["anyio_backend", "call_probe", "source_probe"]
 
 @pytest.fixture(params=available_backends())
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run the test on each backend, on virtual time."""
+    """Run the test on each backend, on virtual time.
+
+    It takes the place of anyio's fixture of that name, so each test that anyio
+    runs is run once on asyncio, in debug mode, and once on Trio if that is
+    installed. Async fixtures are on the same clock, which begins at 0 for each
+    test. A deadlock fails the test with `DeadlockError`; a thread, a socket or a
+    process with `VirtualTimeError`; a task that outlives it with `TaskLeakError`.
+
+    Where a test needs real time, a fixture of this name beside it takes the place
+    of this one::
+
+        @pytest.fixture(params=["asyncio", "trio"])
+        def anyio_backend(request):
+            return request.param
+    """
     backend: BackendName = request.param
     return virtual_backend(backend)
 
 
 @pytest.fixture
 def source_probe() -> Iterator[Callable[..., SourceProbe[Any]]]:
-    """Return `SourceProbe`, and check after the test that each was well used."""
+    """Return `SourceProbe`, and check after the test that each was well used.
+
+    Call it as you would call the class. After the test, each probe that it made
+    has to pass `SourceProbe.assert_well_used`: no two reads at once, none after
+    the end or the close, and no second close. That it *was* closed is for the
+    test to assert, since not every reader closes.
+    """
     new = cast("Callable[..., SourceProbe[Any]]", SourceProbe)
     made: list[SourceProbe[Any]] = []
 
@@ -82,7 +102,12 @@ def source_probe() -> Iterator[Callable[..., SourceProbe[Any]]]:
 
 @pytest.fixture
 def call_probe() -> Iterator[Callable[..., CallProbe[Any, Any]]]:
-    """Return `CallProbe`, and check after the test that no call still runs."""
+    """Return `CallProbe`, and check after the test that no call still runs.
+
+    Call it as you would call the class: ``call_probe(seconds=5)`` is an async
+    function that takes so long. After the test, each probe that it made has to
+    pass `CallProbe.assert_all_ended`.
+    """
     new = cast("Callable[..., CallProbe[Any, Any]]", CallProbe)
     made: list[CallProbe[Any, Any]] = []
 

@@ -5,16 +5,17 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 import pytest
 
 import aiterkit
 import aiterkit.testing
-from aiterkit.testing import fixtures
+from aiterkit.testing import assert_drawing, fixtures, run_in_virtual_time
 from aiterkit.testing._timelines import Drawing, find_drawings
 
 from .catalogue import ENTRIES
@@ -34,6 +35,7 @@ def extension(name: str) -> Any:
 elsewhere = extension("elsewhere")
 facts = extension("facts")
 pictures = extension("pictures")
+readme = extension("readme")
 
 
 def drawings() -> Iterator[Drawing]:
@@ -196,3 +198,30 @@ def test_a_picture_tells_when_calls_ran_and_how_they_ended() -> None:
     assert svg.count('class="error"') == 2
     assert svg.count('class="cancelled"') == 1
     assert svg.count('class="together"') == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("drawing", readme.TIMELINES)
+def test_what_the_picture_of_the_readme_shows_happens(
+    drawing: str, backend: Literal["asyncio", "trio"]
+) -> None:
+    names = {name: getattr(aiterkit, name) for name in aiterkit.__all__}
+    run_in_virtual_time(partial(assert_drawing, drawing, **names), backend=backend)
+
+
+def test_the_file_of_the_readme_s_picture_is_what_is_drawn() -> None:
+    assert readme.FILE.read_text(encoding="utf-8") == readme.picture()
+
+
+def test_a_picture_in_a_file_brings_its_colours_for_light_and_dark() -> None:
+    picture = readme.picture()
+    svg = ET.fromstring(picture)  # noqa: S314 - our own
+    kinds = {kind for part in svg.iter() for kind in part.get("class", "").split()}
+    light, dark = picture.split("@media(prefers-color-scheme:dark)")
+
+    assert svg.attrib["role"] == "img"
+    assert "var(" not in picture
+    assert "color-mix(" not in picture
+    for kind in kinds - {"given", "seen"}:
+        assert f".{kind}{{" in light.replace(" {", "{")
+        assert f".{kind}{{" in dark.replace(" {", "{")

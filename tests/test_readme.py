@@ -11,7 +11,8 @@ import pytest
 import aiterkit
 from aiterkit.testing import run_in_virtual_time
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -50,6 +51,15 @@ def test_it_speaks_of_names_that_exist() -> None:
     elsewhere = {"aiterkit", "as_completed", "await"}
 
     assert named - elsewhere <= set(aiterkit.__all__)
+
+
+def test_each_picture_is_there_and_is_told_in_words() -> None:
+    pictures = re.findall(r"!\[(?P<words>[^\]]*)\]\((?P<file>[^)]*)\)", README)
+
+    assert pictures
+    for words, file in pictures:
+        assert (ROOT / file).is_file()
+        assert len(words) > 100
 
 
 def test_each_public_name_has_its_place() -> None:

@@ -4,7 +4,7 @@ The notation is that of `aiterkit.testing`. Colours are those of the page, so a
 picture is legible in light and in dark; a description in words goes with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
@@ -114,8 +114,8 @@ class _Picture:
             elif marks[-1] == ">":
                 self.path(f"M{x + wide:g} {y - 5:g}l8 5l-8 5", "axis")
 
-    def draw(self) -> str:
-        """Return the picture."""
+    def body(self) -> float:
+        """Draw all rows, and return the height that they take."""
         drawing = self.drawing
         for row in drawing.sources:
             self.y += _HEIGHT
@@ -130,17 +130,39 @@ class _Picture:
         self.y += _HEIGHT * 0.9
         self.line(drawing.result, "seen")
         height = self.y + _HEIGHT * 0.8
-        words = escape(" ".join(describe(drawing)))
         columns = "".join(
             f"M{self.x(tick):g} 10V{height - 4:g}"
             for tick in range(max(len(row.line) for row in _rows(drawing)))
         )
-        return (
-            '<figure class="timeline">'
-            f'<svg role="img" aria-label="{words}" width="{self.width:g}" '
-            f'height="{height:g}" viewBox="0 0 {self.width:g} {height:g}">'
-            f'<path class="column" d="{columns}"/>{"".join(self.parts)}</svg></figure>'
-        )
+        self.parts.insert(0, f'<path class="column" d="{columns}"/>')
+        return height
+
+    def draw(self) -> str:
+        """Return the picture."""
+        height = self.body()
+        svg = _svg([self.drawing], self.width, height, "".join(self.parts))
+        return f'<figure class="timeline">{svg}</figure>'
+
+
+def _svg(drawings: Sequence[Drawing], width: float, height: float, body: str) -> str:
+    words = escape(" ".join(word for each in drawings for word in describe(each)))
+    return (
+        f'<svg role="img" aria-label="{words}" width="{width:g}" '
+        f'height="{height:g}" viewBox="0 0 {width:g} {height:g}">{body}</svg>'
+    )
+
+
+def stacked(drawings: Sequence[Drawing]) -> str:
+    """Return *drawings* as one picture, one below the other, on one scale."""
+    top = wide = 0.0
+    body = ""
+    for drawing in drawings:
+        part = _Picture(drawing, dense=False)
+        height = part.body()
+        body += f'<g transform="translate(0 {top:g})">{"".join(part.parts)}</g>'
+        top += height
+        wide = max(wide, part.width)
+    return _svg(drawings, wide, top, body)
 
 
 def _rows(drawing: Drawing) -> tuple[Row, ...]:

@@ -9,7 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,8 +103,11 @@ class Answer:
 class Service:
     """What a server was asked for, and how much of it at once."""
 
+    answer: Callable[[str], Answer | None]
+    stream: Callable[[str], Answer | Iterator[str] | None]
     address: str = ""
     asked: list[str] = field(default_factory=list[str])
+    keys: list[str | None] = field(default_factory=list[str | None])
     running: int = 0
     overlap: int = 0
     waiting: Semaphore = field(default_factory=lambda: Semaphore(0))
@@ -125,49 +128,87 @@ class Service:
                 self.running -= 1
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Does what its service says."""
+
+    service: Service
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        # It is over before the client hears the answer and asks again.
+        with self.service.request(self.path):
+            given = self.service.answer(self.path)
+        if given is None:
+            self.wait()
+        else:
+            self.send(given)
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.service.keys.append(self.headers["Authorization"])
+        with self.service.request(text):
+            given = self.service.stream(text)
+            if isinstance(given, Iterator):
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                for part in given:
+                    self.send_part(part)
+        if given is None:
+            self.wait()
+        elif isinstance(given, Answer):
+            self.send(given)
+        else:
+            self.send_part("")  # the end
+
+    def wait(self) -> None:
+        self.service.waiting.release()
+        self.service.over.wait()
+        self.close_connection = True
+
+    def send(self, given: Answer) -> None:
+        body = given.body.encode()
+        self.send_response(given.status)
+        if given.location is not None:
+            self.send_header("Location", given.location)
+        self.send_header("Content-Type", given.kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_part(self, part: str) -> None:
+        data = part.encode()
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as inherited
+        pass
+
+
 @contextmanager
-def serve(answer: Callable[[str], Answer | None]) -> Generator[Service]:
-    """Answer each path, or with `None` let who asked wait for the end.
+def serve(
+    answer: Callable[[str], Answer | None],
+    stream: Callable[[str], Answer | Iterator[str] | None] = lambda _: None,
+) -> Generator[Service]:
+    """Answer each path that is asked for; to what is posted, answer part by part.
 
-    `Service.waiting` is released by each that waits.
+    With `None`, whoever asked waits for the end, and `Service.waiting` is released.
     """
-    service = Service()
+    made = Service(answer, stream)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            # It is over before the client hears the answer and asks again.
-            with service.request(self.path):
-                given = answer(self.path)
-            if given is None:
-                service.waiting.release()
-                service.over.wait()
-                self.close_connection = True
-                return
-            body = given.body.encode()
-            self.send_response(given.status)
-            if given.location is not None:
-                self.send_header("Location", given.location)
-            self.send_header("Content-Type", given.kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as inherited
-            pass
+    class Bound(Handler):
+        service = made
 
     class Server(ThreadingHTTPServer):
         daemon_threads = False
         request_queue_size = 128
 
-    with Server(("127.0.0.1", 0), Handler) as http:
+    with Server(("127.0.0.1", 0), Bound) as http:
         thread = Thread(target=http.serve_forever, args=[0.01])
         thread.start()
-        service.address = f"http://127.0.0.1:{http.server_port}"
+        made.address = f"http://127.0.0.1:{http.server_port}"
         try:
-            yield service
+            yield made
         finally:
-            service.over.set()
+            made.over.set()
             http.shutdown()
             thread.join()

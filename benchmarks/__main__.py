@@ -6,6 +6,7 @@ import sys
 SMOKE = {
     "benchmarks.sequential": ["--rounds", "2", "--items", "20"],
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
+    "benchmarks.operators": ["--rounds", "1", "--items", "200"],
 }
 
 

@@ -32,7 +32,7 @@ def ports(junction: Junction[Any, Any], count: int) -> list[Port]:
 
 
 def test_arrivals_come_in_their_order_and_free_their_source() -> None:
-    junction = Arrivals[str, str](window=2)
+    junction = Arrivals[str](window=2)
     a, b = ports(junction, 2)
     assert junction.give(a, "a1")
     assert junction.give(b, "b1")
@@ -52,7 +52,7 @@ def test_arrivals_come_in_their_order_and_free_their_source() -> None:
 
 
 def test_a_failure_is_told_when_the_other_sources_are_read_no_more() -> None:
-    junction = Arrivals[str, str](window=2)
+    junction = Arrivals[str](window=2)
     a, b, c = ports(junction, 3)
     junction.end(c)
     junction.give(b, "b1")
@@ -68,7 +68,7 @@ def test_a_failure_is_told_when_the_other_sources_are_read_no_more() -> None:
 
 
 def test_closing_tells_the_errors_that_nobody_saw() -> None:
-    junction = Arrivals[str, str](window=2)
+    junction = Arrivals[str](window=2)
     (a,) = ports(junction, 1)
     junction.fail(a, Boom("a"))
     assert repr(junction.close()) == "[Boom('a')]"
@@ -156,7 +156,7 @@ def test_an_end_voids_what_is_to_its_right_and_waits_for_the_left() -> None:
 
 
 def test_the_newest_at_the_start_then_a_row_for_each() -> None:
-    junction = Latest[str]()
+    junction = Latest()
     a, b = ports(junction, 2)
     assert junction.give(a, "a1")
     assert junction.give(a, "a2")
@@ -172,7 +172,7 @@ def test_the_newest_at_the_start_then_a_row_for_each() -> None:
 
 
 def test_an_end_without_an_item_decides_that_there_is_no_row() -> None:
-    junction = Latest[str]()
+    junction = Latest()
     a, b = ports(junction, 2)
     junction.give(a, "a1")
     junction.end(b)

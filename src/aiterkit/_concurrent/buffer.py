@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import TypeVar
 
-from aiterkit._concurrent.junction import Ahead
+from aiterkit._concurrent.junction import Ahead, Arrivals
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
 from aiterkit._concurrent.sources import Sources
@@ -14,30 +14,26 @@ from aiterkit._core.types import AnyIterable
 T = TypeVar("T")
 
 
-class ReadAhead(Sources[T, T]):
-    """The block of `concurrent_buffer`."""
+class Rendezvous(Sources[T, T]):
+    """A source without a head start: it is asked for an item when the reader asks."""
 
-    def __init__(
-        self, iterator: AsyncIterator[T] | Iterator[T], size: int, *, name: str
-    ) -> None:
-        self._ahead = ahead = Ahead[T](size)
-        super().__init__([iterator], ahead, name=name)
+    def __init__(self, iterator: AsyncIterator[T] | Iterator[T], *, name: str) -> None:
+        self._ahead = Ahead[T](0)
+        super().__init__([iterator], self._ahead, name=name)
 
     async def wait(self) -> None:
-        if not self._ahead.window:
-            self._ahead.asked = True
-            self.wake_sources()
+        self._ahead.asked = True
+        self.wake_sources()
         try:
             await super().wait()
         finally:
             self._ahead.asked = False
 
     def use_room(self) -> None:
-        if self._ahead.window:
-            super().use_room()
+        """Leave the source be: the next wait asks it."""
 
 
-class concurrent_buffer(Operator[ReadAhead[T]]):  # noqa: N801 - it is called like a function
+class concurrent_buffer(Operator[Sources[T, T]]):  # noqa: N801 - it is called like a function
     """Read *source* ahead of you, by at most *size* items.
 
         source                        abcdef----|
@@ -89,7 +85,12 @@ class concurrent_buffer(Operator[ReadAhead[T]]):  # noqa: N801 - it is called li
 
     def __init__(self, source: AnyIterable[T], /, size: int) -> None:
         size = check_count(size, name="size", least=0)
-        self._block = ReadAhead(open_source(source), size, name="concurrent_buffer")
+        iterator = open_source(source)
+        self._block = (
+            Sources([iterator], Arrivals[T](size), name="concurrent_buffer")
+            if size
+            else Rendezvous(iterator, name="concurrent_buffer")
+        )
 
     async def __aenter__(self) -> Results[T]:
         """Start to read; give the items."""

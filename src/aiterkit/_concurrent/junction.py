@@ -8,7 +8,7 @@ which sources can meet.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.ledger import FAILED, FINISHED
 
@@ -131,13 +131,13 @@ class Junction(ABC, Generic[T, R]):
         return failure
 
 
-class Arrivals(Junction[T, R]):
+class Arrivals(Junction[T, T]):
     """Items as they arrive, at most *window* of each source ahead of the reader."""
 
     def __init__(self, window: int) -> None:
         super().__init__()
         self.window = window
-        self._line: deque[Arrival[R]] = deque()
+        self._line: deque[Arrival[T]] = deque()
 
     def is_empty(self) -> bool:
         return not self._line
@@ -146,16 +146,13 @@ class Arrivals(Junction[T, R]):
         return port.waiting < self.window
 
     def give(self, port: Port, item: T) -> bool:
-        arrival: Arrival[R] = Arrival()
+        arrival: Arrival[T] = Arrival()
         arrival.port = port
         arrival.state = FINISHED
-        arrival.value = self._value(item)
+        arrival.value = item
         self._line.append(arrival)
         port.waiting += 1
         return port.waiting < self.window
-
-    def _value(self, item: T) -> R:
-        return cast("R", item)
 
     def end(self, port: Port) -> None:
         self.leave(port)
@@ -164,16 +161,16 @@ class Arrivals(Junction[T, R]):
         self.leave(port)
         self._decide(error)
 
-    def pop(self) -> Arrival[R] | None:
+    def pop(self) -> Arrival[T] | None:
         if not self._line:
-            return self._pop_failure()
+            return None if self.live else self._pop_failure()
         arrival = self._line.popleft()
         arrival.port.waiting -= 1
         self.freed = (arrival.port,)
         return arrival
 
 
-class Ahead(Arrivals[T, T]):
+class Ahead(Arrivals[T]):
     """The items of one source, at most *window* of them ahead of the reader.
 
     With a *window* of 0, there is room while a reader waits, which is *asked*.
@@ -185,7 +182,7 @@ class Ahead(Arrivals[T, T]):
         return port.waiting < self.window or (self.asked and not port.waiting)
 
 
-class Latest(Arrivals[T, tuple[Any, ...]]):
+class Latest(Arrivals[Any]):
     """A row of the newest item of each source, whenever one arrives.
 
     The first row comes when every source has given an item; until then, newer
@@ -196,26 +193,23 @@ class Latest(Arrivals[T, tuple[Any, ...]]):
     def __init__(self) -> None:
         super().__init__(1)
         self.ready: bool = False
-        self._newest: list[T] = []
+        self._newest: list[Any] = []
         self._missing: set[Port] = set()
 
     def open(self) -> Port:
         port = super().open()
-        self._newest.append(None)  # type: ignore[arg-type]  # a place, filled below
+        self._newest.append(None)  # a place, filled below
         self._missing.add(port)
         return port
 
-    def give(self, port: Port, item: T) -> bool:
+    def give(self, port: Port, item: Any) -> bool:
         self._newest[port.index] = item
         if self._missing:
             self._missing.discard(port)
             if self._missing:
                 return True
             self.ready = True
-        return super().give(port, item)
-
-    def _value(self, item: T) -> tuple[Any, ...]:  # noqa: ARG002 - it is in its place
-        return tuple(self._newest)
+        return super().give(port, tuple(self._newest))
 
     def end(self, port: Port) -> None:
         self.leave(port)

@@ -55,7 +55,7 @@ class concurrent_merge(Operator[Sources[T, T]]):  # noqa: N801 - it is called li
     def __init__(self, *sources: AnyIterable[T], buffer: int = 0) -> None:
         window = 1 + check_count(buffer, name="buffer", least=0)
         iterators = [open_source(source) for source in sources]
-        junction = Arrivals[T, T](window)
+        junction = Arrivals[T](window)
         self._block = Sources(iterators, junction, name="concurrent_merge")
 
     async def __aenter__(self) -> UnorderedResults[T]:

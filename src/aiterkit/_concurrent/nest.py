@@ -26,7 +26,7 @@ class Inner(Port):
         self.error: BaseException | None = None
 
 
-class ByArrival(Arrivals[Any, Any]):
+class ByArrival(Arrivals[Any]):
     """Items of all inner sources as they arrive."""
 
     def __init__(self, limit: int, window: int) -> None:

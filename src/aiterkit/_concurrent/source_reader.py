@@ -217,22 +217,25 @@ class SourceReader(Generic[T]):
         this task inside its own scope, and that may be cancelled just now. It is
         the source that must hear of it, in its next step, and not this wait.
         """
-        cancelled = get_cancelled_exc_class()
+        block = self._block
+        self._waiter = waiter = block.make_waiter()
+        block.waits_for_room = True
         try:
-            await self._wait_once()
-        except cancelled:
+            await waiter.wait()
+        except get_cancelled_exc_class():
             self._unheard = current_effective_deadline() != -inf
-        while self._waiter is not None:
-            try:
-                with CancelScope(shield=True):
-                    await self._wait_once()
-            except cancelled:
-                self._unheard = True
+        while self.waits:
+            await self._wait_unheard()
 
-    async def _wait_once(self) -> None:
+    async def _wait_unheard(self) -> None:
+        """Wait once more, and let no cancellation end that."""
         self._waiter = waiter = self._block.make_waiter()
         self._block.waits_for_room = True
-        await waiter.wait()
+        try:
+            with CancelScope(shield=True):
+                await waiter.wait()
+        except get_cancelled_exc_class():
+            self._unheard = True
 
     async def _close(self) -> None:
         aclose = getattr(self._iterator, "aclose", None)

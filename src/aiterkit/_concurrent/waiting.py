@@ -7,6 +7,7 @@ which backend runs.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from anyio import CapacityLimiter, Event, get_cancelled_exc_class, get_current_task
@@ -33,8 +34,8 @@ class AsyncioWaiter:
 
     __slots__ = ("_future",)
 
-    def __init__(self) -> None:
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._future: asyncio.Future[None] = asyncio.Future(loop=loop)
 
     def set(self) -> None:
         if not self._future.done():
@@ -48,7 +49,7 @@ def waiter_factory() -> Callable[[], Waiter]:
     """Return what makes a `Waiter` on the backend that runs now."""
     cancelled = get_cancelled_exc_class()
     if cancelled is asyncio.CancelledError:
-        return AsyncioWaiter
+        return partial(AsyncioWaiter, asyncio.get_running_loop())
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
         from aiterkit._concurrent.trio_waiting import TrioWaiter  # noqa: PLC0415

@@ -238,7 +238,7 @@ class concurrent_zip_latest(Operator[Sources[Any, Row]], Generic[Row]):  # noqa:
     ) -> None: ...
     def __init__(self, *sources: AnyIterable[Any]) -> None:
         iterators = [open_source(source) for source in sources]
-        junction: Any = Latest[Any]()
+        junction: Any = Latest()
         self._block = Sources(iterators, junction, name="concurrent_zip_latest")
 
     async def __aenter__(self) -> UnorderedResults[Row]:

@@ -1,4 +1,7 @@
-"""Run all benchmarks: ``python -m benchmarks``; with ``--smoke``, a glance at each."""
+"""Run the benchmarks: ``python -m benchmarks``; with ``--smoke``, a glance at each.
+
+``python -m benchmarks figure`` measures what the documentation shows, and writes it.
+"""
 
 import subprocess
 import sys
@@ -7,15 +10,29 @@ SMOKE = {
     "benchmarks.sequential": ["--rounds", "2", "--items", "20"],
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
     "benchmarks.operators": ["--rounds", "1", "--items", "200"],
+    "benchmarks.figure": ["--smoke"],
 }
 
 
+def run(module: str, *options: str) -> None:
+    """Run a benchmark in a process of its own, so that none warms another."""
+    print(f"== {module}", flush=True)
+    subprocess.run([sys.executable, "-m", module, *options], check=True)  # noqa: S603 - our own modules
+
+
 def main() -> None:
-    """Run each benchmark in a process of its own, so that none warms another."""
-    for module, glance in SMOKE.items():
-        options = glance if "--smoke" in sys.argv else []
-        print(f"== {module}", flush=True)
-        subprocess.run([sys.executable, "-m", module, *options], check=True)  # noqa: S603 - our own modules
+    """Run the one that is named, or all that keep nothing."""
+    match sys.argv[1:]:
+        case ["-h" | "--help"]:
+            print(__doc__)
+        case [name, *options] if not name.startswith("-"):
+            run(f"benchmarks.{name}", *options)
+        case options:
+            for module, glance in SMOKE.items():
+                if "--smoke" in options:
+                    run(module, *glance)
+                elif module != "benchmarks.figure":
+                    run(module)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ lowest time for each item is in microseconds.
 
 import argparse
 import asyncio
+import contextlib
 import functools
 import gc
 import operator
@@ -21,7 +22,14 @@ import random
 import statistics
 import time
 import tracemalloc
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
@@ -53,11 +61,23 @@ async def a_millisecond(item: int) -> int:
     return item
 
 
-async def _asyncio_turn() -> None:
+async def asyncio_turn() -> None:
     await asyncio.sleep(0)
 
 
-_turn: Callable[[], Awaitable[object]] = _asyncio_turn
+_turn: Callable[[], Awaitable[object]] = asyncio_turn
+
+
+@contextlib.contextmanager
+def turning(turn: Callable[[], Awaitable[object]]) -> Iterator[None]:
+    """Let `once` suspend in the way that is the backend's own."""
+    global _turn  # noqa: PLW0603 - the backend is known only at run time
+    before, _turn = _turn, turn
+    try:
+        yield
+    finally:
+        _turn = before
+
 
 FUNCS: dict[str, Func] = {
     "at once": at_once,
@@ -226,17 +246,18 @@ async def measure(
     limit: int,
     items: int,
     rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Return the seconds of each form in each round."""
+    """Return the seconds of each form in each round, as *clock* tells them."""
     seconds: dict[str, list[float]] = {name: [] for name in forms}
     order = list(forms.items())
     for _ in range(rounds):
         random.shuffle(order)
         for name, form in order:
             gc.collect()
-            start = time.perf_counter()
+            start = clock()
             await form(func, make(items), limit)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
@@ -313,16 +334,17 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="items, limits, memory")
     chosen = parser.parse_args()
     options: dict[str, Any] = {"backend": "asyncio"}
+    turn: Callable[[], Awaitable[object]] = asyncio_turn
     if chosen.backend == "uvloop":
         options["backend_options"] = {"use_uvloop": True}
     elif chosen.backend == "trio":
         options["backend"] = "trio"
-        global _turn  # noqa: PLW0603 - the backend is known only now
-        _turn = anyio.lowlevel.checkpoint
+        turn = anyio.lowlevel.checkpoint
     run = (
         growth if chosen.growth else functools.partial(compare, chosen.backend, chosen)
     )
-    anyio.run(run, **options)
+    with turning(turn):
+        anyio.run(run, **options)
 
 
 if __name__ == "__main__":

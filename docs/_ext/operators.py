@@ -144,7 +144,8 @@ def _elsewhere(name: str) -> list[str]:
     found = elsewhere(name)
     if not found:
         return []
-    lines = [".. rubric:: Elsewhere", "", ".. list-table::", "   :widths: 30 70", ""]
+    lines = [".. rubric:: Elsewhere", "", ".. list-table::", "   :widths: 30 70"]
+    lines += ["   :class: elsewhere", ""]
     for place, called in found.items():
         lines += [f"   * - {place}", f"     - ``{called}``"]
     return [*lines, "", _literal(note(name)), ""]
@@ -162,7 +163,7 @@ def elsewhere_page() -> str:
         "",
         ".. list-table::",
         "   :header-rows: 1",
-        "   :class: effects",
+        "   :class: names",
         "",
         "   * - Name",
         *(f"     - {place}" for place in PLACES),
@@ -171,7 +172,9 @@ def elsewhere_page() -> str:
         found = elsewhere(name)
         lines.append(f"   * - :doc:`{name} </operators/{name}>`")
         for place in PLACES:
-            lines.append(f"     - ``{found[place]}``" if place in found else "     - -")
+            lines.append(
+                f"     - ``{found[place]}``" if place in found else r"     - \-"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -258,7 +261,7 @@ def fixtures_page() -> str:
     lines += [".. py:module:: aiterkit.testing.fixtures", "", *about.splitlines(), ""]
     lines += [".. py:currentmodule:: aiterkit.testing", ""]
     for fixture in found:
-        lines += [f".. py:function:: {fixture.name}", "   :no-index:", ""]
+        lines += [f".. py:data:: {fixture.name}", "   :no-index:", ""]
         lines += [*_indented(fixture.doc.splitlines()), ""]
     return "\n".join(lines)
 

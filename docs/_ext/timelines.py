@@ -1,10 +1,11 @@
-"""A directive that draws timelines, in pages and in docstrings."""
+"""Directives that draw: timelines, also in docstrings, and what was measured."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from measured import TIMES, drawn, read
 from pictures import picture
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -31,6 +32,16 @@ class Timeline(SphinxDirective):
         return [nodes.raw("", pictures[0], format="html")]
 
 
+class Measured(SphinxDirective):
+    """Draw what was measured, in the colours of the page."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the picture."""
+        self.env.note_dependency(str(TIMES))
+        html = f'<figure class="chart">{drawn(read())}</figure>'
+        return [nodes.raw("", html, format="html")]
+
+
 def as_directives(lines: Iterable[str]) -> Iterator[str]:
     """Put the directive in the place of each drawing in a docstring's *lines*."""
     for is_empty, group in groupby(lines, lambda line: not line.strip()):
@@ -45,7 +56,8 @@ def as_directives(lines: Iterable[str]) -> Iterator[str]:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Tell Sphinx of the directive."""
+    """Tell Sphinx of the directives."""
     app.add_directive("timeline", Timeline)
+    app.add_directive("measured", Measured)
     app.add_css_file("timelines.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -157,7 +157,7 @@ class Engine(Block[R], Generic[T, R]):
         slot = ledger.take(item)
         if self._key is None or self._may_start(slot, self._key):
             self._inbox.append(slot)
-            if not self._summoned:
+            if not self._summoned and (self._idle or self._hired < self._limit):
                 self._summon()
         if self._limiter is not None:
             return self.has_room()
@@ -265,7 +265,7 @@ class Engine(Block[R], Generic[T, R]):
         """Bring one worker, if there may be one more."""
         if self._idle:
             self._summoned = True
-            self._idle.pop().set()
+            self.end_wait(self._idle.pop())
         elif self._hired < self._limit:
             self._summoned = True
             self._hired += 1
@@ -311,7 +311,7 @@ class Engine(Block[R], Generic[T, R]):
         # this task. The task that begins a call must also end it, for cancel
         # scopes know their task.
         func, ledger, inbox = self._func, self._ledger, self._inbox
-        copy_context = self.context.copy
+        copy_context, end_wait = self.context.copy, self.end_wait
         coroutine: type[Any] = CoroutineType
         call: Any
         value: Any
@@ -340,7 +340,7 @@ class Engine(Block[R], Generic[T, R]):
                 in_a_row = 0
                 waiter = self.make_waiter()
                 self._idle.append(waiter)
-                yield from waiter.wait().__await__()
+                yield from waiter.__await__()
                 self._summoned = False
                 continue
             worker.slot = slot
@@ -382,10 +382,15 @@ class Engine(Block[R], Generic[T, R]):
                     self._free_lane(slot)
                 if limiter is not None:
                     self._give_token(worker)
-                if ledger.finish(slot, value) and self._reader is not None:
-                    self.wake_reader()
+                reader = self._reader if ledger.finish(slot, value) else None
+                if reader is not None:
+                    self._reader = None
+                    end_wait(reader)
+                # A reader that was told makes room, just before the source asks.
                 if self.waits_for_room and (
-                    ledger.finishing_makes_room or not ledger.outstanding
+                    reader is not None
+                    or ledger.finishing_makes_room
+                    or not ledger.outstanding
                 ):
                     self._wake_source()
                 if in_a_row == PATIENCE:
@@ -468,7 +473,7 @@ class Engine(Block[R], Generic[T, R]):
 
     def _wake_all(self) -> None:
         while self._idle:
-            self._idle.pop().set()
+            self.end_wait(self._idle.pop())
         self.wake_reader()
         self._wake_source()
 

@@ -83,6 +83,7 @@ class Feed(Generic[T]):
 
     ask_for_root: Callable[[], None]
     make_waiter: Callable[[], Waiter]
+    end_wait: Callable[[Waiter], None]
 
     def __init__(self, frontier: Frontier[T]) -> None:
         self._frontier = frontier
@@ -99,14 +100,14 @@ class Feed(Generic[T]):
             frontier.is_hungry = True
             self._waiter = waiter = self.make_waiter()
             self.ask_for_root()
-            await waiter.wait()
+            await waiter
         return frontier.visit()
 
     def wake(self) -> None:
         """Let it look again, if it waits."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            waiter.set()
+            self.end_wait(waiter)
 
 
 async def _visit(
@@ -159,6 +160,7 @@ class Expansion(Engine[T, T]):
 
     def _start(self) -> None:
         self._feed.make_waiter = self.make_waiter
+        self._feed.end_wait = self.end_wait
         self._roots = SourceReader(self, self._root_iterator, Roots(self))
         self._feed.ask_for_root = self._roots.wake
         self.tasks.start_soon(self._roots.run, name=f"{self.name} roots")

@@ -9,7 +9,7 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.waiting import Waiter, waiter_factory
+from aiterkit._concurrent.waiting import Waiter, ways_to_wait
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -57,6 +57,7 @@ class Outlet(ABC, Generic[R]):
     """The side of a block that one reader sees; `Results` stands on it."""
 
     make_waiter: Callable[[], Waiter]
+    end_wait: Callable[[Waiter], None]
 
     def __init__(self, store: Store[R], *, name: str) -> None:
         self.store = store
@@ -69,7 +70,7 @@ class Outlet(ABC, Generic[R]):
 
     def _learn_to_wait(self) -> None:
         """Find out which backend runs."""
-        self.make_waiter = waiter_factory()
+        self.make_waiter, self.end_wait = ways_to_wait()
 
     @abstractmethod
     def use_room(self) -> None:
@@ -90,7 +91,7 @@ class Outlet(ABC, Generic[R]):
         self.being_read = True
         self._reader = waiter = self.make_waiter()
         try:
-            await waiter.wait()
+            await waiter
         finally:
             self._reader = None
             self.being_read = False
@@ -101,7 +102,7 @@ class Outlet(ABC, Generic[R]):
         """Let the reader look again, if it waits."""
         reader, self._reader = self._reader, None
         if reader is not None:
-            reader.set()
+            self.end_wait(reader)
 
     def refuse(self) -> NoReturn:
         """Say why no result can be had by this task now."""

@@ -187,6 +187,7 @@ class Fan(Block[T]):
         for lane in self._lanes.lanes:
             branch = Branch(self, lane)
             branch.make_waiter = self.make_waiter
+            branch.end_wait = self.end_wait
             self.branches.append(branch)
         self._source = SourceReader(self, self._iterator, self)
         self.tasks.start_soon(self._source.run, name=f"{self.name} source")

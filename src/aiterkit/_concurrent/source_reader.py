@@ -137,7 +137,7 @@ class SourceReader(Generic[T]):
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             self._block.waits_for_room = False
-            waiter.set()
+            self._block.end_wait(waiter)
 
     async def run(self) -> None:
         """Read the source to its end, or until it is stopped; then close it."""
@@ -221,7 +221,7 @@ class SourceReader(Generic[T]):
         self._waiter = waiter = block.make_waiter()
         block.waits_for_room = True
         try:
-            await waiter.wait()
+            await waiter
         except get_cancelled_exc_class():
             self._unheard = current_effective_deadline() != -inf
         while self.waits:
@@ -233,7 +233,7 @@ class SourceReader(Generic[T]):
         self._block.waits_for_room = True
         try:
             with CancelScope(shield=True):
-                await waiter.wait()
+                await waiter
         except get_cancelled_exc_class():
             self._unheard = True
 

@@ -1,7 +1,7 @@
 """The one-slot wait of Trio. Imported only where Trio runs."""
 
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Generator
+from typing import Any, NoReturn
 
 from trio.lowlevel import (
     Abort,
@@ -21,13 +21,14 @@ class TrioWaiter:
         self._over = False
         self._task: Task = current_task()
 
-    def set(self) -> None:
+    def __await__(self) -> Generator[Any, Any, object]:
+        # It is awaited by who awaits this.
+        return wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105
+
+    def end(self) -> None:
         if not self._over:
             self._over = True
             reschedule(self._task)
-
-    async def wait(self) -> None:
-        await wait_task_rescheduled(self._abort)
 
     def _abort(self, _raise_cancel: Callable[[], NoReturn]) -> Abort:
         # Trio forbids to reschedule a task that a cancellation woke already.

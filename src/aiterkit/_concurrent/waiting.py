@@ -8,54 +8,47 @@ which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, NamedTuple, TypeAlias
 
-from anyio import CapacityLimiter, Event, get_cancelled_exc_class, get_current_task
+from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
+Waiter: TypeAlias = Awaitable[object]
+"""A wait that happens once: one task awaits it, anyone may end it.
 
-class Waiter(Protocol):
-    """A wait that happens once: one task waits, anyone may end the wait.
-
-    It is made by the task that will wait, which then waits with no step in
-    between. A cancelled wait is over, and ending it again does nothing.
-    """
-
-    def set(self) -> None:
-        """End the wait. Only the first time counts."""
-        ...
-
-    def wait(self) -> Awaitable[object]:
-        """Wait until `set`."""
-        ...
+It is made by the task that will wait, which then waits with no step in between. A
+cancelled wait is over, and ending it again does nothing.
+"""
 
 
-class AsyncioWaiter:
-    """A wait on a bare future."""
+class WaysToWait(NamedTuple):
+    """How tasks wait on one backend: two plain functions, each paid per item."""
 
-    __slots__ = ("_future",)
+    make: Callable[[], Waiter]
+    """Return a wait for the current task."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._future: asyncio.Future[None] = asyncio.Future(loop=loop)
-
-    def set(self) -> None:
-        if not self._future.done():
-            self._future.set_result(None)
-
-    def wait(self) -> Awaitable[None]:
-        return self._future
+    end: Callable[[Any], None]
+    """End a wait that *make* made. Only the first time counts."""
 
 
-def waiter_factory() -> Callable[[], Waiter]:
-    """Return what makes a `Waiter` on the backend that runs now."""
+def ways_to_wait() -> WaysToWait:
+    """Return how tasks wait on the backend that runs now."""
     cancelled = get_cancelled_exc_class()
     if cancelled is asyncio.CancelledError:
-        return partial(AsyncioWaiter, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        return WaysToWait(partial(asyncio.Future, loop=loop), _end_future)
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
         from aiterkit._concurrent.trio_waiting import TrioWaiter  # noqa: PLC0415
 
-        return TrioWaiter
-    return Event  # pragma: no cover - anyio has no third backend yet
+        return WaysToWait(TrioWaiter, TrioWaiter.end)
+    raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
+        "aiterkit runs on asyncio and on Trio"
+    )
+
+
+def _end_future(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:

@@ -226,6 +226,15 @@ RESULTS = {
     "asum": Twin(ak.asum, sum, one(numbers)),
     "asum of floats": Twin(ak.asum, sum, one(st.floats(-1e16, 1e16))),
     "asum with start": Twin(ak.asum, sum, one(numbers), st.tuples(starts)),
+    "asum of complex numbers": Twin(
+        ak.asum,
+        sum,
+        one(
+            st.complex_numbers(max_magnitude=1e16)
+            | st.sampled_from([1, True, 1e16, -0.0, Fraction(1, 2), 2**64, 10**400])
+        ),
+        st.tuples(st.sampled_from([0, 0j, -0.0, 1e16 + 1j])),
+    ),
     "amin": Twin(ak.amin, min, one()),
     "amin of what may not compare": Twin(
         ak.amin, min, one(st.sampled_from([1, 2, "a"]))

@@ -182,6 +182,10 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
             total, ended = await _add_ints(iterator, total)
         if type(total) is float and not ended:
             total, ended = await _add_floats(iterator, total)
+        if _COMPENSATES_ALL and type(total) is complex and not ended:
+            total, ended = await _add_complexes(
+                iterator, total
+            )  # pragma: no cover - 3.14
     if not ended:
         async for item in Opened(iterator):
             total = total + item
@@ -192,6 +196,8 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
 # what comes after leading integers that fit a machine word.
 _COMPENSATES = sys.version_info >= (3, 12)
 
+# Since Python 3.14 it does so for complex numbers too, and for integers among them.
+_COMPENSATES_ALL = sys.version_info >= (3, 14)
 
 _WORD = 2**63
 
@@ -214,17 +220,40 @@ async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, 
     lost = 0.0
     async for item in Opened(iterator):
         if type(item) is float:
-            rounded = total + item
-            if abs(total) >= abs(item):
-                lost += (total - rounded) + item
-            else:
-                lost += (item - rounded) + total
-            total = rounded
+            total, lost = _plus(total, lost, item)
+        elif _COMPENSATES_ALL and isinstance(item, int):  # pragma: no cover - 3.14
+            total, lost = _plus(total, lost, int.__float__(item))
         elif isinstance(item, int) and -_WORD <= item < _WORD:
             total += float(item)
         else:
             return _with(total, lost) + item, False
     return _with(total, lost), True
+
+
+async def _add_complexes(  # pragma: no cover - 3.14
+    iterator: AsyncIterator[Any], total: complex
+) -> tuple[Any, bool]:
+    """Add up the leading numbers and one item more; tell whether that was all."""
+    real, imag, lost_real, lost_imag = total.real, total.imag, 0.0, 0.0
+    async for item in Opened(iterator):
+        if type(item) is complex:
+            real, lost_real = _plus(real, lost_real, item.real)
+            imag, lost_imag = _plus(imag, lost_imag, item.imag)
+        elif isinstance(item, int):
+            real, lost_real = _plus(real, lost_real, int.__float__(item))
+        elif isinstance(item, float):
+            real, lost_real = _plus(real, lost_real, float.__float__(item))
+        else:
+            return complex(_with(real, lost_real), _with(imag, lost_imag)) + item, False
+    return complex(_with(real, lost_real), _with(imag, lost_imag)), True
+
+
+def _plus(total: float, lost: float, item: float) -> tuple[float, float]:
+    """Add *item* to *total*, and what rounding loses then to *lost*."""
+    rounded = total + item
+    if abs(total) >= abs(item):
+        return rounded, lost + ((total - rounded) + item)
+    return rounded, lost + ((item - rounded) + total)
 
 
 def _with(total: float, lost: float) -> float:

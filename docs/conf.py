@@ -32,6 +32,7 @@ toc_object_entries = False
 add_module_names = False
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # furo's own underlines what is imported
 html_title = "aiterkit"
 html_static_path = ["_static"]
 html_show_sourcelink = False

@@ -95,7 +95,10 @@ NOTES: dict[str, str] = {
         "Rust's is in tokio-stream; it gives the timeout as an item and goes on."
     ),
     "awindowed": "RxJS gives shorter windows at the end, where Python pads the last.",
-    "amap": "RxJS and Rust `map` do not wait: they give the promise or the future.",
+    "amap": (
+        "`map` in RxJS, Rust and JavaScript does not wait: it gives the promise or the "
+        "future."
+    ),
     "concurrent_batched": (
         "RxJS `bufferTime` also gives empty arrays, at each beat; fs2 counts the time"
         " from the batch before, not from the first item. Rust's is in tokio-stream."

@@ -101,8 +101,10 @@ def floor(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def example(session: nox.Session) -> None:
-    """Run the README's main command, as it stands there."""
+    """Run the README's main command, as it stands there; and what needs Dask."""
     session.run("bash", "-c", readme_command("compare.py"), external=True)
+    session.install("-e", ".[cluster,test]")
+    session.run("python", "-m", "pytest", "tests/test_example_cluster.py")
 
 
 @nox.session(python=OLDEST)

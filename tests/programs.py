@@ -22,6 +22,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 # A warning, an unclosed socket say, would be printed, and no test expects it.
 PYTHON = [sys.executable, "-W", "error"]
 
+BAR = b"\x1b[?25l"  # hides the cursor
+
 backends = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
@@ -41,9 +43,16 @@ def run(
 
 
 def interrupt(
-    script: Path, *arguments: str, when: Semaphore, folder: Path | None = None
+    script: Path,
+    *arguments: str,
+    when: Semaphore | None = None,
+    folder: Path | None = None,
 ) -> tuple[int, str]:
-    """Press Ctrl-C *when* it is time; return the exit code and what a screen shows."""
+    """Press Ctrl-C *when* it is time; return the exit code and what a screen shows.
+
+    Without a semaphore, it is time when progress is shown. As from a terminal, all
+    processes that the script has started get the signal.
+    """
     screen, terminal = pty.openpty()
     # A shell starts what runs in its background deaf to Ctrl-C, and children
     # inherit that from us; not so a handler.
@@ -51,14 +60,15 @@ def interrupt(
     process = subprocess.Popen(
         [*PYTHON, str(script), *arguments],
         cwd=folder,
+        start_new_session=True,
         stderr=terminal,
         stdout=subprocess.DEVNULL,
     )
     os.close(terminal)
     try:
-        while not when.acquire(timeout=1):
+        while not (when.acquire(timeout=1) if when else BAR in os.read(screen, 4096)):
             assert process.poll() is None, "it ended before it was interrupted"
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         code = process.wait(timeout=60)
     finally:
         process.kill()
@@ -72,7 +82,7 @@ def assert_left_cleanly(code: int, shown: str) -> None:
     assert "interrupted" in shown
     assert "Traceback" not in shown, shown
     # The progress bar gives the cursor back.
-    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l") > -1
+    assert shown.rfind("\x1b[?25h") > shown.rfind(BAR.decode())
 
 
 def read(screen: int) -> str:

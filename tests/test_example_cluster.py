@@ -1,0 +1,197 @@
+"""Does `examples/cluster.py` do its job, as a person would run it?
+
+Dask is not needed for anything else, so it is not among what the tests need. `nox -s
+example` brings it, and runs these.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Semaphore, Thread
+from typing import IO
+
+import pytest
+
+from .programs import EXAMPLES, assert_left_cleanly, interrupt, run
+
+EXAMPLE = EXAMPLES / "cluster.py"
+with_dask = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None,
+    reason='Dask is not here: python -m pip install ".[cluster]"',
+)
+
+# A scheduler without workers, which tells how many calls have reached it, and how
+# many are left a while later. When it reads a line, it gets a worker.
+SCHEDULER = """
+import asyncio, sys
+from distributed import Scheduler, Worker
+
+async def main(least):
+    here = {"host": "127.0.0.1", "dashboard": False}
+    async with Scheduler(port=0, **here) as scheduler:
+        print(scheduler.address, flush=True)
+        while len(scheduler.tasks) < least:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)  # for one too many to show itself, if there is one
+        print(len(scheduler.tasks), flush=True)
+        line = await asyncio.to_thread(sys.stdin.readline)
+        if line == "work\\n":
+            async with Worker(scheduler.address, nthreads=1, **here):
+                await asyncio.to_thread(sys.stdin.readline)
+        while scheduler.tasks:
+            await asyncio.sleep(0.02)
+        print("empty", flush=True)
+
+asyncio.run(main(int(sys.argv[1])))
+"""
+
+
+@contextmanager
+def scheduler(least: int) -> Generator[tuple[str, IO[str], IO[str]]]:
+    """Run it; give its address, what it hears and what it says."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCHEDULER, str(least)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin as ear, process.stdout as mouth:
+        try:
+            yield mouth.readline().strip(), ear, mouth
+        finally:
+            process.kill()
+            process.wait()
+
+
+def without_noise(errors: str) -> str:
+    """Leave out what Dask lets asyncio say if it is closed while it waits to send."""
+    return errors.replace(
+        "Future exception was never retrieved\n"
+        "future: <Future finished exception=TimeoutError('Timeout')>\n"
+        "TimeoutError: Timeout\n",
+        "",
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve files, each with a function of so many ways as its number."""
+    place = tmp_path / "code"
+    place.mkdir()
+    for number in range(1, 13):
+        ifs = "    if x: pass\n" * (number - 1)
+        text = f"def f{number}(x):\n{ifs}    return x\n"
+        (place / f"file{number:02}.py").write_text(text)
+    return place
+
+
+@with_dask
+def test_without_an_address_it_runs_on_a_cluster_of_its_own(folder: Path) -> None:
+    (folder / "file07.py").write_text("def f7(:\n")
+    done = run(EXAMPLE, "--workers", "2", "--limit", "4", str(folder))
+
+    assert without_noise(done.stderr) == ""
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "12 files, at most 4 at a time on a cluster of 2 processes"
+    assert re.fullmatch(
+        r"11 functions of 11 files, measured by [12] processes of the cluster "
+        r"in \d+\.\d s",
+        lines[1],
+    )
+    assert lines[2:8] == [
+        "the most branched of them:",
+        "   12 f12, file12.py:1",
+        "   11 f11, file11.py:1",
+        "   10 f10, file10.py:1",
+        "    9 f9, file09.py:1",
+        "    8 f8, file08.py:1",
+    ]
+    assert re.fullmatch(r"not measured: file07.py: .*\(file07.py, line 1\)", lines[8])
+
+
+@with_dask
+def test_the_limit_is_what_the_cluster_gets_and_all_of_it(folder: Path) -> None:
+    def get_to_work(ear: IO[str], mouth: IO[str], said: list[str]) -> None:
+        said.append(mouth.readline())
+        print("work", file=ear, flush=True)
+
+    said: list[str] = []
+    with scheduler(least=5) as (address, ear, mouth):
+        thread = Thread(target=get_to_work, args=[ear, mouth, said])
+        thread.start()
+        done = run(EXAMPLE, "--limit", "5", "--address", address, str(folder))
+        thread.join()
+
+    assert said == ["5\n"]
+    assert without_noise(done.stderr) == ""
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        f"12 files, at most 5 at a time on {address}\n"
+        "12 functions of 12 files, measured by 1 processes of the cluster"
+    )
+
+
+@with_dask
+def test_ctrl_c_leaves_cleanly_and_the_cluster_forgets_the_calls(
+    folder: Path,
+) -> None:
+    when = Semaphore(0)
+    said: list[str] = []
+
+    def listen(mouth: IO[str]) -> None:
+        said.append(mouth.readline())
+        when.release()
+
+    with scheduler(least=3) as (address, ear, mouth):
+        thread = Thread(target=listen, args=[mouth])
+        thread.start()
+        options = ["--limit", "3", "--address", address, str(folder)]
+        left = interrupt(EXAMPLE, *options, when=when)
+        thread.join()
+        print("rest", file=ear, flush=True)
+        end = mouth.readline()
+
+    assert said == ["3\n"]
+    assert end == "empty\n"
+    code, shown = left
+    assert_left_cleanly(code, without_noise(shown.replace("\r\n", "\n")))
+
+
+@with_dask
+def test_ctrl_c_ends_a_cluster_of_its_own_cleanly(folder: Path) -> None:
+    for number in range(2000):  # more than can be done before
+        (folder / f"{number}.py").touch()
+
+    code, shown = interrupt(EXAMPLE, "--limit", "1", "--workers", "1", str(folder))
+
+    assert_left_cleanly(code, without_noise(shown.replace("\r\n", "\n")))
+
+
+@with_dask
+def test_on_trio_it_says_that_it_cannot() -> None:
+    done = run(EXAMPLE, "--backend", "trio")
+
+    assert done.returncode == 2
+    assert "Dask's client runs on asyncio only, not on trio" in done.stderr
+
+
+def test_without_dask_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "distributed.py").write_text("raise ModuleNotFoundError")
+    path = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    done = run(EXAMPLE)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        'this example needs Dask: python -m pip install ".[cluster]"\n'
+    )

@@ -118,19 +118,41 @@ async def test_an_inner_source_may_be_anything_that_can_be_read(
 
 
 @both
+async def test_an_inner_source_counts_until_its_items_have_reached_you(
+    make: Any,
+) -> None:
+    inner = Inner(1, gap=None)
+    async with make(inner, range(9), limit=1, buffer=1) as results:
+        await anyio.sleep(9)
+        assert inner.made[0].closes == 1
+        assert list(inner.made) == [0]
+        await anext(results)
+        await anyio.sleep(9)
+        assert list(inner.made) == [0, 1]
+
+
+@both
 async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
-    inner = Inner(gap=1, close_delay=5)
+    closed: list[str] = []
+
+    class Noted(SourceProbe[int]):
+        async def aclose(self) -> None:
+            await super().aclose()
+            closed.append("inner")
 
     class Outer(SourceProbe[int]):
         async def aclose(self) -> None:
-            assert inner.open == 0
+            closed.append("outer")
             await super().aclose()
+
+    def inner(item: int) -> SourceProbe[int]:
+        return Noted(range(9), gap=1, close_delay=5 + item)
 
     outer = Outer(range(9))
     async with make(inner, outer, limit=3) as results:
         await anext(results)
+    assert closed == ["inner", "inner", "inner", "outer"]
     outer.assert_closed_once()
-    assert inner.open == 0
 
 
 @both

@@ -274,6 +274,13 @@ async def test_a_slow_reader_sees_the_newest_and_the_rest_is_counted() -> None:
     assert statistics == ak.NewestStatistics(taken=100, delivered=11, dropped=89)
 
 
+async def test_beats_are_counted_from_the_entry_of_the_block() -> None:
+    await anyio.sleep(1)
+    async with sample(SourceProbe("a", gap=[0, 99]), seconds=3) as results:
+        assert await anext(results) == "a"
+        assert anyio.current_time() == 4
+
+
 @pytest.mark.parametrize("use", [debounce, sample])
 async def test_what_has_settled_gives_its_place_to_the_next_that_settles(
     use: Any,

@@ -194,6 +194,21 @@ async def test_a_source_to_the_right_of_an_end_is_stopped() -> None:
         assert hung.cancelled_pulls == 1
 
 
+@pytest.mark.parametrize("error", [None, Boom("second")])
+async def test_it_is_stopped_at_once_though_the_left_is_waited_for(
+    error: Boom | None,
+) -> None:
+    slow = SourceProbe(range(9), gap=50)
+    second = SourceProbe[int]([], error=error)
+    hung = SourceProbe(range(9), hang_at=0)
+    async with ak.concurrent_zip(slow, second, hung) as results:
+        await anyio.sleep(10)
+        hung.assert_closed_once()
+        with pytest.raises(Boom if error else StopAsyncIteration):
+            await anext(results)
+        assert anyio.current_time() == 50
+
+
 async def test_errors_that_azip_would_not_meet_hang_at_the_tail() -> None:
     first = SourceProbe(range(9), gap=5, fail_at=0, error=Boom("first"))
     second = SourceProbe(range(9), gap=1, fail_at=0, error=Boom("second"))

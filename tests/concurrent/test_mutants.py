@@ -1,0 +1,594 @@
+"""The tests of each family can fail: each of these faults makes one of them do so.
+
+A fault is a change within one method, made for the time of one test.
+"""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+import aiterkit as ak
+from aiterkit._concurrent.buffer import Rendezvous
+from aiterkit._concurrent.expand import Feed, Frontier, Roots
+from aiterkit._concurrent.flatten import Flattening
+from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
+from aiterkit._concurrent.nest import ByArrival, InTurn
+from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
+from aiterkit._concurrent.switch import Current, Outcome, Switch
+from aiterkit._concurrent.timing import Batches, Debounced, Newest, Sampled
+from aiterkit.testing import SourceProbe, run_in_virtual_time
+
+from . import (
+    test_buffer as buffer,
+    test_expand as expand,
+    test_flatten as flat,
+    test_junction as junction,
+    test_merge as merge,
+    test_share as share,
+    test_switch as switch,
+    test_timing as timing,
+    test_zip as rows,
+)
+
+
+class Fault(NamedTuple):
+    """A change of some words of a method, and the test that finds it."""
+
+    owner: type[Any]
+    method: str
+    right: str
+    wrong: str
+    killer: Callable[..., Any]
+    arguments: dict[str, Any]
+
+
+FAULTS: list[Any] = []
+
+
+def fault(
+    family: str,
+    words: str,
+    owner: type[Any],
+    method: str,
+    change: tuple[str, str],
+    killer: Callable[..., Any],
+    **arguments: Any,
+) -> None:
+    """Note a fault of *family*, which in *words* is what the *change* does."""
+    noted = Fault(owner, method, *change, killer, arguments)
+    FAULTS.append(pytest.param(noted, id=f"{family}: {words}"))
+
+
+fault(
+    "merge",
+    "reads one item too far",
+    Arrivals,
+    "give",
+    ("< self.window", "<= self.window"),
+    merge.test_each_source_is_read_ahead_by_its_own_bound,
+    buffer=2,
+)
+fault(
+    "merge",
+    "forgets that there is room again",
+    Arrivals,
+    "pop",
+    ("(arrival.port,)", "()"),
+    merge.test_a_slow_source_holds_back_no_other,
+)
+fault(
+    "merge",
+    "gives the newest first",
+    Arrivals,
+    "pop",
+    (".popleft()", ".pop()"),
+    merge.test_timelines,
+    lines=["(abc|)", "(xyz|)"],
+    merged="(axbycz|)",
+)
+fault(
+    "merge",
+    "stops nobody after an error",
+    Junction,
+    "_decide",
+    ("self.void.extend(self.live)", "pass"),
+    merge.test_an_error_stops_the_other_sources_before_it_is_told,
+)
+fault(
+    "zip",
+    "asks for one row only",
+    Rows,
+    "pop",
+    ("self.freed = self.live", "self.freed = ()"),
+    rows.test_timelines_of_rows,
+    lines=["a---b---|"],
+    rows="[a]-[b]-|",
+)
+fault(
+    "zip",
+    "stops nobody at an end",
+    Rows,
+    "end",
+    ("if not self._strict", "if False"),
+    rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
+    error=None,
+)
+fault(
+    "zip",
+    "stops nobody after an error",
+    Rows,
+    "fail",
+    ("self._void_right_of(port)", "pass"),
+    rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
+    error=rows.Boom(),
+)
+fault(
+    "zip",
+    "reads over what waits",
+    Rows,
+    "has_room",
+    ("is _NOTHING", "is not _END"),
+    junction.test_a_row_frees_all_its_sources,
+)
+fault(
+    "zip_latest",
+    "waits with the first items of old",
+    Latest,
+    "give",
+    ("return True", "return False"),
+    rows.test_timelines_of_the_newest,
+    lines=["abc----|", "---x---|"],
+    rows="---[cx]|",
+)
+fault(
+    "zip_latest",
+    "goes on though no row can come",
+    Latest,
+    "end",
+    ("if port in self._missing", "if False"),
+    rows.test_timelines_of_the_newest,
+    lines=["a----b---|", "--|"],
+    rows="--|",
+)
+fault(
+    "zip_latest",
+    "starts before all are there",
+    Latest,
+    "give",
+    (".discard(port)", ".clear()"),
+    rows.test_timelines_of_the_newest,
+    lines=["abc----|", "---x---|"],
+    rows="---[cx]|",
+)
+fault(
+    "buffer",
+    "asks for nothing",
+    Rendezvous,
+    "wait",
+    ("self._ahead.asked = True", "pass"),
+    buffer.test_a_prompt_reader_sees_the_source_as_it_is,
+    line="a--b|",
+    size=0,
+)
+fault(
+    "buffer",
+    "asks for two",
+    Ahead,
+    "has_room",
+    ("(self.asked and not port.waiting)", "self.asked"),
+    junction.test_with_no_window_there_is_room_for_what_is_asked,
+)
+fault(
+    "buffer",
+    "reads one item too far",
+    Arrivals,
+    "give",
+    ("< self.window", "<= self.window"),
+    buffer.test_at_no_step_is_the_source_read_too_far,
+    size=1,
+)
+fault(
+    "batched",
+    "lets a late item join",
+    Batches,
+    "take",
+    ("self.awaited and now >= self._deadline", "False"),
+    timing.test_under_every_schedule_batches_are_the_same,
+)
+fault(
+    "batched",
+    "forgets when the next is due",
+    Batches,
+    "pop_value",
+    ("self._next_deadline, inf", "inf, inf"),
+    timing.test_an_item_that_was_too_much_keeps_the_time_at_which_it_came,
+)
+fault(
+    "batched",
+    "takes one too many",
+    Batches,
+    "_is_full",
+    (">= self._size", "> self._size"),
+    timing.test_no_more_than_size_items_are_read_ahead,
+    probe=SourceProbe,
+    size=3,
+)
+fault(
+    "batched",
+    "tells nobody that it is full",
+    Batches,
+    "take",
+    ("return self._is_full()", "return False"),
+    timing.test_a_batch_is_given_when_full_or_in_time,
+    source="ab----cd----|",
+    size=2,
+    within=9,
+    batches="-[ab]--[cd]-|",
+)
+fault(
+    "batched",
+    "keeps the rest at the end",
+    Batches,
+    "pop_value",
+    ("self.ended or ", ""),
+    timing.test_a_batch_is_given_when_full_or_in_time,
+    source="-a---b-|",
+    size=3,
+    within=9,
+    batches="-------([ab]|)",
+)
+fault(
+    "latest",
+    "tells nobody",
+    Newest,
+    "take",
+    ("return is_first", "return False"),
+    timing.test_the_newest_item_is_given_when_it_has_settled,
+    use=ak.concurrent_latest,
+    source="a-bc-|",
+    newest="a-bc-|",
+)
+fault(
+    "latest",
+    "counts what waits as dropped",
+    Newest,
+    "dropped",
+    (" - len(self._settled)", ""),
+    timing.test_the_latest_item_settles_at_once,
+)
+fault(
+    "latest",
+    "keeps the oldest",
+    Newest,
+    "_settle",
+    ("self._settled[:] =", "self._settled = self._settled or list"),
+    timing.test_a_slow_reader_sees_the_newest_and_the_rest_is_counted,
+)
+fault(
+    "debounce",
+    "does not start the quiet anew",
+    Debounced,
+    "_settles_at",
+    ("now +", "min(self._deadline - self._seconds, now) +"),
+    timing.test_the_newest_item_is_given_when_it_has_settled,
+    use=timing.debounce,
+    source="abc---|",
+    newest="-----c|",
+)
+fault(
+    "debounce",
+    "keeps the last at the end",
+    Newest,
+    "pop_value",
+    ("not self._settled", "self._settled"),
+    timing.test_the_newest_item_is_given_when_it_has_settled,
+    use=timing.debounce,
+    source="a-|",
+    newest="--(a|)",
+)
+fault(
+    "debounce",
+    "gives what has not settled",
+    Debounced,
+    "_settles_at",
+    ("now + self._seconds", "now"),
+    timing.test_what_settles_is_decided_by_the_time_alone,
+)
+fault(
+    "sample",
+    "misses every other beat",
+    Sampled,
+    "_settles_at",
+    ("+ 1", "+ 2"),
+    timing.test_the_newest_item_is_given_when_it_has_settled,
+    use=timing.sample,
+    source="abc--------|",
+    newest="---c-------|",
+)
+fault(
+    "sample",
+    "beats with the item",
+    Sampled,
+    "_settles_at",
+    ("self._start + beats * self._seconds", "now + self._seconds"),
+    timing.test_the_newest_item_is_given_when_it_has_settled,
+    use=timing.sample,
+    source="-a---b-----|",
+    newest="---a--b----|",
+)
+fault(
+    "sample",
+    "beats from the beginning of time",
+    Sampled,
+    "start",
+    ("self._now()", "0"),
+    timing.test_beats_are_counted_from_the_entry_of_the_block,
+)
+fault(
+    "broadcast",
+    "lets a reader lag too far",
+    Lane,
+    "put",
+    ("== self._lanes.buffer", "== self._lanes.buffer + 1"),
+    share.test_the_slowest_reader_holds_the_source_back_after_buffer_items,
+    probe=SourceProbe,
+    buffer=2,
+)
+fault(
+    "broadcast",
+    "waits for who has left",
+    Lane,
+    "leave",
+    ("len(self._items) == self._lanes.buffer", "False"),
+    share.test_a_reader_that_leaves_holds_nobody_back,
+    make=share.broadcast,
+)
+fault(
+    "broadcast",
+    "tells an error for ever",
+    Lane,
+    "pop",
+    ("self.was_told = True", "pass"),
+    share.test_an_error_reaches_every_reader_after_its_items,
+    make=share.broadcast,
+)
+fault(
+    "broadcast",
+    "tells an error to who has left",
+    Lane,
+    "pop",
+    (" or self.left", ""),
+    share.test_a_reader_that_has_left_is_told_no_error,
+)
+fault(
+    "broadcast",
+    "serves the first reader only",
+    Copies,
+    "share",
+    ("in self.lanes", "in self.lanes[:1]"),
+    share.test_the_slowest_reader_holds_the_source_back_after_buffer_items,
+    probe=SourceProbe,
+    buffer=2,
+)
+fault(
+    "broadcast",
+    "reads on for nobody",
+    Fan,
+    "hear_of_leaving",
+    ("self._source.stop()", "self._source.stop_gently()"),
+    share.test_when_all_readers_have_left_the_source_is_closed_at_once,
+    make=share.broadcast,
+)
+fault(
+    "partition",
+    "gives all to the last reader",
+    Parts,
+    "share",
+    ("[place]", "[-1]"),
+    share.test_the_reader_of_a_key_holds_the_source_back_after_buffer_items,
+)
+fault(
+    "partition",
+    "ends with the first reader that leaves",
+    Fan,
+    "hear_of_leaving",
+    ("if all(", "if any("),
+    share.test_a_reader_that_leaves_holds_nobody_back,
+    make=share.partition,
+)
+fault(
+    "partition",
+    "tells an error again that all have seen",
+    Lanes,
+    "close",
+    ("not all(", "not any("),
+    share.test_parts_go_to_their_lanes_and_the_error_to_all,
+)
+fault(
+    "switch",
+    "gives old results",
+    Current,
+    "switch",
+    ("self._results.clear()", "pass"),
+    switch.test_a_result_of_an_older_item_is_dropped,
+)
+fault(
+    "switch",
+    "opens one more after an error",
+    Current,
+    "fail",
+    ("self._next.clear()", "pass"),
+    switch.test_a_failure_waits_for_what_is_open_and_opens_nothing_more,
+)
+fault(
+    "switch",
+    "lets the old source read on",
+    Switch,
+    "give",
+    (".stop()", ".stop_gently()"),
+    switch.test_calls_are_cancelled_when_a_new_item_comes,
+)
+fault(
+    "switch",
+    "tells an error too early",
+    Current,
+    "pop",
+    ("if self.busy", "if False"),
+    switch.test_a_failure_is_told_when_what_it_ended_is_closed,
+)
+fault(
+    "switch",
+    "reads one result too far",
+    Outcome,
+    "give",
+    ("return False", "return True"),
+    switch.test_at_most_one_result_is_read_ahead,
+)
+fault(
+    "expand",
+    "ends while a call runs",
+    Frontier,
+    "is_over",
+    ("and not self.visiting ", ""),
+    expand.test_every_item_reached_is_given_once_and_it_ends,
+    probe=SourceProbe,
+    limit=7,
+    buffer=0,
+)
+fault(
+    "expand",
+    "visits the newest first",
+    Frontier,
+    "visit",
+    (".popleft()", ".pop()"),
+    expand.test_what_is_reached_first_is_visited_first,
+)
+fault(
+    "expand",
+    "lets one too many wait",
+    Frontier,
+    "add",
+    (">= self._max", "> self._max"),
+    expand.test_a_frontier_is_over_when_nothing_waits_runs_or_comes,
+)
+fault(
+    "expand",
+    "asks for no root",
+    Feed,
+    "__anext__",
+    ("self.ask_for_root()", "pass"),
+    expand.test_what_is_reached_first_is_visited_first,
+)
+fault(
+    "expand",
+    "reads all roots at once",
+    Roots,
+    "has_room",
+    ("frontier.is_hungry and not frontier.waiting", "True"),
+    expand.test_a_root_is_read_only_when_nothing_else_waits,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map_unordered",
+    "opens one source too many",
+    ByArrival,
+    "may_begin",
+    ("< self._limit", "<= self._limit"),
+    flat.test_limit_inner_sources_are_read_at_once_and_no_more,
+    make=ak.concurrent_flat_map_unordered,
+    probe=SourceProbe,
+    limit=3,
+)
+fault(
+    "flat_map_unordered",
+    "does not count what waits",
+    ByArrival,
+    "over",
+    ("if not port.waiting", "if True"),
+    flat.test_an_inner_source_counts_until_its_items_have_reached_you,
+    make=ak.concurrent_flat_map_unordered,
+)
+fault(
+    "flat_map_unordered",
+    "closes the outer source first",
+    Flattening,
+    "is_settled",
+    ("not self._inner", "True"),
+    flat.test_inner_sources_are_closed_before_the_outer_one,
+    make=ak.concurrent_flat_map_unordered,
+)
+fault(
+    "flat_map",
+    "opens one source too many",
+    InTurn,
+    "may_begin",
+    ("< self._limit", "<= self._limit"),
+    flat.test_limit_inner_sources_are_read_at_once_and_no_more,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+    limit=3,
+)
+fault(
+    "flat_map",
+    "passes on while a source goes on",
+    InTurn,
+    "_pass_on",
+    ("queue[0].ended and ", ""),
+    flat.test_limit_inner_sources_are_read_at_once_and_no_more,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+    limit=3,
+)
+fault(
+    "flat_map",
+    "loses a late error",
+    InTurn,
+    "fail",
+    ("self._drop(self._queue.pop())", "self._queue.pop()"),
+    flat.test_in_order_an_earlier_error_makes_a_later_one_late,
+)
+fault(
+    "flat_map",
+    "has one context for all",
+    Flattening,
+    "begin",
+    ("self.context.copy().run(start, read)", "start(read)"),
+    flat.test_each_inner_source_sees_the_context_at_entry,
+    make=ak.concurrent_flat_map,
+)
+
+
+def changed(fault: Fault) -> Any:
+    """Return the method with the fault."""
+    method: Any = inspect.getattr_static(fault.owner, fault.method)
+    source = textwrap.dedent(inspect.getsource(getattr(method, "fget", method)))
+    assert fault.right in source
+    source = source.replace(fault.right, fault.wrong, 1)
+    # In a function that knows `__class__`, which is what `super()` asks for.
+    code = f"def make(__class__):\n{textwrap.indent(source, '    ')}"
+    code += f"    return {fault.method}\n"
+    names: dict[str, Any] = {}
+    exec(code, vars(sys.modules[fault.owner.__module__]), names)  # noqa: S102 - our own words
+    return names["make"](fault.owner)
+
+
+def run(fault: Fault, backend: Literal["asyncio", "trio"]) -> None:
+    test = partial(fault.killer, **fault.arguments)
+    if inspect.iscoroutinefunction(fault.killer):
+        run_in_virtual_time(test, backend=backend)
+    else:
+        test()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(fault, "asyncio")
+    monkeypatch.setattr(fault.owner, fault.method, changed(fault))
+    for backend in ("asyncio", "trio"):
+        with pytest.raises((Exception, pytest.fail.Exception)):
+            run(fault, backend)

@@ -230,28 +230,26 @@ async def crawl(
         group.start_soon(stop_on_ctrl_c, group.cancel_scope)
         with bars:
             bar = bars.add_task("pages", total=None)
-            async with (
-                httpx2.AsyncClient(
-                    follow_redirects=True,
-                    headers={"User-Agent": "aiterkit-crawl"},
-                    limits=httpx2.Limits(max_connections=limit),
-                    timeout=httpx2.Timeout(10, pool=None),
-                    trust_env=not local,  # no proxy on the loopback interface
-                ) as client,
-                concurrent_expand(
-                    Crawl(client, root, per_second).visit,
-                    [Page(root)],
-                    limit=limit,
-                    key=lambda page: page.url,
-                ) as pages,
-                concurrent_batched(
-                    aislice(pages, most), BATCH, within=WITHIN
-                ) as batches,
-            ):
-                async for batch in batches:
-                    await write(batch)
-                    now = pages.statistics()
-                    bars.update(bar, completed=now.delivered, total=now.reached)
+            async with httpx2.AsyncClient(
+                follow_redirects=True,
+                headers={"User-Agent": "aiterkit-crawl"},
+                limits=httpx2.Limits(max_connections=limit),
+                timeout=httpx2.Timeout(10, pool=None),
+                trust_env=not local,  # no proxy on the loopback interface
+            ) as client:
+                visit = Crawl(client, root, per_second).visit
+                async with (
+                    concurrent_expand(
+                        visit, [Page(root)], limit=limit, key=lambda page: page.url
+                    ) as pages,
+                    concurrent_batched(
+                        aislice(pages, most), BATCH, within=WITHIN
+                    ) as batches,
+                ):
+                    async for batch in batches:
+                        await write(batch)
+                        now = pages.statistics()
+                        bars.update(bar, completed=now.delivered, total=now.reached)
         done = True
         group.cancel_scope.cancel()
     return done

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -225,3 +226,12 @@ def test_a_picture_in_a_file_brings_its_colours_for_light_and_dark() -> None:
     for kind in kinds - {"given", "seen"}:
         assert f".{kind}{{" in light.replace(" {", "{")
         assert f".{kind}{{" in dark.replace(" {", "{")
+
+
+def test_each_example_has_its_place_on_the_page_of_examples() -> None:
+    page = (DOCS / "examples.md").read_text()
+    examples = {path.name for path in (DOCS.parent / "examples").glob("*.py")}
+
+    assert (
+        set(re.findall(r"^python examples/(\w+\.py)", page, re.MULTILINE)) == examples
+    )

@@ -155,6 +155,16 @@ def test_an_end_voids_what_is_to_its_right_and_waits_for_the_left() -> None:
     assert junction.decided
 
 
+def test_ends_from_the_right_to_the_left_void_each_source_once() -> None:
+    junction = Rows[str](name="zip", strict=False)
+    a, b, c, d, e = ports(junction, 5)
+    for ended in (d, c, e, b):
+        junction.end(ended)
+    assert junction.void == [e]
+    assert list(junction.live) == [a]
+    assert not junction.decided
+
+
 def test_the_newest_at_the_start_then_a_row_for_each() -> None:
     junction = Latest()
     a, b = ports(junction, 2)

@@ -45,6 +45,8 @@ class Opening:
 class Flattening(Sources[Any, R]):
     """The block of a flat map: an outer source, and a task for each inner one."""
 
+    _outer: SourceReader[Any]
+
     def __init__(
         self,
         func: Callable[[Any], Any],
@@ -63,9 +65,13 @@ class Flattening(Sources[Any, R]):
 
     def _start(self) -> None:
         iterator = taking_turns(self._iterator)
-        outer = SourceReader(self, iterator, Outer(self, self._nest))
-        self._readers[self._nest.outer] = outer
+        self._outer = SourceReader(self, iterator, Outer(self, self._nest))
+        self._readers[self._nest.outer] = self._outer
         self.tasks.start_soon(self._read, self._nest.outer, name=f"{self.name} source")
+
+    def _finish(self) -> None:
+        super()._finish()
+        del self._outer  # which holds the block
 
     def abandon(self) -> None:
         for inner in self._inner.values():
@@ -76,8 +82,8 @@ class Flattening(Sources[Any, R]):
         for port in self._nest.freed:
             if port in self._inner:
                 self._inner[port].wake()
-        if self._nest.may_begin():
-            self.wake_sources()
+        if self._outer.waits and self._nest.may_begin():
+            self._outer.wake()
         self.waits_for_room = True
 
     def settle(self) -> None:

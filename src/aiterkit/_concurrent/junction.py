@@ -244,9 +244,13 @@ class Rows(Junction[T, tuple[Any, ...]]):
         self._row: list[Any] = []
         self._missing = 0
         self._judged = 0
+        self._ports: list[Port] = []
+        self._void_from = 0
 
     def open(self) -> Port:
         port = super().open()
+        self._ports.append(port)
+        self._void_from = self._opened
         self.ready = False
         self._row.append(_NOTHING)
         self._missing += 1
@@ -301,7 +305,10 @@ class Rows(Junction[T, tuple[Any, ...]]):
         self._row[port.index] = outcome
 
     def _void_right_of(self, port: Port) -> None:
-        self.void.extend(other for other in self.live if other.index > port.index)
+        # Each is looked at once, however many end: those beyond are void already.
+        right = self._ports[port.index + 1 : self._void_from]
+        self.void.extend(other for other in right if other in self.live)
+        self._void_from = min(self._void_from, port.index + 1)
 
     def _judge(self) -> None:
         """See whether the sources that have answered decide the row."""

@@ -55,8 +55,7 @@ class ByArrival(Arrivals[Any]):
     def pop(self) -> Arrival[Any] | None:
         arrival = super().pop()
         if arrival is not None and arrival.state == FINISHED:
-            port = arrival.port
-            assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
+            port: Any = arrival.port  # an `Inner`, for it has given an item
             if port.over and not port.waiting:
                 self._count -= 1
         return arrival

@@ -256,7 +256,9 @@ class Service:
             text = "I know the names of aiterkit, and nothing else."
             if name is not None:
                 doc = inspect.getdoc(getattr(aiterkit, name)) or ""
-                paragraphs = [part for part in doc.split("\n\n") if part[0] != " "]
+                about = doc.partition("\n\nExamples:")[0]
+                # Without the timeline, which is indented.
+                paragraphs = [part for part in about.split("\n\n") if part[0] != " "]
                 text = "\n".join(paragraphs[:2])
             time.sleep((100 + zlib.crc32(prompt.encode()) % 201) / 1000)
             for token in re.findall(r"\s*\S+", text):
@@ -339,7 +341,8 @@ def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Ask many prompts of a service that streams its answers, several "
-        "at a time, and show the answers in the order of the prompts, as they come.",
+        "at a time, and show the answers in the order of the prompts, as they come. "
+        "The exit code is 1 if there is a prompt without an answer.",
     )
     parser.add_argument(
         "prompts",

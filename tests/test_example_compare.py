@@ -88,22 +88,6 @@ def test_without_a_repository_it_serves_its_own_folder(tmp_path: Path) -> None:
     assert [way["overlap"] for way in figures(done.stdout)] == ["1", "5", "5"]
 
 
-def test_the_help_names_every_option_and_its_default() -> None:
-    done = run(EXAMPLE, "--help")
-
-    assert done.returncode == 0
-    assert "Fetch the same pages three ways" in done.stdout
-    assert "(default: 10)" in done.stdout
-    assert "{asyncio,trio}" in done.stdout
-
-
-def test_a_limit_below_one_is_refused() -> None:
-    done = run(EXAMPLE, "--limit", "0")
-
-    assert done.returncode == 2
-    assert "argument --limit: must be at least 1, not 0" in done.stderr
-
-
 @backends
 def test_an_unreachable_page_is_reported_and_the_others_come(backend: str) -> None:
     with socket.socket() as unused, serve(first(6)) as service:

@@ -152,22 +152,6 @@ def test_a_root_that_is_not_there_is_reported(tmp_path: Path) -> None:
     assert f"  {service.address}: 500 Internal Server Error\n" in done.stdout
 
 
-def test_what_is_no_address_is_refused() -> None:
-    done = run(EXAMPLE, "example.org")
-
-    assert done.returncode == 2
-    assert "must be an http or https URL, not 'example.org'" in done.stderr
-
-
-def test_the_help_names_every_option_and_its_default() -> None:
-    done = run(EXAMPLE, "--help")
-
-    assert done.returncode == 0
-    words = " ".join(done.stdout.split())
-    assert "Crawl a site" in words
-    assert "(default: crawl.sqlite)" in words
-
-
 @backends
 def test_ctrl_c_leaves_cleanly_and_what_was_written_is_whole(
     backend: str, tmp_path: Path

@@ -197,15 +197,6 @@ def test_when_the_list_fails_it_goes_on_there_the_next_time(tmp_path: Path) -> N
     assert service.asked[0] == "/?cursor="
 
 
-def test_the_help_names_every_option_and_its_default() -> None:
-    done = run(EXAMPLE, "--help")
-
-    assert done.returncode == 0
-    words = " ".join(done.stdout.split())
-    assert "Copy the records" in words
-    assert "(default: ingest.sqlite)" in words
-
-
 @backends
 def test_what_has_come_is_written_soon_and_stays_after_ctrl_c(
     backend: str, tmp_path: Path

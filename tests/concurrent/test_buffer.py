@@ -166,6 +166,35 @@ async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None
     assert got == list(range(PATIENCE))
 
 
+@on_asyncio
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_however_often_it_is_cancelled_while_it_waits_the_source_hears_of_it(
+    times: int,
+) -> None:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def source() -> AsyncGenerator[int]:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        yield 0
+        yield 1
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            while task.uncancel():
+                pass
+            yield 2
+
+    async with ak.concurrent_buffer(source(), 1) as results:
+        assert await anext(results) == 0
+        for _ in range(times):
+            await anyio.sleep(1)  # the source waits for room
+            tasks[0].cancel()
+        await anyio.sleep(1)
+        assert [item async for item in results] == [1, 2]
+
+
 async def test_an_endless_source_that_never_suspends_lets_other_tasks_run() -> None:
     async def source() -> AsyncGenerator[int]:
         for item in count():

@@ -1,7 +1,8 @@
 """The same question put to every form of the map, in one way."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,6 +42,20 @@ def at_the_tail(error: BaseException) -> list[str]:
         tail = tail.__context__
     assert isinstance(tail, BaseExceptionGroup)
     return sorted(map(repr, tail.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+@contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Let the garbage collector know of new objects alone, and collect none."""
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+        gc.unfreeze()
 
 
 @dataclass(frozen=True)

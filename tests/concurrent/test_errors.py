@@ -25,6 +25,7 @@ from .forms import (
     calls,
     every_form,
     fail_fast,
+    garbage_kept,
     on_asyncio,
     streaming,
 )
@@ -497,15 +498,11 @@ async def test_nothing_leaves_a_circle_behind(
         with suppress(Mark):
             await form.run(call, SourceProbe(range(9)), limit=3)
 
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_kept():
         await once()
         await anyio.sleep(1)
         ours = (Engine, Slot, ak.Results, ak.UnorderedResults, Mark)
         assert [item for item in gc.get_objects() if isinstance(item, ours)] == []
-    finally:
-        gc.enable()
 
 
 @fail_fast

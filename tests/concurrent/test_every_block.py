@@ -11,6 +11,7 @@ import pytest
 from aiterkit.testing import ProbeError, SourceProbe, SyncSourceProbe, explore
 
 from ..catalogue import ENTRIES, Entry  # noqa: TID252 - tests stand on no path
+from .forms import garbage_kept
 
 BLOCKS = [entry for entry in ENTRIES if entry.kind == "block"]
 RESULTS = [
@@ -215,7 +216,7 @@ async def test_a_sync_source_lets_other_tasks_run(entry: Entry) -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(count)
-        async with use(entry, iter(range(400))) as results:
+        async with use(entry, iter(range(200))) as results:
             await at_the_end(results)
         tasks.cancel_scope.cancel()
     assert turns > 3
@@ -343,9 +344,7 @@ async def test_leaving_leaves_no_garbage_behind(entry: Entry) -> None:
         async with use(entry, SourceProbe([1, 2, 3], fail_at=2)) as results:
             await at_the_end(results)
 
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_kept():
         with pytest.raises(ProbeError):
             await fail()
         for _ in range(3):
@@ -357,10 +356,6 @@ async def test_leaving_leaves_no_garbage_behind(entry: Entry) -> None:
             for thing in gc.garbage
             if type(thing).__module__.startswith("aiterkit._")
         ]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
     assert left == []
 
 

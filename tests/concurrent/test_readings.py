@@ -16,7 +16,7 @@ from aiterkit._concurrent.source_reader import SourceReader
 from aiterkit._concurrent.sources import Inlet, Sources
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .forms import any_source, at_the_tail, on_asyncio
+from .forms import any_source, at_the_tail, garbage_kept, on_asyncio
 from .readings import READINGS, Reading, every_reading
 from .test_exits import Closable, Unclosable, every_exit, scoped, without_reading
 
@@ -386,15 +386,11 @@ async def test_nothing_leaves_a_circle_behind(
                 async for _ in results:
                     pass
 
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage_kept():
         await once()
         await anyio.sleep(1)
         ours = (Sources, Inlet, Port, Junction, Arrival, SourceReader, Mark)
         assert [item for item in gc.get_objects() if isinstance(item, ours)] == []
-    finally:
-        gc.enable()
 
 
 # Sources that are unsafe anywhere else: what they hold across a `yield` would

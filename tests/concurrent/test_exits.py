@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -498,19 +499,41 @@ async def test_a_task_group_held_by_the_source_may_fail_while_there_is_no_room(
 @streaming
 @on_asyncio
 @pytest.mark.parametrize("buffer", [0, 20])
-async def test_a_native_timeout_held_by_the_source_ends_the_source_alone(
-    operator: Streaming, buffer: int
+@pytest.mark.parametrize(
+    "seconds", [pytest.param([4.5], id="in a read"), [2.5], [2.5, 3.5], [3.5, 2.5]]
+)
+async def test_native_timeouts_held_by_the_source_end_the_source_alone(
+    operator: Streaming, buffer: int, seconds: list[float]
 ) -> None:
     async def source() -> AsyncGenerator[int]:
-        async with asyncio.timeout(4.5):
+        async with AsyncExitStack() as stack:
+            for each in seconds:
+                await stack.enter_async_context(asyncio.timeout(each))
             for item in range(99):
                 await asyncio.sleep(1)
-                yield item
+                yield item  # from 2 to 4 its reader waits for room, if buffer is 0
 
+    got: list[int] = []
     with pytest.raises(TimeoutError):
         async with operator(calls(), source(), limit=1, buffer=buffer) as results:
-            async for _ in results:
+            async for result in results:
+                got.append(result)
                 await anyio.sleep(3)
+    assert got == list(range(4 if buffer and seconds == [4.5] else 2))
+
+
+@every_form
+async def test_errors_beside_the_generator_exit_of_a_close_are_told(
+    form: Form,
+) -> None:
+    class Source(SourceProbe[int]):
+        async def aclose(self) -> None:
+            raise BaseExceptionGroup("both", [GeneratorExit(), Boom("close")])
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await form.run(calls(), Source(range(3)), limit=1)
+    assert caught.value.message == "both"
+    assert list(map(repr, caught.value.exceptions)) == ["Boom('close')"]
 
 
 @streaming

@@ -56,7 +56,7 @@ def test_a_failure_in_input_order_voids_what_comes_later() -> None:
     ledger = InputOrder[str, str](window=9)
     a, b, c, d = take(ledger, "abcd")
     ledger.finish(d, "D")
-    assert ledger.fail(b, Boom("b"))
+    assert ledger.fail(b, Boom("b")) is b
     assert ledger.ended
     assert [ledger.voids(b, slot) for slot in (a, c, d)] == [False, True, True]
     ledger.finish(a, "A")
@@ -70,9 +70,9 @@ def test_a_failure_in_input_order_voids_what_comes_later() -> None:
 def test_an_earlier_failure_makes_a_later_one_late() -> None:
     ledger = InputOrder[str, str](window=9)
     a, b, c = take(ledger, "abc")
-    assert ledger.fail(b, Boom("b"))
-    assert not ledger.fail(c, Boom("c"))
-    assert ledger.fail(a, Boom("a"))
+    assert ledger.fail(b, Boom("b")) is b
+    assert ledger.fail(c, Boom("c")) is b
+    assert ledger.fail(a, Boom("a")) is a
     assert popped(ledger) == ["Boom('a')"]
     assert sorted(map(repr, ledger.close())) == ["Boom('b')", "Boom('c')"]
 
@@ -81,7 +81,7 @@ def test_a_failure_in_completion_order_comes_after_what_had_finished() -> None:
     ledger = CompletionOrder[str, str](window=9)
     a, b, c = take(ledger, "abc")
     ledger.finish(c, "C")
-    assert ledger.fail(a, Boom("a"))
+    assert ledger.fail(a, Boom("a")) is a
     assert ledger.voids(a, b)
     assert not ledger.voids(a, c)
     assert ledger.finish(b, "B")  # void, but the failure waited for it

@@ -204,8 +204,7 @@ class Engine(Block[R], Generic[T, R]):
             slot.key = key(slot.item)
             lane = self._lanes.get(slot.key)
         except Exception as error:  # noqa: BLE001 - it is told as if *func* raised it
-            if self._ledger.fail(slot, without_stop(error)):
-                self._break_off(slot)
+            self._break_off(self._ledger.fail(slot, without_stop(error)))
             return False
         if lane is None:
             self._lanes[slot.key] = deque()
@@ -299,8 +298,6 @@ class Engine(Block[R], Generic[T, R]):
         self._give_token(worker)
         self._crew.discard(worker)
         self._hired -= 1
-        if self._inbox and not self._summoned:
-            self._summon()  # calls that waited for a key, and are not void
 
     @types.coroutine
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -440,8 +437,8 @@ class Engine(Block[R], Generic[T, R]):
         elif interrupted:
             ledger.drop()
             ledger.late.append(error)
-        elif ledger.fail(slot, without_stop(error)):
-            self._break_off(slot)
+        else:
+            self._break_off(ledger.fail(slot, without_stop(error)))
         self._check_settled()
         return False
 

@@ -78,7 +78,7 @@ class Frontier(Generic[T]):
         return self.waiting.popleft()
 
 
-class Feed(Generic[T]):
+class Feed(AsyncIterator[T]):
     """The frontier as the source of a map."""
 
     ask_for_root: Callable[[], None]
@@ -88,9 +88,6 @@ class Feed(Generic[T]):
     def __init__(self, frontier: Frontier[T]) -> None:
         self._frontier = frontier
         self._waiter: Waiter | None = None
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return self
 
     async def __anext__(self) -> T:
         frontier = self._frontier

@@ -89,30 +89,29 @@ class Ledger(ABC, Generic[T, R]):
     def _line_up(self, failed: Slot[T, R]) -> None:
         """Put *failed* where the reader finds it, as the last thing to come."""
 
-    def fail(self, slot: Slot[T, R], error: BaseException) -> bool:
-        """Book the *error* of a call; tell whether the reader may come to see it.
+    def fail(self, slot: Slot[T, R], error: BaseException) -> Slot[T, R]:
+        """Book the *error* of a call; return the failure that the reader comes to see.
 
-        If so, no more items are taken, and what it `voids` is to be cancelled.
+        No more items are taken, and what that failure `voids` is to be cancelled.
         """
         self.ended = True
         self.outstanding -= 1
         if self.failed is not None and not self.voids(slot, self.failed):
             slot.state = FINISHED
             self.late.append(error)
-            return False
+            return self.failed
         slot.error = error
         slot.state = FAILED
         self.failed = slot
         self._line_up(slot)
-        return True
+        return slot
 
     def fail_source(self, error: BaseException) -> Slot[T, R]:
         """Book the *error* of the source, in the place of its next item."""
         slot: Slot[T, R] = Slot()
         slot.index = self.taken
         self.outstanding += 1
-        self.fail(slot, error)
-        return slot
+        return self.fail(slot, error)
 
     @property
     def held(self) -> int:

@@ -33,9 +33,6 @@ class Lane(Generic[T]):
         self._lanes = lanes
         self._items: deque[T] = deque()
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     @property
     def exhausted(self) -> bool:
         lanes = self._lanes

@@ -64,7 +64,7 @@ PATIENCE = 64
 """How many items may be read in a row without a turn for other tasks."""
 
 
-class TakingTurns(Generic[T]):
+class TakingTurns(AsyncIterator[T]):
     """A sync source as an async one that lets other tasks run before each item.
 
     Whoever reads it owns it, so it is closed if it is a generator. Other sync
@@ -76,9 +76,6 @@ class TakingTurns(Generic[T]):
 
     def __init__(self, iterator: Iterator[T]) -> None:
         self._iterator = iterator
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return self
 
     async def __anext__(self) -> T:
         await checkpoint()

@@ -44,9 +44,9 @@ class Shelf(ABC, Generic[T, R]):
         self._failure: Slot[Any, Any] | None = None
 
     @property
+    @abstractmethod
     def due(self) -> float:
         """The time at which there is something to deliver, if nothing happens."""
-        return inf
 
     @abstractmethod
     def has_room(self) -> bool:

@@ -89,7 +89,7 @@ class Current(Generic[T, R]):
         return late
 
 
-class Inner(Generic[T, R]):
+class Inner(AsyncIterator[R], Generic[T, R]):
     """The source of one item, which is made when it is first read."""
 
     __slots__ = ("_func", "_item", "_iterator")
@@ -98,9 +98,6 @@ class Inner(Generic[T, R]):
         self._func = func
         self._item = item
         self._iterator: AsyncIterator[R] | None = None
-
-    def __aiter__(self) -> AsyncIterator[R]:
-        return self
 
     async def __anext__(self) -> R:
         if self._iterator is None:

@@ -8,7 +8,7 @@ which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
@@ -64,7 +64,6 @@ def cancel_again() -> None:
     tells it once. The count of cancellations stays as it is: `asyncio.timeout`
     goes by that.
     """
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
-        task.cancel()
+    task = cast("asyncio.Task[object]", asyncio.current_task())
+    task.uncancel()
+    task.cancel()

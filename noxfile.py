@@ -5,6 +5,7 @@ integration, `.ci/run` runs the same sessions, two at a time.
 """
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,7 +19,8 @@ nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
-MEASURED = [OLDEST, "3.13"]  # some branches are for old Pythons, some for new ones
+# What does something else on a newer Python, and so is measured on the newest too.
+NEWER = ["tests/sequential/test_twins.py", "tests/test_calls.py"]
 HERE = Path(__file__).parent
 
 
@@ -46,15 +48,32 @@ def tests(session: nox.Session) -> None:
     data = HERE / f".coverage.{session.python}"
     for old in HERE.glob(f"{data.name}.*"):
         old.unlink()
-    command = " ".join([readme_command("pytest"), *session.posargs])
-    if session.python not in MEASURED:
-        session.run("bash", "-c", command, external=True)
-        return
     measure = {
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    session.run("bash", "-c", command, env=measure, external=True)
+    command = " ".join([readme_command("pytest"), *session.posargs])
+    whole = measure if session.python == OLDEST else {}
+    session.run("bash", "-c", command, env=whole, external=True)
+    if session.python == PYTHONS[-1]:
+        session.run("python", "-m", "pytest", "-q", *NEWER, env=measure)
+
+
+@nox.session(python=OLDEST)
+def newest(session: nox.Session) -> None:
+    """Try the sequential laws on Python 3.14, which needs Node and no event loop."""
+    if not shutil.which("npm"):
+        session.skip("Python 3.14 runs on Node here, and there is no npm")
+    place = Path(session.create_tmp()).resolve()
+    needs = ["anyio", "hypothesis", "more-itertools", "pytest", "typing-extensions"]
+    plain = "--only-binary=:all: --implementation=py --platform=any --abi=none"
+    options = [*plain.split(), "--python-version=3.14", f"--target={place / 'site'}"]
+    session.install("--upgrade", *options, *needs)
+    npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(place)]
+    session.run(*npm, "pyodide@314", external=True)
+    run = ["node", "tests/sequential/on_node.mjs", str(place), str(HERE)]
+    laws = ["tests/sequential/test_laws.py", "tests/sequential/test_twins.py"]
+    session.run(*run, "--noconftest", *(session.posargs or laws), external=True)
 
 
 @nox.session(python=OLDEST)

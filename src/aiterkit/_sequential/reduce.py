@@ -182,10 +182,8 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
             total, ended = await _add_ints(iterator, total)
         if type(total) is float and not ended:
             total, ended = await _add_floats(iterator, total)
-        if _COMPENSATES_ALL and type(total) is complex and not ended:
-            total, ended = await _add_complexes(
-                iterator, total
-            )  # pragma: no cover - 3.14
+        if _COMPENSATES_ALL and not ended:  # pragma: no cover - 3.14
+            total, ended = await _add_complexes(iterator, total)
     if not ended:
         async for item in Opened(iterator):
             total = total + item
@@ -231,9 +229,11 @@ async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, 
 
 
 async def _add_complexes(  # pragma: no cover - 3.14
-    iterator: AsyncIterator[Any], total: complex
+    iterator: AsyncIterator[Any], total: Any
 ) -> tuple[Any, bool]:
-    """Add up the leading numbers and one item more; tell whether that was all."""
+    """Add up the leading complex numbers, if it begins so, and one item more."""
+    if type(total) is not complex:
+        return total, False
     real, imag, lost_real, lost_imag = total.real, total.imag, 0.0, 0.0
     async for item in Opened(iterator):
         if type(item) is complex:

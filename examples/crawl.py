@@ -233,8 +233,8 @@ async def crawl(
             async with httpx2.AsyncClient(
                 follow_redirects=True,
                 headers={"User-Agent": "aiterkit-crawl"},
-                limits=httpx2.Limits(max_connections=limit),
-                timeout=httpx2.Timeout(10, pool=None),
+                limits=httpx2.Limits(),  # none: the bound is ours
+                timeout=10,
                 trust_env=not local,  # no proxy on the loopback interface
             ) as client:
                 visit = Crawl(client, root, per_second).visit

@@ -206,8 +206,8 @@ async def fan_out(
             async with httpx2.AsyncClient(
                 base_url=address,
                 headers={"Authorization": f"Bearer {key}"} if key else None,
-                limits=httpx2.Limits(max_connections=limit),
-                timeout=httpx2.Timeout(60, pool=None),
+                limits=httpx2.Limits(),  # none: the bound is ours
+                timeout=60,
                 trust_env=not local,  # no proxy on the loopback interface
             ) as client:
                 watch = Watch(client, model)

@@ -255,8 +255,8 @@ async def ingest(
             with bars:
                 bar = bars.add_task("records", total=None)
                 async with httpx2.AsyncClient(
-                    limits=httpx2.Limits(max_connections=limit),
-                    timeout=httpx2.Timeout(10, pool=None),
+                    limits=httpx2.Limits(),  # none: the bound is ours
+                    timeout=10,
                     trust_env=not local,  # no proxy on the loopback interface
                 ) as client:
                     api = Api(client, address, budget, attempts)

@@ -1,7 +1,7 @@
 """The same question put to every form of the map, in one way."""
 
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -45,7 +45,7 @@ def at_the_tail(error: BaseException) -> list[str]:
 
 
 @contextmanager
-def garbage_kept() -> Iterator[None]:
+def garbage_kept() -> Generator[None]:
     """Let the garbage collector know of new objects alone, and collect none."""
     gc.freeze()
     gc.disable()

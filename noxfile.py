@@ -19,6 +19,21 @@ nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
+# What tells of examples, pages and editors: tried on the oldest and the newest alone.
+TOLD = ["tests/test_example*.py", "tests/test_hover.py", "tests/test_pages.py"]
+
+# What stands on anyio or Trio: tried with the oldest of them.
+BELOW = [
+    "tests/concurrent",
+    "tests/testing",
+    "tests/test_calls.py",
+    "tests/test_offloaded.py",
+    "tests/sequential/test_leaving.py",
+    "tests/sequential/test_seed.py",
+    "tests/sequential/test_tee.py",
+    "tests/sequential/test_timing.py",
+]
+
 # What does something else on a newer Python, and so is measured on the newest too.
 NEWER = ["tests/sequential/test_twins.py", "tests/test_calls.py"]
 HERE = Path(__file__).parent
@@ -52,7 +67,9 @@ def tests(session: nox.Session) -> None:
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    command = " ".join([readme_command("pytest"), *session.posargs])
+    untold = [f"--ignore-glob={name}" for name in TOLD]
+    less = untold if session.python not in {OLDEST, PYTHONS[-1]} else []
+    command = " ".join([readme_command("pytest"), *less, *session.posargs])
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
     if session.python == PYTHONS[-1]:
@@ -115,7 +132,7 @@ def floor(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "floors.txt")
     constraints.write_text("\n".join(floors()))
     session.install("-e", ".[test]", "-c", str(constraints))
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *(session.posargs or BELOW))
 
 
 @nox.session(python=OLDEST)

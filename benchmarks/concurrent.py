@@ -10,6 +10,7 @@ lowest time for each item is in microseconds.
     python -m benchmarks.concurrent --backend uvloop --rows "once, async"
     python -m benchmarks.concurrent --backend trio
     python -m benchmarks.concurrent --growth            # items, limits and memory
+    python -m benchmarks.concurrent --keys              # what `key` costs
 """
 
 import argparse
@@ -295,6 +296,35 @@ async def compare(backend: str, chosen: argparse.Namespace) -> None:
                 print(f"{row:14} {limit:5}  ", "  ".join(cells), flush=True)
 
 
+def keyed(distinct: int) -> Form:
+    """Return the ordered map with a key of so many values."""
+
+    async def form(func: Func, source: Source, limit: int) -> None:
+        async with ak.concurrent_map(
+            func, source, limit=limit, key=lambda item: item % distinct
+        ) as results:
+            async for _ in results:
+                pass
+
+    return form
+
+
+async def keys(chosen: argparse.Namespace) -> None:
+    """Show what a key costs; with fewer keys than *limit*, fewer calls can overlap."""
+    forms = {"no key": ordered}
+    forms |= {f"{count:,} keys": keyed(count) for count in (1, 10, 10_000)}
+    for limit in chosen.limits:
+        seconds = await measure(
+            forms, once, counted, limit=limit, items=20_000, rounds=chosen.rounds
+        )
+        base = seconds.pop("no key")
+        cells = [f"no key {min(base) / 20_000 * 1e6:.2f} us"]
+        for name, times in seconds.items():
+            ratio = statistics.median(map(operator.truediv, times, base))
+            cells.append(f"{name} {ratio:.2f}")
+        print(f"once, async    {limit:5}  ", "  ".join(cells), flush=True)
+
+
 async def growth() -> None:
     """Show that time and memory for an item depend on neither items nor limit."""
     for limit in (10, 100, 1_000, 10_000):
@@ -332,6 +362,7 @@ def main() -> None:
     )
     parser.add_argument("--alone", action="store_true", help="without the peers")
     parser.add_argument("--growth", action="store_true", help="items, limits, memory")
+    parser.add_argument("--keys", action="store_true", help="what a key costs")
     chosen = parser.parse_args()
     options: dict[str, Any] = {"backend": "asyncio"}
     turn: Callable[[], Awaitable[object]] = asyncio_turn
@@ -340,9 +371,13 @@ def main() -> None:
     elif chosen.backend == "trio":
         options["backend"] = "trio"
         turn = anyio.lowlevel.checkpoint
-    run = (
-        growth if chosen.growth else functools.partial(compare, chosen.backend, chosen)
-    )
+    run: Callable[[], Awaitable[None]]
+    if chosen.growth:
+        run = growth
+    elif chosen.keys:
+        run = functools.partial(keys, chosen)
+    else:
+        run = functools.partial(compare, chosen.backend, chosen)
     with turning(turn):
         anyio.run(run, **options)
 

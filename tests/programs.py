@@ -27,6 +27,12 @@ BAR = b"\x1b[?25l"  # hides the cursor
 backends = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of an example, which no coverage is measured of."""
+    kept = {name: os.environ[name] for name in os.environ if "COVERAGE" not in name}
+    return {**kept, "COLUMNS": "100"}
+
+
 def run(
     script: Path, *arguments: str, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -36,7 +42,7 @@ def run(
         capture_output=True,
         check=False,
         cwd=folder,
-        env={**os.environ, "COLUMNS": "100"},
+        env=environment(),
         text=True,
         timeout=120,
     )
@@ -60,6 +66,7 @@ def interrupt(
     process = subprocess.Popen(
         [*PYTHON, str(script), *arguments],
         cwd=folder,
+        env=environment(),
         start_new_session=True,
         stderr=terminal,
         stdout=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """What all operators stand on: how a source is opened, how a result is judged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,15 @@ class NoLongerAsync:
 
     def __getitem__(self, index: int) -> int:
         return [1, 2][index]
+
+
+def test_a_sync_source_cannot_end_the_iteration_by_mistake() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise StopAsyncIteration("mine")
+
+    with pytest.raises(RuntimeError, match="async generator raised Stop"):
+        finish(ak.alen(items()))
 
 
 @pytest.mark.parametrize(

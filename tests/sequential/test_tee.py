@@ -75,6 +75,24 @@ async def test_a_cancelled_reader_hands_the_source_on() -> None:
     source.assert_well_used()
 
 
+async def test_a_cancelled_reader_hands_on_to_a_tee_of_its_tee() -> None:
+    first, _ = ak.atee(SourceProbe("ab", gap=[2, 1, 1]))
+    second, third = ak.atee(first)
+    with anyio.move_on_after(1):
+        await anext(second)
+    assert await ak.acollect(third) == ["a", "b"]
+    assert await ak.acollect(first) == ["a", "b"]
+    assert await ak.acollect(second) == []  # as any generator that was cancelled
+
+
+async def test_a_tee_of_what_has_ended_is_empty() -> None:
+    first, _ = ak.atee(SourceProbe("ab", fail_at=1))
+    with pytest.raises(ProbeError):
+        await ak.acollect(first)
+    (second,) = ak.atee(first, 1)
+    assert await ak.acollect(second) == []
+
+
 async def test_a_cancelled_waiter_disturbs_nobody() -> None:
     first, second = ak.atee(SourceProbe("a", gap=3))
 
@@ -112,10 +130,22 @@ def fail_in_each(branches: Any) -> weakref.ref[ProbeError]:
         except ProbeError as error:
             names = [frame.name for frame in extract_tb(error.__traceback__)]
             assert names[-1] == "__next__"
-            assert names.count("branch") == 1
+            assert names.count("_branch") == 1
             found.append(weakref.ref(error))
     assert found[0]() is found[1]()
     return found[0]
+
+
+def test_an_error_does_not_keep_a_branch_that_is_not_read_on() -> None:
+    def fail() -> weakref.ref[Any]:
+        first, second = ak.atee(Broken())
+        with pytest.raises(ProbeError):
+            finish(anext(first))
+        return weakref.ref(second)
+
+    lost = fail()
+    gc.collect()
+    assert lost() is None
 
 
 def test_an_error_shows_where_it_came_from_and_leaves_no_cycle() -> None:

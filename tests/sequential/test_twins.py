@@ -4,6 +4,7 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
+import copy
 import functools
 import itertools
 import operator
@@ -395,6 +396,37 @@ def test_atee_steps_as_its_twin_does(script: Items, n: int, moves: list[int]) ->
             assert (*event, source.read) == (*wanted, twin.read)
             # Once at the end, the twin asks again, and ends cleanly after an error.
             ended = event[0] != "value"
+
+
+@given(sources(), st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=30))
+@settings(deadline=None)
+def test_a_branch_of_a_tee_may_be_teed(
+    script: Items, moves: list[tuple[bool, int]]
+) -> None:
+    source: Any = (SyncCounting if script.kind == "sync" else AsyncCounting)(script)
+    twin = SyncCounting[Any](script)
+    made: list[Any] = list(ak.atee(source))
+    others: list[Any] = list(itertools.tee(twin))
+    ended = False
+    for forks, which in moves:
+        place = which % len(made)
+        if forks:
+            # Before Python 3.13.1, tee() of such a one gave it back as the first.
+            made += ak.atee(made[place])
+            others += [copy.copy(others[place]) for _ in range(2)]
+        elif not ended:
+            event = outcome(async_step(made[place]), StopAsyncIteration)
+            wanted = outcome(partial(next, others[place]), StopIteration)
+            assert (*event, source.read) == (*wanted, twin.read)
+            ended = event[0] != "value"
+
+
+def test_a_tee_may_be_teed_as_often_as_one_likes() -> None:
+    ahead: Any
+    (branch,) = ak.atee(range(2000), 1)
+    for number in range(2000):
+        branch, ahead = ak.atee(branch)
+        assert finish(anext(ahead)) == finish(anext(branch)) == number
 
 
 class Odd:

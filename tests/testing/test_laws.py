@@ -85,6 +85,12 @@ def test_each_law_kills_a_mutant() -> None:
     assert {law for mutant in mutants() for law in mutant.dies_by} == set(laws())
 
 
+def test_a_report_bears_the_name_that_was_given() -> None:
+    options: Any = {"ordered": True, "laws": ["completeness"], "schedules": 1}
+    assert check_laws(concurrent_map, **options).name == "concurrent_map"
+    assert check_laws(concurrent_map, name="mine", **options).name == "mine"
+
+
 def test_the_mutants_are_told_apart() -> None:
     assert len({mutant.name for mutant in mutants()}) == len(mutants())
     assert len({mutant.sentence for mutant in mutants()}) == len(mutants())

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
+from weakref import WeakValueDictionary
 
 from aiterkit._core.arguments import at_least
 from aiterkit._core.source import Opened, open_async
@@ -383,6 +384,9 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
     one source in many tasks with a bound on how far they drift apart, see
     `concurrent_broadcast`.
 
+    One of them may be the *source* of another `atee`: the new ones then go on where
+    it stands, and all of them read the first source, as since Python 3.13.1.
+
     Examples:
         >>> first, second = atee("ab")
         >>> [letter async for letter in first], [letter async for letter in second]
@@ -402,9 +406,10 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
         ValueError: If *n* is negative.
     """
     count = at_least(0, "n", n)
-    tee = _Tee(open_async(source))
-    first: _Link[T] = _Link()
-    return tuple(tee.branch(first) for _ in range(count))
+    place: _Place[T] = _PLACES.get(id(source)) or _Place(
+        _Tee(open_async(source)), _Link()
+    )
+    return tuple(place.tee.fork(place.link) for _ in range(count))
 
 
 class _Link(Generic[T]):
@@ -430,21 +435,28 @@ class _Tee(Generic[T]):
         self._reading = False
         self._read: Event | None = None  # set when that reading is over
 
-    async def branch(self, link: _Link[T]) -> AsyncGenerator[T, None]:
+    def fork(self, link: _Link[T]) -> AsyncGenerator[T, None]:
+        """Return a branch that goes on after *link*."""
+        place = _Place(self, link)
+        branch = self._branch(place)
+        _PLACES[id(branch)] = place
+        return branch
+
+    async def _branch(self, place: "_Place[T]") -> AsyncGenerator[T, None]:
         while True:
-            after = link.after or await self._next(link)
+            after = place.link.after or await self._next(place.link)
             if after.error is not None:
                 error, traceback = after.error, after.traceback
                 # It will know this frame, which should not know it: a cycle.
-                del link, after
+                del place, after
                 try:
                     if isinstance(error, StopAsyncIteration):
                         return
                     raise error.with_traceback(traceback)
                 finally:
                     del error, traceback
-            link = after
-            yield link.item
+            place.link = after
+            yield after.item
 
     async def _next(self, link: _Link[T]) -> _Link[T]:
         """Return what is after *link*, read by us or by another branch."""
@@ -475,3 +487,18 @@ class _Tee(Generic[T]):
                 self._read = None
         link.after = after
         del link, after  # as above
+
+
+class _Place(Generic[T]):
+    """Where a branch stands, for as long as it runs: its frame alone holds this."""
+
+    __slots__ = ("__weakref__", "link", "tee")
+
+    def __init__(self, tee: _Tee[T], link: _Link[T]) -> None:
+        self.tee = tee
+        self.link = link
+
+
+# By the id of the branch. A weak key would not do: where an error stands further on,
+# its traceback may lead back to the branch, and that circle would last for ever.
+_PLACES: WeakValueDictionary[int, _Place[Any]] = WeakValueDictionary()

@@ -19,20 +19,8 @@ nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
-# What tells of examples, pages and editors: tried on the oldest and the newest alone.
+# What tells of examples, pages and editors, and nothing of the oldest anyio and Trio.
 TOLD = ["tests/test_example*.py", "tests/test_hover.py", "tests/test_pages.py"]
-
-# What stands on anyio or Trio: tried with the oldest of them.
-BELOW = [
-    "tests/concurrent",
-    "tests/testing",
-    "tests/test_calls.py",
-    "tests/test_offloaded.py",
-    "tests/sequential/test_leaving.py",
-    "tests/sequential/test_seed.py",
-    "tests/sequential/test_tee.py",
-    "tests/sequential/test_timing.py",
-]
 
 # What does something else on a newer Python, and so is measured on the newest too.
 NEWER = ["tests/sequential/test_twins.py", "tests/test_calls.py"]
@@ -67,9 +55,7 @@ def tests(session: nox.Session) -> None:
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    untold = [f"--ignore-glob={name}" for name in TOLD]
-    less = untold if session.python not in {OLDEST, PYTHONS[-1]} else []
-    command = " ".join([readme_command("pytest"), *less, *session.posargs])
+    command = " ".join([readme_command("pytest"), *session.posargs])
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
     if session.python == PYTHONS[-1]:
@@ -126,13 +112,14 @@ def completeness(session: nox.Session) -> None:
     session.run("pyright", "--verifytypes", "aiterkit", "--ignoreexternal")
 
 
-@nox.session(python=OLDEST)
+@nox.session(python=PYTHONS[:2])
 def floor(session: nox.Session) -> None:
     """Run the tests with the oldest anyio and Trio that are promised to work."""
     constraints = Path(session.create_tmp(), "floors.txt")
     constraints.write_text("\n".join(floors()))
     session.install("-e", ".[test]", "-c", str(constraints))
-    session.run("python", "-m", "pytest", *(session.posargs or BELOW))
+    untold = [f"--ignore-glob={name}" for name in TOLD]
+    session.run("python", "-m", "pytest", *untold, *session.posargs)
 
 
 @nox.session(python=OLDEST)

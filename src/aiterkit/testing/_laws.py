@@ -247,10 +247,9 @@ def check_laws(
         for law in chosen
         for backend in names
     ]
-    if name is None:
-        given = getattr(concurrent_map_like, "name", "concurrent map")
-        name = str(getattr(concurrent_map_like, "__name__", given))
-    return LawReport(name, tuple(results))
+    given = getattr(concurrent_map_like, "name", "concurrent map")
+    own = str(getattr(concurrent_map_like, "__name__", given))
+    return LawReport(own if name is None else name, tuple(results))
 
 
 # How a law is tried.

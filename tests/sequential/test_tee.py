@@ -136,6 +136,32 @@ def fail_in_each(branches: Any) -> weakref.ref[ProbeError]:
     return found[0]
 
 
+class Stop(BaseException):
+    """What ends a branch as a cancellation does."""
+
+
+def test_no_other_generator_is_taken_for_a_branch_that_is_gone() -> None:
+    class Source:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Any:
+            raise Stop
+
+    async def other() -> Any:
+        yield "other"
+
+    (branch,) = ak.atee(Source(), 1)
+    with pytest.raises(Stop) as caught:  # and with it the branch's frame
+        finish(anext(branch))
+    assert finish(ak.acollect(ak.atee(branch, 1)[0])) == []
+    del branch
+    for _ in range(100):  # one of them is where the branch was
+        (another,) = ak.atee(other(), 1)
+        assert finish(ak.acollect(another)) == ["other"]
+    del caught
+
+
 def test_an_error_does_not_keep_a_branch_that_is_not_read_on() -> None:
     def fail() -> weakref.ref[Any]:
         first, second = ak.atee(Broken())

@@ -1,9 +1,9 @@
 """Operators that read several sources, or one several times."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from types import TracebackType
+from types import AsyncGeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, overload
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, ref
 
 from aiterkit._core.arguments import at_least
 from aiterkit._core.source import Opened, open_async
@@ -406,9 +406,7 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
         ValueError: If *n* is negative.
     """
     count = at_least(0, "n", n)
-    place: _Place[T] = _PLACES.get(id(source)) or _Place(
-        _Tee(open_async(source)), _Link()
-    )
+    place = _place_of(source) or _Place(_Tee(open_async(source)), _Link())
     return tuple(place.tee.fork(place.link) for _ in range(count))
 
 
@@ -439,7 +437,7 @@ class _Tee(Generic[T]):
         """Return a branch that goes on after *link*."""
         place = _Place(self, link)
         branch = self._branch(place)
-        _PLACES[id(branch)] = place
+        _PLACES[branch] = ref(place)
         return branch
 
     async def _branch(self, place: "_Place[T]") -> AsyncGenerator[T, None]:
@@ -490,7 +488,7 @@ class _Tee(Generic[T]):
 
 
 class _Place(Generic[T]):
-    """Where a branch stands, for as long as it runs: its frame alone holds this."""
+    """Where a branch stands. Its frame alone holds this."""
 
     __slots__ = ("__weakref__", "link", "tee")
 
@@ -499,6 +497,14 @@ class _Place(Generic[T]):
         self.link = link
 
 
-# By the id of the branch. A weak key would not do: where an error stands further on,
-# its traceback may lead back to the branch, and that circle would last for ever.
-_PLACES: WeakValueDictionary[int, _Place[Any]] = WeakValueDictionary()
+# Weak on both sides: from a place, the error that stands further on and its traceback
+# may lead back to the branch, and that circle would last for ever.
+_PLACES: WeakKeyDictionary[AsyncIterator[Any], ref[_Place[Any]]] = WeakKeyDictionary()
+
+
+def _place_of(source: AnyIterable[T]) -> _Place[T] | None:
+    """Return where *source* stands, if it is a branch that has not ended."""
+    if not isinstance(source, AsyncGeneratorType) or source.ag_frame is None:
+        return None
+    place = _PLACES.get(source)
+    return None if place is None else place()

@@ -1,14 +1,15 @@
 """What all operators stand on: how a source is opened, how a result is judged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from functools import partial
+from types import coroutine
 from typing import Any
 
 import pytest
 
 import aiterkit as ak
-from aiterkit._core.call import looks_async
+from aiterkit._core.call import is_async_function
 from aiterkit._core.source import is_async, open_source
 
 from .twins import finish
@@ -107,7 +108,7 @@ class Later:
 
 
 @pytest.mark.parametrize(
-    ("func", "hint"),
+    ("func", "known"),
     [
         pytest.param(later, True, id="function"),
         pytest.param(Later().method, True, id="method"),
@@ -118,15 +119,30 @@ class Later:
     ],
 )
 @pytest.mark.parametrize("source", [[1], pages], ids=["sync", "async"])
-def test_the_hint_is_for_speed_and_never_decides(
+def test_async_functions_are_known_and_others_judged_by_what_they_return(
     func: Callable[[int], Any],
-    hint: bool,  # noqa: FBT001 - a row
+    known: bool,  # noqa: FBT001 - a row
     source: Any,
 ) -> None:
-    assert looks_async(func) == hint
-    items: Any = source() if callable(source) else source
-    assert finish(ak.acollect(ak.amap(func, items))) == [1]
-    assert finish(ak.acollect(ak.afilter(func, [1]))) == [1]
+    assert is_async_function(func) == known
+    for operator in ak.amap, ak.afilter:
+        items: Any = source() if callable(source) else source
+        assert finish(ak.acollect(operator(func, items))) == [1]
+
+
+@coroutine
+def legacy() -> Generator[Any, Any, str]:
+    return "awaited"
+    yield
+
+
+def test_a_generator_is_plain_after_which_a_legacy_coroutine_is_still_awaited() -> None:
+    generator = (letter for letter in "ab")
+    results: dict[str, Any] = {"plain": generator, "legacy": legacy()}
+    assert finish(ak.acollect(ak.amap(results.pop, ["plain", "legacy"]))) == [
+        generator,
+        "awaited",
+    ]
 
 
 def test_a_result_may_be_a_future() -> None:

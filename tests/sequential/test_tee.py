@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from traceback import extract_tb
 from typing import Any
@@ -148,7 +149,7 @@ def test_no_other_generator_is_taken_for_a_branch_that_is_gone() -> None:
         async def __anext__(self) -> Any:
             raise Stop
 
-    async def other() -> Any:
+    async def other() -> AsyncIterator[str]:
         yield "other"
 
     (branch,) = ak.atee(Source(), 1)

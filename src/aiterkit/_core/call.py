@@ -9,15 +9,21 @@ it returns, and may return both. In an operator this reads ::
     or type(result) not in plain and needs_await(result, plain)
     else result
 
-because a function of our own around each call would cost more than the call. The
-two tests may be asked in either order, and the first one that is true is the cheaper
-one, so the most used operators have both orders and choose by `looks_async`.
-Such an ``await`` stands in a generator expression, which makes it an asynchronous
-one; mypy and pyright miss that, hence the ``type: ignore`` there.
+because a function of our own around each call would cost more than the call. Such an
+``await`` stands in a generator expression, which makes it an asynchronous one; mypy and
+pyright miss that, hence the ``type: ignore`` there.
+
+The most used operators go two steps further. What was written ``async def`` returns
+nothing but coroutines (`is_async_function`), so there the native expression needs no
+judgement. And most functions return one type, which is compared before all else ::
+
+    if type(result) is not usual
+    and type(result) not in plain
+    and (type(result) is COROUTINE or (usual := plain_type(result, plain)) is None)
 """
 
 from collections.abc import Awaitable
-from types import CoroutineType, FunctionType, GeneratorType, MethodType
+from types import CoroutineType, FunctionType, GeneratorType, MethodType, NoneType
 from typing import Any, TypeGuard, cast
 
 from aiterkit._core.source import special
@@ -30,8 +36,11 @@ _COROUTINE_FUNCTION = 0x80
 _GENERATOR_BASED_COROUTINE = 0x100
 
 
-def looks_async(func: object, /) -> bool:
-    """Guess whether *func* returns coroutines, to be fast; never to be right."""
+def is_async_function(func: object, /) -> bool:
+    """Tell whether *func* is an ``async def``, or a method that is one.
+
+    Then each call returns a coroutine. Any other callable may do so as well.
+    """
     if isinstance(func, MethodType):
         func = func.__func__
     return isinstance(func, FunctionType) and bool(
@@ -55,3 +64,14 @@ def needs_await(result: object, plain: set[type], /) -> TypeGuard[Awaitable[Any]
         return True
     plain.add(kind)
     return False
+
+
+def plain_type(result: object, plain: set[type], /) -> type | None:
+    """Return a type that cannot be awaited, or ``None`` if ``await`` takes *result*.
+
+    It is the type of *result*, unless that alone does not tell (see `needs_await`).
+    """
+    if needs_await(result, plain):
+        return None
+    kind = type(result)
+    return kind if kind in plain else NoneType

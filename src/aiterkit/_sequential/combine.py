@@ -497,14 +497,17 @@ class _Place(Generic[T]):
         self.link = link
 
 
+# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+_GENERATOR: Any = AsyncGeneratorType
+
 # Weak on both sides: from a place, the error that stands further on and its traceback
 # may lead back to the branch, and that circle would last for ever.
 _PLACES: WeakKeyDictionary[AsyncIterator[Any], ref[_Place[Any]]] = WeakKeyDictionary()
 
 
-def _place_of(source: AnyIterable[T]) -> _Place[T] | None:
+def _place_of(source: Any) -> _Place[Any] | None:
     """Return where *source* stands, if it is a branch that has not ended."""
-    if not isinstance(source, AsyncGeneratorType) or source.ag_frame is None:
+    if type(source) is not _GENERATOR or source.ag_frame is None:
         return None
     place = _PLACES.get(source)
     return None if place is None else place()

@@ -2,10 +2,16 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from sys import maxsize
+from types import NoneType
 from typing import Any, TypeGuard, TypeVar, overload
 
 from aiterkit._core.arguments import position
-from aiterkit._core.call import COROUTINE, looks_async, needs_await
+from aiterkit._core.call import (
+    COROUTINE,
+    is_async_function,
+    needs_await,
+    plain_type,
+)
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -64,28 +70,27 @@ def afilter(
     """
     if predicate is None:
         return (item async for item in as_async(source) if item)
+    if is_async_function(predicate) and is_async_iterable(source):
+        return (
+            item
+            async for item in source
+            if await predicate(item)  # type: ignore[await-not-async]  # see needs_await
+        )
     plain: set[type] = set()
+    usual: type | None = NoneType
     if is_async_iterable(source):
-        if looks_async(predicate):
-            return (
-                item
-                async for item in source
-                for result in (predicate(item),)
-                if (
-                    await result  # type: ignore[await-not-async]  # see needs_await
-                    if type(result) is COROUTINE
-                    or (type(result) not in plain and needs_await(result, plain))
-                    else result
-                )
-            )
         return (
             item
             async for item in source
             for result in (predicate(item),)
             if (
                 await result  # type: ignore[await-not-async]  # see needs_await
-                if type(result) not in plain
-                and (type(result) is COROUTINE or needs_await(result, plain))
+                if type(result) is not usual
+                and type(result) not in plain
+                and (
+                    type(result) is COROUTINE
+                    or (usual := plain_type(result, plain)) is None
+                )
                 else result
             )
         )
@@ -95,8 +100,12 @@ def afilter(
         for result in (predicate(item),)
         if (
             await result  # type: ignore[await-not-async]  # see needs_await
-            if type(result) is COROUTINE
-            or (type(result) not in plain and needs_await(result, plain))
+            if type(result) is not usual
+            and type(result) not in plain
+            and (
+                type(result) is COROUTINE
+                or (usual := plain_type(result, plain)) is None
+            )
             else result
         )
     )

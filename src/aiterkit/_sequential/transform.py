@@ -4,10 +4,16 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from itertools import count
 from operator import index
+from types import NoneType
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from aiterkit._core.arguments import at_least
-from aiterkit._core.call import COROUTINE, looks_async, needs_await
+from aiterkit._core.call import (
+    COROUTINE,
+    is_async_function,
+    needs_await,
+    plain_type,
+)
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -97,29 +103,31 @@ def amap(
     """
     if more:
         return _map([open_async(each) for each in (source, *more)], func)
+    if is_async_function(func) and is_async_iterable(source):
+        return (
+            await func(item)  # type: ignore[await-not-async]  # see needs_await
+            async for item in source
+        )
     plain: set[type] = set()
+    usual: type | None = NoneType
     if is_async_iterable(source):
-        if looks_async(func):
-            return (
-                await result  # type: ignore[await-not-async]  # see needs_await
-                if type(result) is COROUTINE
-                or (type(result) not in plain and needs_await(result, plain))
-                else result
-                async for item in source
-                for result in (func(item),)
-            )
         return (
             await result  # type: ignore[await-not-async]  # see needs_await
-            if type(result) not in plain
-            and (type(result) is COROUTINE or needs_await(result, plain))
+            if type(result) is not usual
+            and type(result) not in plain
+            and (
+                type(result) is COROUTINE
+                or (usual := plain_type(result, plain)) is None
+            )
             else result
             async for item in source
             for result in (func(item),)
         )
     return (
         await result  # type: ignore[await-not-async]  # see needs_await
-        if type(result) is COROUTINE
-        or (type(result) not in plain and needs_await(result, plain))
+        if type(result) is not usual
+        and type(result) not in plain
+        and (type(result) is COROUTINE or (usual := plain_type(result, plain)) is None)
         else result
         for item in as_iterable(source)
         for result in (func(item),)

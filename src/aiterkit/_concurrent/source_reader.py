@@ -99,17 +99,18 @@ def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
     return TakingTurns(cast("Iterator[T]", iterator))
 
 
-class SourceReader(Generic[T]):
-    """The task that reads one source into a sink, and closes it."""
+class Reader:
+    """What it takes to read a source in one task, from its first item to its close."""
 
-    def __init__(
-        self, block: Block[Any], iterator: AsyncIterator[T], sink: Sink[T]
-    ) -> None:
+    def __init__(self, block: Block[Any]) -> None:
         self.stopped: bool = False
         self._block = block
-        self._iterator = iterator
-        self._sink = sink
+        # Both scopes are opened before the first read and outlive the last: a source
+        # may hold scopes of its own across its `yield`, and those must stay within
+        # ours. The outer one ends a read; the inner one then turns into a shield,
+        # since a cancelled reader still owes its source a close.
         self._scope = CancelScope()
+        self._peace = CancelScope()
         self._waiter: Waiter | None = None
         self._unheard = False
 
@@ -130,42 +131,43 @@ class SourceReader(Generic[T]):
         return self._waiter is not None
 
     def wake(self) -> None:
-        """Let it ask its sink again, if it waits."""
+        """Let it look again, if it waits."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             self._block.waits_for_room = False
             self._block.end_wait(waiter)
 
-    async def run(self) -> None:
-        """Read the source to its end, or until it is stopped; then close it."""
-        # Both scopes are opened before the first read and outlive the last: the
-        # source may hold scopes of its own across its `yield`, and those must
-        # stay within ours. The outer one ends a read; the inner one then turns
-        # into a shield, since a cancelled reader still owes its source a close.
-        with self._scope, CancelScope() as peace:
-            try:
-                await self._read()
-            except BaseException as error:  # noqa: BLE001 - this task ends here
-                if not is_cancelled(error):
-                    self._block.die(error)
-                elif not self._scope.cancel_called:
-                    self._block.abandon()
-            self.stopped = True
-            peace.shield = True
-            while not self._sink.is_settled():
-                await self._wait()
-            await self._close()
+    async def _read_and_close(self, iterator: AsyncIterator[T], sink: Sink[T]) -> None:
+        """Read to the end, or until it is stopped; then close. Both scopes are open."""
+        try:
+            await self._read(iterator, sink)
+        except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+            self._raised(error)
+        self._peace.shield = True
+        while not sink.is_settled():
+            await self._wait()
+        await self._close(iterator)
 
-    async def _read(self) -> None:
-        sink = self._sink
+    def _raised(self, error: BaseException) -> None:
+        """Hear what ended this task's work, and is no error of the source."""
+        if not is_cancelled(error):
+            self._block.die(error)
+        elif not self._scope.cancel_called:
+            self._block.abandon()
+
+    async def _read(self, iterator: AsyncIterator[T], sink: Sink[T]) -> None:
         give = sink.give
-        read = self._iterator.__anext__
+        read = iterator.__anext__
+        begin_wait = self._begin_wait
         has_room = sink.has_room()
         in_a_row = 0
         while True:
             while not has_room and not self.stopped:
                 in_a_row = 0
-                await self._wait()
+                try:  # as in `_wait`: a coroutine less for each item
+                    await begin_wait()
+                except get_cancelled_exc_class():
+                    await self._outlast()
                 has_room = sink.has_room()
             if in_a_row == PATIENCE:
                 in_a_row = 0
@@ -180,10 +182,8 @@ class SourceReader(Generic[T]):
             except StopAsyncIteration:
                 sink.end()
                 return
-            except BaseException as error:
-                if is_cancelled(error):
-                    raise
-                self._read_raised(error)
+            except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+                self._read_raised(sink, error)
                 return
             if self.stopped:  # it would not be interrupted
                 return
@@ -197,11 +197,11 @@ class SourceReader(Generic[T]):
         except get_cancelled_exc_class():  # natively; the source must hear of it
             self._unheard = True
 
-    def _read_raised(self, error: BaseException) -> None:
-        if not tellable(error):
-            self._block.die(error)
+    def _read_raised(self, sink: Sink[Any], error: BaseException) -> None:
+        if is_cancelled(error) or not tellable(error):
+            self._raised(error)
         elif not self.stopped:
-            self._sink.fail(without_stop(error))
+            sink.fail(without_stop(error))
         elif answers_cancellation(error):
             self._block.unclosed.append(error)
         else:
@@ -214,28 +214,33 @@ class SourceReader(Generic[T]):
         this task inside its own scope, and that may be cancelled just now. It is
         the source that must hear of it, in its next step, and not this wait.
         """
-        block = self._block
-        self._waiter = waiter = block.make_waiter()
-        block.waits_for_room = True
         try:
-            await waiter
+            await self._begin_wait()
         except get_cancelled_exc_class():
-            self._unheard = current_effective_deadline() != -inf
+            await self._outlast()
+
+    def _begin_wait(self) -> Waiter:
+        block = self._block
+        block.waits_for_room = True
+        self._waiter = waiter = block.make_waiter()
+        return waiter
+
+    async def _outlast(self) -> None:
+        """Go on with a wait that was cancelled."""
+        self._unheard = current_effective_deadline() != -inf
         while self.waits:
             await self._wait_unheard()
 
     async def _wait_unheard(self) -> None:
         """Wait once more, and let no cancellation end that."""
-        self._waiter = waiter = self._block.make_waiter()
-        self._block.waits_for_room = True
         try:
             with CancelScope(shield=True):
-                await waiter
+                await self._begin_wait()
         except get_cancelled_exc_class():
             self._unheard = True
 
-    async def _close(self) -> None:
-        aclose = getattr(self._iterator, "aclose", None)
+    async def _close(self, iterator: AsyncIterator[Any]) -> None:
+        aclose = getattr(iterator, "aclose", None)
         if aclose is None:
             return
         try:
@@ -251,3 +256,19 @@ class SourceReader(Generic[T]):
                 self._block.unclosed.append(error)
             else:
                 self._block.die(error)
+
+
+class SourceReader(Reader, Generic[T]):
+    """The task that reads one source into a sink, and closes it."""
+
+    def __init__(
+        self, block: Block[Any], iterator: AsyncIterator[T], sink: Sink[T]
+    ) -> None:
+        super().__init__(block)
+        self._iterator = iterator
+        self._sink = sink
+
+    async def run(self) -> None:
+        """Read the source to its end, or until it is stopped; then close it."""
+        with self._scope, self._peace:
+            await self._read_and_close(self._iterator, self._sink)

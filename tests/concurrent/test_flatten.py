@@ -283,6 +283,61 @@ async def test_what_is_made_when_it_is_too_late_is_closed_unread(make: Any) -> N
 
 
 @both
+async def test_many_inner_sources_share_a_few_tasks(make: Any) -> None:
+    tasks: set[int] = set()
+
+    async def items(item: int) -> Any:
+        for place in range(3):
+            tasks.add(anyio.get_current_task().id)
+            await anyio.sleep(place)
+            yield item, place
+
+    expected = [(item, place) for item in range(30) for place in range(3)]
+    async with make(items, range(30), limit=3) as results:
+        assert sorted([item async for item in results]) == expected
+    assert len(tasks) <= 3
+
+
+@both
+@pytest.mark.parametrize("limit", [2, 3, 5, 10])
+@pytest.mark.parametrize("size", [0, 1, 2, 10])
+async def test_many_inner_sources_that_never_suspend_wait_for_nothing(
+    make: Any, size: int, limit: int
+) -> None:
+    inner = Inner(size=size, gap=None)
+    async with make(inner, range(30), limit=limit) as results:
+        got, error = await collect(results)
+    assert (len(got), error) == (30 * size, "")
+
+
+@both
+async def test_a_later_inner_source_can_be_interrupted(make: Any) -> None:
+    async def items(item: int) -> Any:
+        yield item
+        await anyio.sleep(item * 1_000)
+
+    start = anyio.current_time()
+    async with make(items, [0, 0, 1], limit=1) as results:
+        assert [await anext(results) for _ in range(3)] == [0, 0, 1]
+        await anyio.sleep(1)
+    assert anyio.current_time() - start == 1
+
+
+@both
+async def test_nothing_is_called_when_it_is_too_late(make: Any) -> None:
+    called: list[int] = []
+
+    def items(item: int) -> list[int]:
+        called.append(item)
+        raise Boom
+
+    source = SourceProbe(range(3), gap=None)
+    async with make(items, source, limit=3) as results:
+        assert await collect(results) == ([], "Boom()")
+    assert called == [0] or (len(called) == 1 and make is not ak.concurrent_flat_map)
+
+
+@both
 async def test_each_inner_source_sees_the_context_at_entry(make: Any) -> None:
     class Source(SourceProbe[int]):
         async def __anext__(self) -> int:

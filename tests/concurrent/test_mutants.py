@@ -15,7 +15,7 @@ import pytest
 import aiterkit as ak
 from aiterkit._concurrent.buffer import Rendezvous
 from aiterkit._concurrent.expand import Feed, Frontier, Roots
-from aiterkit._concurrent.flatten import Flattening
+from aiterkit._concurrent.flatten import Flattening, InnerReader
 from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
 from aiterkit._concurrent.nest import ByArrival, InTurn
 from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
@@ -508,8 +508,8 @@ fault(
     "flat_map_unordered",
     "does not count what waits",
     ByArrival,
-    "over",
-    ("if not port.waiting", "if True"),
+    "_has_passed",
+    ("not inner.waiting", "True"),
     flat.test_an_inner_source_counts_until_its_items_have_reached_you,
     make=ak.concurrent_flat_map_unordered,
 )
@@ -520,6 +520,35 @@ fault(
     "is_settled",
     ("not self._inner", "True"),
     flat.test_inner_sources_are_closed_before_the_outer_one,
+    make=ak.concurrent_flat_map_unordered,
+)
+fault(
+    "flat_map_unordered",
+    "forgets those who wait when it wakes one",
+    Flattening,
+    "begin",
+    ("self.waits_for_room = True", "pass"),
+    flat.test_many_inner_sources_that_never_suspend_wait_for_nothing,
+    make=ak.concurrent_flat_map_unordered,
+    size=10,
+    limit=10,
+)
+fault(
+    "flat_map_unordered",
+    "shields a source since the one before was closed",
+    InnerReader,
+    "_read_next",
+    ("self._peace.shield = False", "pass"),
+    flat.test_a_later_inner_source_can_be_interrupted,
+    make=ak.concurrent_flat_map_unordered,
+)
+fault(
+    "flat_map_unordered",
+    "calls when it is too late",
+    InnerReader,
+    "_read_next",
+    ("if not self.stopped", "if True"),
+    flat.test_nothing_is_called_when_it_is_too_late,
     make=ak.concurrent_flat_map_unordered,
 )
 fault(
@@ -555,9 +584,9 @@ fault(
 fault(
     "flat_map",
     "has one context for all",
-    Flattening,
-    "begin",
-    ("self.context.copy().run(start, read)", "start(read)"),
+    InnerReader,
+    "_read_next",
+    ("block.context.copy()", "block.context"),
     flat.test_each_inner_source_sees_the_context_at_entry,
     make=ak.concurrent_flat_map,
 )

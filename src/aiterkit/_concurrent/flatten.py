@@ -1,18 +1,16 @@
 """A source for each item of a source, several of them read at once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeVar
 
-from anyio import CancelScope
-
 from aiterkit._concurrent.block import is_cancelled, tellable, without_stop
+from aiterkit._concurrent.context import in_context
 from aiterkit._concurrent.junction import Port
-from aiterkit._concurrent.nest import ByArrival, InTurn
+from aiterkit._concurrent.nest import ByArrival, Inner, InTurn, Nest
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Reader, SourceReader, taking_turns
 from aiterkit._concurrent.sources import Inlet, Sources
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
@@ -22,28 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Opening:
-    """An inner source that is not there yet: the call that makes it."""
-
-    def __init__(self) -> None:
-        self.scope = CancelScope()
-        self.stopped: bool = False
-
-    def stop(self) -> None:
-        """Interrupt the call."""
-        self.stopped = True
-        self.scope.cancel()
-
-    def stop_gently(self) -> None:
-        """Read nothing of what it makes, for the block is being cancelled."""
-        self.stopped = True
-
-    def wake(self) -> None:
-        """Do nothing: it waits for no room."""
-
-
 class Flattening(Sources[Any, R]):
-    """The block of a flat map: an outer source, and a task for each inner one."""
+    """The block of a flat map: a reader of the outer source, readers of inner ones."""
 
     _outer: SourceReader[Any]
 
@@ -51,43 +29,47 @@ class Flattening(Sources[Any, R]):
         self,
         func: Callable[[Any], Any],
         iterator: AsyncIterator[Any] | Iterator[Any],
-        nest: ByArrival | InTurn,
+        nest: Nest,
         *,
         name: str,
     ) -> None:
         super().__init__([], nest, name=name)
-        self._func = func
+        self.func = func
+        self.nest = nest
+        self.idle: list[InnerReader] = []
         self._iterator = iterator
-        self._nest = nest
-        self._inner: dict[Port, SourceReader[Any] | Opening] = {}
+        self._inner: dict[Port, InnerReader] = {}
 
     # The block.
 
     def _start(self) -> None:
         iterator = taking_turns(self._iterator)
-        self._outer = SourceReader(self, iterator, Outer(self, self._nest))
-        self._readers[self._nest.outer] = self._outer
-        self.tasks.start_soon(self._read, self._nest.outer, name=f"{self.name} source")
+        self._outer = SourceReader(self, iterator, Outer(self, self.nest))
+        self._readers[self.nest.outer] = self._outer
+        self.tasks.start_soon(self._read, self.nest.outer, name=f"{self.name} source")
 
     def _finish(self) -> None:
         super()._finish()
         del self._outer  # which holds the block
 
     def abandon(self) -> None:
-        for inner in self._inner.values():
+        idle, self.idle = self.idle, []
+        for inner in (*self._inner.values(), *idle):
             inner.stop_gently()
         super().abandon()
 
     def use_room(self) -> None:
-        for port in self._nest.freed:
-            if port in self._inner:
-                self._inner[port].wake()
-        if self._outer.waits and self._nest.may_begin():
+        for port in self.nest.freed:
+            reader = self._inner.get(port)
+            if reader is not None:
+                reader.wake()
+        if self.nest.vacated:
+            self.nest.vacated = False
             self._outer.wake()
         self.waits_for_room = True
 
     def settle(self) -> None:
-        void, self._nest.void = self._nest.void, []
+        void, self.nest.void = self.nest.void, []
         for port in void:
             reader = self._inner.get(port) or self._readers[port]
             reader.stop()
@@ -96,51 +78,91 @@ class Flattening(Sources[Any, R]):
     # The inner sources.
 
     def begin(self, item: Any) -> None:
-        """Start the task of an inner source."""
-        port = self._nest.begin()
-        self._inner[port] = opening = Opening()
-        # In a copy of the context at entry, and not of the outer source's task.
-        start = partial(self.tasks.start_soon, name=f"{self.name} inner source")
-        read = partial(self._read_inner, port, opening, item)
-        self.context.copy().run(start, read)
+        """Have the inner source of *item* read, by a task that has none."""
+        port = self.nest.begin()
+        if self.idle:
+            self._inner[port] = reader = self.idle.pop()
+            reader.take(port, item)
+            self.waits_for_room = True  # it was this one that did, and others still may
+        else:
+            self._inner[port] = reader = InnerReader(self)
+            reader.take(port, item)
+            self.tasks.start_soon(reader.run, name=f"{self.name} inner source")
 
-    async def _read_inner(self, port: Port, opening: Opening, item: Any) -> None:
-        reader: SourceReader[Any] | None = None
-        with opening.scope:
-            try:
-                made = self._func(item)
-                if isawaitable(made):
-                    made = await made
-                iterator = taking_turns(open_source(made))
-            except BaseException as error:  # noqa: BLE001 - this task ends here
-                self._func_raised(port, opening, error)
-            else:
-                reader = SourceReader(self, iterator, Inlet(self, port))
-                reader.stopped = opening.stopped
-                self._inner[port] = reader
-        if reader is not None:
-            await reader.run()
+    def over(self, port: Inner) -> None:
+        """Hear that an inner source is closed."""
         del self._inner[port]
-        self._nest.over(port)
+        self.nest.over(port)
         self.settle()
         self.wake_sources()
         self.waits_for_room = True  # another inner source may
 
-    def _func_raised(self, port: Port, opening: Opening, error: BaseException) -> None:
-        if is_cancelled(error):
-            if not opening.scope.cancel_called:
-                self.abandon()
-        elif not tellable(error):
-            self.die(error)
-        elif opening.stopped:
-            self._nest.late.append(error)
-        else:
-            self._nest.fail(port, without_stop(error))
-            self.settle()
-
     def is_settled(self) -> bool:
         """Tell whether every inner source is closed."""
         return not self._inner
+
+
+class InnerReader(Reader):
+    """A task that reads inner sources, one after the other."""
+
+    _block: Flattening[Any]
+
+    def __init__(self, block: Flattening[Any]) -> None:
+        super().__init__(block)
+        self._next: tuple[Inner, Any] | None = None
+
+    def take(self, port: Inner, item: Any) -> None:
+        """Read the source of *item* next."""
+        self._next = port, item
+        self.wake()
+
+    async def run(self) -> None:
+        """Read what there is to read, until the block is left."""
+        with self._scope, self._peace:
+            while self._next is not None:
+                await self._read_next(*self._next)
+                if not self.stopped:
+                    await self._wait_for_more()
+
+    async def _read_next(self, port: Inner, item: Any) -> None:
+        self._next = None
+        block = self._block
+        if not self.stopped:
+            # In a copy of the context at entry, so that none sees what another set.
+            await in_context(block.context.copy(), self._open_and_read(port, item))
+            self._peace.shield = False
+        block.over(port)
+
+    async def _wait_for_more(self) -> None:
+        block = self._block
+        self._waiter = waiter = block.make_waiter()
+        block.idle.append(self)
+        try:
+            await waiter
+        except BaseException as error:  # noqa: BLE001 - this task ends here
+            self._raised(error)
+
+    async def _open_and_read(self, port: Inner, item: Any) -> None:
+        block = self._block
+        self._unheard = False
+        try:
+            made = block.func(item)
+            if isawaitable(made):
+                made = await made
+            iterator = taking_turns(open_source(made))
+        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            self._func_raised(port, error)
+        else:
+            await self._read_and_close(iterator, Inlet(block, port))
+
+    def _func_raised(self, port: Inner, error: BaseException) -> None:
+        if is_cancelled(error) or not tellable(error):
+            self._raised(error)
+        elif self.stopped:
+            self._block.nest.late.append(error)
+        else:
+            self._block.nest.fail(port, without_stop(error))
+            self._block.settle()
 
 
 class Outer:
@@ -148,7 +170,7 @@ class Outer:
 
     __slots__ = ("_block", "_nest")
 
-    def __init__(self, block: Flattening[Any], nest: ByArrival | InTurn) -> None:
+    def __init__(self, block: Flattening[Any], nest: Nest) -> None:
         self._block = block
         self._nest = nest
 
@@ -215,7 +237,8 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
         func: Takes an item; returns any iterable, sync or async, or an awaitable of
             one.
         source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task; so is each inner source, by a task of its own.
+            and closed by that task; each inner source by another task, from first to
+            last.
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
         buffer: How many items more of each inner source may wait for you, beyond
@@ -278,7 +301,8 @@ class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it
         func: Takes an item; returns any iterable, sync or async, or an awaitable of
             one.
         source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task; so is each inner source, by a task of its own.
+            and closed by that task; each inner source by another task, from first to
+            last.
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
         buffer: How many items more of each inner source may wait for you, beyond

@@ -1,10 +1,11 @@
 """Where the inner sources of a source meet: by arrival, or one after the other.
 
 These are two more junctions: they decide and never wait. An inner source counts
-until its task is over and its items have reached the reader, and only so many may
+until it is closed and its items have reached the reader, and only so many may
 count at once; then the *outer* source is asked for no more.
 """
 
+from abc import abstractmethod
 from collections import deque
 from typing import Any
 
@@ -26,69 +27,78 @@ class Inner(Port):
         self.error: BaseException | None = None
 
 
-class ByArrival(Arrivals[Any]):
-    """Items of all inner sources as they arrive."""
+class Nest(Junction[Any, Any]):
+    """How many inner sources there are, and may be.
 
-    def __init__(self, limit: int, window: int) -> None:
-        super().__init__(window)
+    It is *vacated* when one of them has ceased to count.
+    """
+
+    def __init__(self, limit: int, *rest: Any) -> None:
+        super().__init__(*rest)
         self.outer = self.open()
         self._limit = limit
         self._count = 0
-
-    def begin(self) -> Port:
-        port = Inner(self._opened)
-        self._opened += 1
-        self._count += 1
-        self.live[port] = None
-        return port
-
-    def over(self, port: Port) -> None:
-        assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
-        self.leave(port)
-        port.over = True
-        if not port.waiting:
-            self._count -= 1
+        self.vacated: bool = False
 
     def may_begin(self) -> bool:
+        """Tell whether there may be one more inner source."""
         return self._count < self._limit
 
-    def pop(self) -> Arrival[Any] | None:
-        arrival = super().pop()
-        if arrival is not None and arrival.state == FINISHED:
-            port: Any = arrival.port  # an `Inner`, for it has given an item
-            if port.over and not port.waiting:
-                self._count -= 1
-        return arrival
-
-
-class InTurn(Junction[Any, Any]):
-    """Items of the first inner source, then of the second, and so on."""
-
-    def __init__(self, limit: int, window: int) -> None:
-        super().__init__()
-        self.outer = self.open()
-        self.window = window
-        self._limit = limit
-        self._count = 0
-        self._queue: deque[Inner] = deque()
-
-    def begin(self) -> Port:
+    def begin(self) -> Inner:
+        """Book one more inner source."""
         inner = Inner(self._opened)
         self._opened += 1
         self._count += 1
         self.live[inner] = None
+        return inner
+
+    def over(self, inner: Inner) -> None:
+        """Book that it is closed."""
+        self.leave(inner)
+        inner.over = True
+        self._count_out(inner)
+
+    def _count_out(self, inner: Inner) -> None:
+        """Count it no more, if it is closed and the reader has had all of it."""
+        if inner.over and self._has_passed(inner):
+            self._count -= 1
+            self.vacated = True
+
+    @abstractmethod
+    def _has_passed(self, inner: Inner) -> bool:
+        """Tell whether the reader has had all of what has ended."""
+
+
+class ByArrival(Nest, Arrivals[Any]):
+    """Items of all inner sources as they arrive."""
+
+    def pop(self) -> Arrival[Any] | None:
+        arrival = super().pop()
+        if arrival is not None and arrival.state == FINISHED:
+            inner: Any = arrival.port  # an `Inner`, for it has given an item
+            if inner.over:
+                self._count_out(inner)
+        return arrival
+
+    def _has_passed(self, inner: Inner) -> bool:
+        return not inner.waiting
+
+
+class InTurn(Nest):
+    """Items of the first inner source, then of the second, and so on."""
+
+    def __init__(self, limit: int, window: int) -> None:
+        super().__init__(limit)
+        self.window = window
+        self._queue: deque[Inner] = deque()
+
+    def begin(self) -> Inner:
+        inner = super().begin()
         self._queue.append(inner)
         return inner
 
-    def over(self, port: Port) -> None:
-        assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
-        self.leave(port)
-        port.over = True
-        if port.passed:
-            self._count -= 1
-
-    def may_begin(self) -> bool:
-        return self._count < self._limit
+    def _has_passed(self, inner: Inner) -> bool:
+        return inner.passed
 
     def is_empty(self) -> bool:
         return not self._queue
@@ -160,5 +170,4 @@ class InTurn(Junction[Any, Any]):
         while queue and queue[0].ended and not queue[0].items:
             inner = queue.popleft()
             inner.passed = True
-            if inner.over:
-                self._count -= 1
+            self._count_out(inner)

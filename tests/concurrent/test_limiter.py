@@ -160,3 +160,32 @@ async def test_read_ahead_follows_the_tokens(operator: Any) -> None:
         await anext(results)
         await anyio.sleep(10)
         assert len(source.taken) == 1 + 7
+
+
+@any_source
+async def test_an_expansion_keeps_to_the_tokens_that_there_are(probe: Any) -> None:
+    limiter = CapacityLimiter(2)
+    call = CallProbe[int, list[int]](
+        lambda item: [2 * item, 2 * item + 1] if item < 8 else [], seconds=1
+    )
+    async with ak.concurrent_expand(call, probe([1]), limit=limiter) as results:
+        assert [await anext(results) for _ in range(3)] == [1, 2, 3]
+        assert anyio.current_time() == 2
+        limiter.total_tokens = 4
+        assert sorted([item async for item in results]) == list(range(4, 16))
+    assert anyio.current_time() == 5
+    call.assert_never_exceeds(4)
+    call.assert_attains(4)
+    assert limiter.borrowed_tokens == 0
+
+
+async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
+    limiter = CapacityLimiter(2)
+
+    async def leaf(_: int) -> list[int]:
+        raise AssertionError("never called")
+
+    async with limiter:
+        block = ak.concurrent_expand(leaf, [1], limit=limiter)
+        with pytest.raises(RuntimeError, match="holds a token of its limiter"):
+            await block.__aenter__()

@@ -2,6 +2,8 @@
 
 from typing import assert_type
 
+from anyio import CapacityLimiter
+
 import aiterkit as ak
 
 from .functions import words
@@ -19,3 +21,6 @@ async def crawl() -> None:
             assert_type(page, str)
     async with ak.concurrent_expand(links, ["a"], limit=2, max_waiting=9) as others:
         assert_type(await anext(others), str)
+    budget = CapacityLimiter(2)
+    async with ak.concurrent_expand(links, ["a"], limit=budget) as shared:
+        assert_type(await anext(shared), str)

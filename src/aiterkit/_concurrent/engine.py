@@ -34,6 +34,7 @@ from aiterkit._concurrent.ledger import Ledger, Slot
 from aiterkit._concurrent.source_reader import SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.waiting import Waiter, holds_token
+from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
 
 T = TypeVar("T")
@@ -489,6 +490,23 @@ class _Worker(Generic[T, R]):
 def window_of(limit: float, buffer: int | None) -> float:
     """Return how many items may lie between the source and the reader."""
     return limit + (limit if buffer is None else buffer)
+
+
+def checked(
+    limit: int | CapacityLimiter, buffer: int | None
+) -> tuple[int | CapacityLimiter, float]:
+    """Return *limit*, and how many items may lie between the source and the reader.
+
+    Raises:
+        TypeError: If *limit* is neither an int nor a limiter, or *buffer* no int.
+        ValueError: If *limit* is less than 1 or *buffer* less than 0.
+    """
+    if buffer is not None:
+        buffer = check_count(buffer, name="buffer", least=0)
+    if isinstance(limit, CapacityLimiter):
+        return limit, window_of(1, buffer)  # until the block is entered
+    limit = check_count(limit, name="limit", least=1)
+    return limit, window_of(limit, buffer)
 
 
 async def _awaiting(awaitable: Awaitable[R]) -> R:

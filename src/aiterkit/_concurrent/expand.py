@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from anyio import CapacityLimiter
 
 from aiterkit._concurrent.block import tellable, without_stop
-from aiterkit._concurrent.engine import Engine
-from aiterkit._concurrent.ledger import CompletionOrder, Ledger
+from aiterkit._concurrent.engine import Engine, checked
+from aiterkit._concurrent.ledger import CompletionOrder
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import UnorderedResults
 from aiterkit._concurrent.source_reader import SourceReader, taking_turns
@@ -141,17 +143,19 @@ class Expansion(Engine[T, T]):
         roots: AsyncIterator[T] | Iterator[T],
         frontier: Frontier[T],
         *,
-        limit: int,
-        buffer: int,
+        limit: int | CapacityLimiter,
+        buffer: int | None,
     ) -> None:
+        limit, window = checked(limit, buffer)
         self.frontier = frontier
         self._feed = Feed(frontier)
         self._root_iterator = taking_turns(roots)
         super().__init__(
             partial(_visit, func, frontier, self._feed),
             self._feed,
-            CompletionOrder(limit + buffer),
+            CompletionOrder(window),
             limit=limit,
+            buffer=buffer,
             name=NAME,
         )
 
@@ -189,10 +193,16 @@ class Expansion(Engine[T, T]):
         """Read no more of them."""
         self._roots.stop_gently()
 
-    @property
-    def inbox(self) -> int:
-        """How many items have left the frontier and wait for a free call."""
-        return len(self._inbox)
+    def progress(self) -> "ExpandStatistics":
+        """Tell how it goes."""
+        frontier = self.frontier
+        beyond = len(self._inbox)  # they have left the frontier and wait for a call
+        return ExpandStatistics(
+            reached=frontier.reached,
+            waiting=len(frontier.waiting) + beyond,
+            running=frontier.visiting - beyond,
+            delivered=self._ledger.delivered,
+        )
 
 
 class Roots(Generic[T]):
@@ -276,23 +286,16 @@ class ExpandResults(UnorderedResults[T]):
 
     __slots__ = ("_expansion",)
 
-    def __init__(self, block: Expansion[T], ledger: Ledger[T, T]) -> None:
-        super().__init__(block)
-        self._expansion = block, ledger
+    def __init__(self, expansion: Expansion[T]) -> None:
+        super().__init__(expansion)
+        self._expansion = expansion
 
     def __aiter__(self) -> "ExpandResults[T]":
         return self
 
     def statistics(self) -> ExpandStatistics:
         """Return how many items were reached, wait, run and were delivered."""
-        block, ledger = self._expansion
-        frontier = block.frontier
-        return ExpandStatistics(
-            reached=frontier.reached,
-            waiting=len(frontier.waiting) + block.inbox,
-            running=frontier.visiting - block.inbox,
-            delivered=ledger.delivered,
-        )
+        return self._expansion.progress()
 
 
 class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called like a function
@@ -337,7 +340,9 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
         roots: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
-        limit: How many calls may run at once; at least 1. There is no default.
+        limit: How many calls may run at once; at least 1. There is no default. Or
+            an `anyio.CapacityLimiter`, of which each call holds a token while it
+            runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         key: A plain function that gives the key of an item.
@@ -349,7 +354,9 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
             *limit*, *buffer* or *max_waiting* is not an int; at the call.
         ValueError: If *limit* or *max_waiting* is less than 1 or *buffer* less than
             0; at the call.
-        RuntimeError: If more than *max_waiting* items wait, to the reader.
+        RuntimeError: If more than *max_waiting* items wait, to the reader. If the
+            block is entered by who holds a token of *limit* already, since the calls
+            could wait for it for ever.
     """
 
     def __init__(
@@ -358,7 +365,7 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
         roots: AnyIterable[T],
         /,
         *,
-        limit: int,
+        limit: int | CapacityLimiter,
         buffer: int | None = None,
         key: Callable[[T], Hashable] | None = None,
         max_waiting: int | None = None,
@@ -366,10 +373,6 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
         check_callable(func)
         if key is not None:
             check_callable(key, name="key")
-        limit = check_count(limit, name="limit", least=1)
-        buffer = (
-            limit if buffer is None else check_count(buffer, name="buffer", least=0)
-        )
         most: float = inf
         if max_waiting is not None:
             most = check_count(max_waiting, name="max_waiting", least=1)
@@ -380,6 +383,4 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
 
     async def __aenter__(self) -> ExpandResults[T]:
         """Start the work; give the items."""
-        block = await self._open()
-        ledger: Any = block.store
-        return ExpandResults(block, ledger)
+        return ExpandResults(await self._open())

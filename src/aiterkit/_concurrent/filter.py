@@ -6,11 +6,11 @@ from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.engine import Engine, window_of
+from aiterkit._concurrent.engine import Engine, checked
 from aiterkit._concurrent.ledger import FAILED, PENDING, InputOrder, Slot
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable, TypeIs
 
@@ -163,15 +163,11 @@ class concurrent_filter(Operator[Engine[Any, T]], Generic[T]):  # noqa: N801 - i
                 "themselves, which takes no calls, use afilter(None, source)"
             )
         check_callable(predicate, name="predicate")
-        if buffer is not None:
-            buffer = check_count(buffer, name="buffer", least=0)
-        least = 1  # of a limiter, until the block is entered
-        if not isinstance(limit, CapacityLimiter):
-            limit = least = check_count(limit, name="limit", least=1)
+        limit, window = checked(limit, buffer)
         self._block = Engine(
             _deciding(predicate),
             open_source(source),
-            Passing[Any](window_of(least, buffer)),
+            Passing[Any](window),
             limit=limit,
             buffer=buffer,
             name="concurrent_filter",

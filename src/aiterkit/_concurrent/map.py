@@ -5,12 +5,12 @@ from typing import Any, ClassVar, TypeVar
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.engine import Engine, window_of
+from aiterkit._concurrent.engine import Engine, checked
 from aiterkit._concurrent.ledger import AtTheEnd, CompletionOrder, InputOrder, Ledger
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
 from aiterkit._concurrent.statistics import MapStatistics
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 
@@ -21,16 +21,11 @@ R = TypeVar("R")
 def _check(
     func: object, limit: int | CapacityLimiter, buffer: int | None, key: object = None
 ) -> tuple[int | CapacityLimiter, float]:
-    """Return the limit, and how many items may lie between the source and you."""
+    """Check all arguments but the source; return what `checked` does."""
     check_callable(func)
     if key is not None:
         check_callable(key, name="key")
-    if buffer is not None:
-        buffer = check_count(buffer, name="buffer", least=0)
-    if isinstance(limit, CapacityLimiter):
-        return limit, window_of(1, buffer)  # until the block is entered
-    limit = check_count(limit, name="limit", least=1)
-    return limit, window_of(limit, buffer)
+    return checked(limit, buffer)
 
 
 async def _run(engine: Engine[Any, Any]) -> None:

@@ -48,7 +48,10 @@ def floors() -> list[str]:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the README's test command, as it stands there; measure what it reaches."""
+    """Run the README's test command; measure what it reaches.
+
+    As it stands there on the oldest Python; on others without what is tried once.
+    """
     data = HERE / f".coverage.{session.python}"
     for old in HERE.glob(f"{data.name}.*"):
         old.unlink()

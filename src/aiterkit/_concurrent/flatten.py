@@ -207,8 +207,14 @@ def _check(func: object, limit: int, buffer: int) -> tuple[int, int]:
 class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called like a function
     """Give the items of ``func(item)`` for each item, *limit* at once; input order.
 
+        x                                                          1--2---3|
+        y                                                          -4--5|
+        names                                                      ab|
+        concurrent_flat_map({"a": x, "b": y}.get, names, limit=2)  1--2---3(45|)
+
     Input order: all items of the first inner source, then all of the second, and so
     on. Those whose turn is yet to come are read ahead, each by 1 + *buffer* items.
+    (Above, the time of ``y`` begins when it is opened, one tick after ``x``.)
 
     Examples:
         >>> import anyio
@@ -270,6 +276,11 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
 
 class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it is called like a function
     """Give the items of ``func(item)`` for each item, *limit* at once; by arrival.
+
+        x                                                                    1--2---3|
+        y                                                                    -4--5|
+        names                                                                ab|
+        concurrent_flat_map_unordered({"a": x, "b": y}.get, names, limit=2)  1-42-5-3|
 
     As `concurrent_flat_map`, but a slow inner source holds back no other one.
 

@@ -173,3 +173,10 @@ def build(session: nox.Session) -> None:
     folders = {name.partition("/")[0].partition("-")[0] for name in names}
     if folders != {"aiterkit"} or "aiterkit/py.typed" not in names:
         session.error(f"the wheel holds {names}")
+    # From the sdist alone, a part of the tests: all else they need is the same.
+    (sdist,) = place.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, place)
+    session.install(f"aiterkit[test] @ {sdist.resolve().as_uri()}")
+    session.chdir(sdist.with_name(sdist.name.removesuffix(".tar.gz")))
+    part = ["tests/test_public.py", "tests/test_calls.py"]
+    session.run("python", "-m", "pytest", "-q", *part)

@@ -182,6 +182,11 @@ def astarmap(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    if is_async_function(func):
+        return (
+            await func(*item)  # type: ignore[await-not-async]  # see needs_await
+            async for item in as_async(source)
+        )
     plain: set[type] = set()
     return (
         await result  # type: ignore[await-not-async]  # see needs_await

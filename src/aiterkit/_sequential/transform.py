@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from itertools import count
 from operator import index
 from types import NoneType
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
@@ -214,8 +213,8 @@ def aenumerate(
     Raises:
         TypeError: If *source* is not iterable or *start* is no integer, at the call.
     """
-    numbers = count(index(start))
-    return ((next(numbers), item) async for item in as_async(source))
+    number = index(start) - 1
+    return ((number := number + 1, item) async for item in as_async(source))
 
 
 @overload

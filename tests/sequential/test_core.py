@@ -128,6 +128,7 @@ def test_async_functions_are_known_and_others_judged_by_what_they_return(
     for operator in ak.amap, ak.afilter:
         items: Any = source() if callable(source) else source
         assert finish(ak.acollect(operator(func, items))) == [1]
+    assert finish(ak.acollect(ak.astarmap(func, ak.azip([1])))) == [1]
 
 
 @coroutine

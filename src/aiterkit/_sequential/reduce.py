@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from math import isfinite
 from operator import gt, lt
+from struct import calcsize
 from typing import Any, Literal, Protocol, TypeGuard, TypeVar, overload
 
 from aiterkit._core.arguments import position
@@ -191,13 +192,13 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
 
 
 # Since Python 3.12 sum() gives a run of floats back what rounding lost. Which run:
-# what comes after leading integers that fit a machine word.
+# what comes after leading integers that fit C's long, which has 32 bits on Windows.
 _COMPENSATES = sys.version_info >= (3, 12)
 
 # Since Python 3.14 it does so for complex numbers too, and for integers among them.
 _COMPENSATES_ALL = sys.version_info >= (3, 14)
 
-_WORD = 2**63
+_LONG = 2 ** (8 * calcsize("l") - 1)
 
 
 async def _add_ints(iterator: AsyncIterator[Any], total: Any) -> tuple[Any, bool]:
@@ -206,8 +207,8 @@ async def _add_ints(iterator: AsyncIterator[Any], total: Any) -> tuple[Any, bool
         total = total + item
         if not (
             (type(item) is int or type(item) is bool)
-            and -_WORD <= item < _WORD
-            and -_WORD <= total < _WORD
+            and -_LONG <= item < _LONG
+            and -_LONG <= total < _LONG
         ):
             return total, False
     return total, True
@@ -221,7 +222,7 @@ async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, 
             total, lost = _plus(total, lost, item)
         elif _COMPENSATES_ALL and isinstance(item, int):  # pragma: no cover - 3.14
             total, lost = _plus(total, lost, int.__float__(item))
-        elif isinstance(item, int) and -_WORD <= item < _WORD:
+        elif isinstance(item, int) and -_LONG <= item < _LONG:
             total += float(item)
         else:
             return _with(total, lost) + item, False

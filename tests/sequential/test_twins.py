@@ -429,6 +429,21 @@ def test_a_tee_may_be_teed_as_often_as_one_likes() -> None:
         assert finish(anext(ahead)) == finish(anext(branch)) == number
 
 
+@pytest.mark.parametrize("bits", [31, 40, 63, 80])
+@pytest.mark.parametrize("more", [-1, 0])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_asum_compensates_after_the_integers_after_which_sum_does(
+    bits: int, more: int, sign: int
+) -> None:
+    edge = sign * (2**bits + more)
+    for items in (
+        [edge, 123456789.5, 1e30, -1e30],
+        [123456789.5, 1e30, edge, -1e30],
+        [edge, 0.1, 1e30, 1.5, edge, -1e30],
+    ):
+        assert repr(finish(ak.asum(items))) == repr(sum(items))
+
+
 class Odd:
     def __index__(self) -> int:
         return 2

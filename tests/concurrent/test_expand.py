@@ -290,3 +290,18 @@ def test_a_frontier_is_over_when_nothing_waits_runs_or_comes() -> None:
     assert not frontier.is_over
     frontier.visiting = 0
     assert frontier.is_over
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limit": 0}, {"limit": 1, "buffer": -1}, {"limit": 1, "max_waiting": 0}]
+)
+def test_the_roots_are_not_opened_when_an_argument_is_wrong(wrong: Any) -> None:
+    class Roots:
+        def __aiter__(self) -> Any:
+            raise AssertionError("opened")
+
+    async def leaf(_: int) -> list[int]:
+        return []
+
+    with pytest.raises(ValueError, match="must be at least"):
+        ak.concurrent_expand(leaf, Roots(), **wrong)

@@ -179,6 +179,14 @@ async def test_an_expansion_keeps_to_the_tokens_that_there_are(probe: Any) -> No
     assert limiter.borrowed_tokens == 0
 
 
+async def test_an_expansion_reads_ahead_by_the_tokens_and_the_buffer() -> None:
+    call = CallProbe[int, list[int]](lambda _: [], seconds=1)
+    limiter = CapacityLimiter(2)
+    async with ak.concurrent_expand(call, range(9), limit=limiter, buffer=1):
+        await anyio.sleep(10)
+        assert len(call.spans) == 3
+
+
 async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
     limiter = CapacityLimiter(2)
 

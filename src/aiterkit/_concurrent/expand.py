@@ -145,8 +145,8 @@ class Expansion(Engine[T, T]):
         *,
         limit: int | CapacityLimiter,
         buffer: int | None,
+        window: float,
     ) -> None:
-        limit, window = checked(limit, buffer)
         self.frontier = frontier
         self._feed = Feed(frontier)
         self._root_iterator = taking_turns(roots)
@@ -373,12 +373,18 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
         check_callable(func)
         if key is not None:
             check_callable(key, name="key")
+        limit, window = checked(limit, buffer)
         most: float = inf
         if max_waiting is not None:
             most = check_count(max_waiting, name="max_waiting", least=1)
         frontier = Frontier(key, most)
         self._block = Expansion(
-            func, open_source(roots), frontier, limit=limit, buffer=buffer
+            func,
+            open_source(roots),
+            frontier,
+            limit=limit,
+            buffer=buffer,
+            window=window,
         )
 
     async def __aenter__(self) -> ExpandResults[T]:

@@ -14,7 +14,8 @@ def in_context(
 ) -> Generator[Any, Any, T]:
     """Run each step of *coroutine* in *context*; return what it returns.
 
-    A task of its own would do the same, at many times the cost.
+    A task of its own would do the same, at many times the cost. The workers of a map
+    have these steps in their own loop, where one more generator for each call counts.
     """
     run, send = context.run, coroutine.send
     sent: Any = None

@@ -83,7 +83,7 @@ class Flattening(Sources[Any, R]):
         if self.idle:
             self._inner[port] = reader = self.idle.pop()
             reader.take(port, item)
-            self.waits_for_room = True  # it was this one that did, and others still may
+            self.waits_for_room = True  # others may still, though this one was woken
         else:
             self._inner[port] = reader = InnerReader(self)
             reader.take(port, item)

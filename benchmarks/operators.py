@@ -18,7 +18,8 @@ import operator
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeAlias
@@ -49,6 +50,55 @@ async def once(items: int) -> AsyncIterator[int]:
 
 SOURCES: dict[str, Source] = {"at once": at_once, "once": once}
 END: Any = object()
+
+
+# The least that can be done by any library: a task for each source that is read at
+# once, which waits until its item was taken, and a reader that waits for an item.
+# Nothing else is promised. What this costs is asyncio's own price for such turns.
+
+
+async def relayed(
+    readings: list[Iterator[AsyncIterator[int]]],
+) -> AsyncIterator[int]:
+    new_wait = asyncio.get_running_loop().create_future
+    line: deque[tuple[int, asyncio.Future[None]]] = deque()
+    reader: asyncio.Future[None] | None = None
+    reading = len(readings)
+
+    async def feed(sources: Iterator[AsyncIterator[int]]) -> None:
+        nonlocal reader, reading
+        for source in sources:
+            async for item in source:
+                taken = new_wait()
+                line.append((item, taken))
+                if reader is not None:
+                    reader.set_result(None)
+                    reader = None
+                await taken
+        reading -= 1
+        if not reading and reader is not None:
+            reader.set_result(None)
+
+    async with asyncio.TaskGroup() as tasks:
+        for sources in readings:
+            tasks.create_task(feed(sources))
+        while True:
+            if line:
+                item, taken = line.popleft()
+                taken.set_result(None)
+                yield item
+            elif reading:
+                reader = new_wait()
+                await reader
+            else:
+                return
+
+
+async def counted(results: AsyncIterator[int]) -> int:
+    came = 0
+    async for _ in results:
+        came += 1
+    return came
 
 
 # Several sources, by arrival.
@@ -84,6 +134,11 @@ async def merge_by_queue(make: Source, items: int, count: int) -> int:
             else:
                 came += 1
     return came
+
+
+async def merge_by_relay(make: Source, items: int, count: int) -> int:
+    sources = several(make, items, count)
+    return await counted(relayed([iter([source]) for source in sources]))
 
 
 async def merge_of_aiostream(make: Source, items: int, count: int) -> int:
@@ -161,6 +216,11 @@ async def flat_by_queue(make: Source, items: int, limit: int) -> int:
     return came
 
 
+async def flat_by_relay(make: Source, items: int, limit: int) -> int:
+    sources = map(partial(inner, make), range(items // 10))
+    return await counted(relayed([sources] * limit))
+
+
 async def flat_of_aiostream(make: Source, items: int, limit: int) -> int:
     from aiostream import stream
 
@@ -175,9 +235,11 @@ async def flat_of_aiostream(make: Source, items: int, limit: int) -> int:
 
 def rows(*, alone: bool) -> list[tuple[str, int, dict[str, Any]]]:
     """Return the rows: a name, a number, and the forms, of which the first is base."""
-    merges: dict[str, Any] = {"Queue(1)": merge_by_queue, "aiterkit": merge}
+    merges: dict[str, Any] = {"Queue(1)": merge_by_queue}
+    merges |= {"aiterkit": merge, "bare relay": merge_by_relay}
     buffers: dict[str, Any] = {"Queue(n)": buffer_by_queue, "aiterkit": buffer}
-    flats: dict[str, Any] = {"Queue(1)": flat_by_queue, "aiterkit": flat}
+    flats: dict[str, Any] = {"Queue(1)": flat_by_queue}
+    flats |= {"aiterkit": flat, "bare relay": flat_by_relay}
     try:
         peer = f"aiostream {version('aiostream')}"
     except ImportError:

@@ -3,7 +3,8 @@
 import contextvars
 import gc
 import math
-from collections.abc import AsyncGenerator, Awaitable
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
@@ -285,3 +286,30 @@ async def test_finished_results_keep_no_items_alive_for_long() -> None:
             store: Any = results._block.store
             most = max(most, len(store._line))
     assert most <= 6
+
+
+class Thing:
+    """What can be told to be gone."""
+
+
+async def test_an_item_that_was_delivered_is_kept_alive_by_nobody() -> None:
+    things: list[weakref.ref[Thing]] = []
+    go_on = anyio.Event()
+
+    async def source() -> AsyncIterator[Thing]:
+        for _ in range(2):
+            thing = Thing()
+            things.append(weakref.ref(thing))
+            yield thing
+
+    async def call(thing: Thing) -> None:
+        if thing is things[0]():
+            await go_on.wait()
+
+    async with ak.concurrent_map_unordered(call, source(), limit=2) as results:
+        await anext(results)
+        await anyio.wait_all_tasks_blocked()
+        assert things[0]() is not None
+        assert things[1]() is None
+        go_on.set()
+        await anext(results)

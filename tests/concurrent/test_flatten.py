@@ -1,6 +1,8 @@
 """A source for each item: how many at once, in which order, closed in which order."""
 
 import contextvars
+import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -431,3 +433,31 @@ def test_under_every_schedule_nothing_is_lost(make: Any, strategy: Any) -> None:
         outer.assert_closed_once()
 
     explore(test, schedules=10, strategy=strategy, seed=1)
+
+
+class Thing:
+    """What can be told to be gone."""
+
+
+@both
+async def test_an_item_whose_source_is_closed_is_kept_alive_by_nobody(
+    make: Any,
+) -> None:
+    things: list[weakref.ref[Thing]] = []
+    go_on = anyio.Event()
+
+    async def source() -> AsyncIterator[Thing]:
+        for _ in range(2):
+            thing = Thing()
+            things.append(weakref.ref(thing))
+            yield thing
+        await go_on.wait()
+
+    async def inner(thing: Thing) -> AsyncIterator[int]:
+        yield things.index(weakref.ref(thing))
+
+    async with make(inner, source(), limit=2) as results:
+        assert [await anext(results) for _ in range(2)] == [0, 1]
+        await anyio.wait_all_tasks_blocked()
+        assert things[0]() is None
+        go_on.set()

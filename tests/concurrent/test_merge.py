@@ -245,6 +245,15 @@ def test_each_of_a_thousand_sources_is_asked_once_for_each_item() -> None:
     assert steps_for(1000) == 4 * 1000
 
 
+async def test_taking_an_item_wakes_its_source_alone() -> None:
+    wakes = Heard("wake")
+    sources = [SourceProbe(range(3), gap=None) for _ in range(100)]
+    with wakes:
+        async with ak.concurrent_merge(*sources) as results:
+            assert len([item async for item in results]) == 300
+    assert wakes.count <= 300 + 2 * 100  # and each of them hears of the end
+
+
 @pytest.mark.parametrize("failing", [False, True])
 async def test_leaving_thousands_of_sources_takes_no_quadratic_work(
     failing: bool,  # noqa: FBT001
@@ -257,7 +266,7 @@ async def test_leaving_thousands_of_sources_takes_no_quadratic_work(
             woken += 1
             await super().aclose()
 
-    stops = count_stops()
+    stops = Heard("stop", "stop_gently")
     sources = [Source(range(9), gap=1) for _ in range(300)]
     bad = SourceProbe(range(9), gap=2.5, fail_at=0, error=Boom() if failing else None)
     with stops, pytest.raises(Boom):
@@ -274,13 +283,16 @@ async def test_leaving_thousands_of_sources_takes_no_quadratic_work(
     assert stops.count <= 3 * 301
 
 
-class count_stops:  # noqa: N801 - used like a function
-    """Count how often any reader is told to stop."""
+class Heard:
+    """Count how often the readers of all sources hear one of some words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.count = 0
 
     def __enter__(self) -> None:
-        self.count = 0
         self.patch = pytest.MonkeyPatch()
-        for name in ("stop", "stop_gently"):
+        for name in self.words:
             self.patch.setattr(SourceReader, name, self.counted(SourceReader, name))
 
     def counted(self, kind: Any, name: str) -> Any:

@@ -19,6 +19,7 @@ from aiterkit._concurrent.flatten import Flattening, InnerReader
 from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
 from aiterkit._concurrent.nest import ByArrival, InTurn
 from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
+from aiterkit._concurrent.sources import Sources
 from aiterkit._concurrent.switch import Current, Outcome, Switch
 from aiterkit._concurrent.timing import Batches, Debounced, Newest, Sampled
 from aiterkit.testing import SourceProbe, run_in_virtual_time
@@ -76,10 +77,18 @@ fault(
 fault(
     "merge",
     "forgets that there is room again",
+    Sources,
+    "use_room",
+    ("self._readers[port].wake()", "pass"),
+    merge.test_a_slow_source_holds_back_no_other,
+)
+fault(
+    "merge",
+    "wakes all sources for each item",
     Arrivals,
     "pop",
-    ("(arrival.port,)", "()"),
-    merge.test_a_slow_source_holds_back_no_other,
+    ("self.freed = port =", "port ="),
+    merge.test_taking_an_item_wakes_its_source_alone,
 )
 fault(
     "merge",
@@ -102,9 +111,9 @@ fault(
 fault(
     "zip",
     "asks for one row only",
-    Rows,
-    "pop",
-    ("self.freed = self.live", "self.freed = ()"),
+    Sources,
+    "use_room",
+    ("self.wake_sources()", "pass"),
     rows.test_timelines_of_rows,
     lines=["a---b---|"],
     rows="[a]-[b]-|",
@@ -169,7 +178,7 @@ fault(
     "buffer",
     "asks for nothing",
     Rendezvous,
-    "wait",
+    "_ask",
     ("self._ahead.asked = True", "pass"),
     buffer.test_a_prompt_reader_sees_the_source_as_it_is,
     line="a--b|",
@@ -524,20 +533,9 @@ fault(
 )
 fault(
     "flat_map_unordered",
-    "forgets those who wait when it wakes one",
-    Flattening,
-    "begin",
-    ("self.waits_for_room = True", "pass"),
-    flat.test_many_inner_sources_that_never_suspend_wait_for_nothing,
-    make=ak.concurrent_flat_map_unordered,
-    size=10,
-    limit=10,
-)
-fault(
-    "flat_map_unordered",
     "shields a source since the one before was closed",
     InnerReader,
-    "_read_next",
+    "run",
     ("self._peace.shield = False", "pass"),
     flat.test_a_later_inner_source_can_be_interrupted,
     make=ak.concurrent_flat_map_unordered,
@@ -546,7 +544,7 @@ fault(
     "flat_map_unordered",
     "calls when it is too late",
     InnerReader,
-    "_read_next",
+    "run",
     ("if not self.stopped", "if True"),
     flat.test_nothing_is_called_when_it_is_too_late,
     make=ak.concurrent_flat_map_unordered,
@@ -585,7 +583,7 @@ fault(
     "flat_map",
     "has one context for all",
     InnerReader,
-    "_read_next",
+    "run",
     ("block.context.copy()", "block.context"),
     flat.test_each_inner_source_sees_the_context_at_entry,
     make=ak.concurrent_flat_map,

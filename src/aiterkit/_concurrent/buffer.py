@@ -1,6 +1,6 @@
 """A source that is read ahead of its reader, by at most so many items."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TypeVar
 
 from aiterkit._concurrent.junction import Ahead, Arrivals
@@ -21,11 +21,14 @@ class Rendezvous(Sources[T, T]):
         self._ahead = Ahead[T](0)
         super().__init__([iterator], self._ahead, name=name)
 
-    async def wait(self) -> None:
+    def begin_wait(self) -> Awaitable[object]:
+        return self._ask()
+
+    async def _ask(self) -> None:
         self._ahead.asked = True
         self.wake_sources()
         try:
-            await super().wait()
+            await super().begin_wait()
         finally:
             self._ahead.asked = False
 

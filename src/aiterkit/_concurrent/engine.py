@@ -31,9 +31,10 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
 from aiterkit._concurrent.ledger import Ledger, Slot
-from aiterkit._concurrent.source_reader import SourceReader
+from aiterkit._concurrent.source_reader import Sink, SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.waiting import Waiter, holds_token
+from aiterkit._core.call import is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
 
@@ -48,7 +49,7 @@ PATIENCE = 64
 """How many calls a worker may finish in a row without a turn for other tasks."""
 
 
-class Engine(Block[R], Generic[T, R]):
+class Engine(Block[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
 
     def __init__(
@@ -108,6 +109,7 @@ class Engine(Block[R], Generic[T, R]):
     def use_room(self) -> None:
         if self._source is not None:
             self._source.wake()
+            self.waits_for_room = False
         elif not self._summoned:
             self._summon_for_more()
 
@@ -309,6 +311,7 @@ class Engine(Block[R], Generic[T, R]):
         # this task. The task that begins a call must also end it, for cancel
         # scopes know their task.
         func, ledger, inbox = self._func, self._ledger, self._inbox
+        is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
         coroutine: type[Any] = CoroutineType
         call: Any
@@ -345,12 +348,15 @@ class Engine(Block[R], Generic[T, R]):
             ledger.started += 1
             run = copy_context().run
             try:
-                try:
-                    call = run(func, slot.item)
-                except StopIteration as error:
-                    raise without_stop(error) from error
-                if type(call) is not coroutine:
-                    call = self._as_coroutine(call)
+                if is_native:  # it runs nothing yet, so it needs no context
+                    call = func(slot.item)
+                else:
+                    try:
+                        call = run(func, slot.item)
+                    except StopIteration as error:
+                        raise without_stop(error) from error
+                    if type(call) is not coroutine:
+                        call = self._as_coroutine(call)
                 send = call.send
                 in_a_row += 1
                 try:
@@ -380,9 +386,9 @@ class Engine(Block[R], Generic[T, R]):
                     self._free_lane(slot)
                 if limiter is not None:
                     self._give_token(worker)
-                reader = self._reader if ledger.finish(slot, value) else None
+                reader = self.reader if ledger.finish(slot, value) else None
                 if reader is not None:
-                    self._reader = None
+                    self.reader = None
                     end_wait(reader)
                 # A reader that was told makes room, just before the source asks.
                 if self.waits_for_room and (
@@ -468,6 +474,7 @@ class Engine(Block[R], Generic[T, R]):
     def _wake_source(self) -> None:
         if self._source is not None:
             self._source.wake()
+            self.waits_for_room = False
 
     def _wake_all(self) -> None:
         while self._idle:

@@ -27,7 +27,7 @@ from aiterkit._concurrent.engine import Engine, checked
 from aiterkit._concurrent.ledger import CompletionOrder
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import UnorderedResults
-from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 from aiterkit._concurrent.waiting import Waiter
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
@@ -205,7 +205,7 @@ class Expansion(Engine[T, T]):
         )
 
 
-class Roots(Generic[T]):
+class Roots(Sink[T]):
     """Where the roots go: they are asked for when nothing else is there to visit."""
 
     def __init__(self, block: Expansion[T]) -> None:

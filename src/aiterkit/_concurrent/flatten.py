@@ -10,7 +10,7 @@ from aiterkit._concurrent.junction import Port
 from aiterkit._concurrent.nest import ByArrival, Inner, InTurn, Nest
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.source_reader import Reader, SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Reader, Sink, SourceReader, taking_turns
 from aiterkit._concurrent.sources import Inlet, Sources
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
@@ -46,7 +46,7 @@ class Flattening(Sources[Any, R]):
         iterator = taking_turns(self._iterator)
         self._outer = SourceReader(self, iterator, Outer(self, self.nest))
         self._readers[self.nest.outer] = self._outer
-        self.tasks.start_soon(self._read, self.nest.outer, name=f"{self.name} source")
+        self.tasks.start_soon(self._outer.run, name=f"{self.name} source")
 
     def _finish(self) -> None:
         super()._finish()
@@ -59,14 +59,13 @@ class Flattening(Sources[Any, R]):
         super().abandon()
 
     def use_room(self) -> None:
-        for port in self.nest.freed:
-            reader = self._inner.get(port)
-            if reader is not None:
-                reader.wake()
+        port = self.nest.freed
+        reader = self._inner.get(port) if port is not None else None
+        if reader is not None:
+            reader.wake()
         if self.nest.vacated:
             self.nest.vacated = False
             self._outer.wake()
-        self.waits_for_room = True
 
     def settle(self) -> None:
         void, self.nest.void = self.nest.void, []
@@ -83,7 +82,6 @@ class Flattening(Sources[Any, R]):
         if self.idle:
             self._inner[port] = reader = self.idle.pop()
             reader.take(port, item)
-            self.waits_for_room = True  # others may still, though this one was woken
         else:
             self._inner[port] = reader = InnerReader(self)
             reader.take(port, item)
@@ -95,7 +93,6 @@ class Flattening(Sources[Any, R]):
         self.nest.over(port)
         self.settle()
         self.wake_sources()
-        self.waits_for_room = True  # another inner source may
 
     def is_settled(self) -> bool:
         """Tell whether every inner source is closed."""
@@ -104,6 +101,8 @@ class Flattening(Sources[Any, R]):
 
 class InnerReader(Reader):
     """A task that reads inner sources, one after the other."""
+
+    __slots__ = ("_next",)
 
     _block: Flattening[Any]
 
@@ -118,20 +117,20 @@ class InnerReader(Reader):
 
     async def run(self) -> None:
         """Read what there is to read, until the block is left."""
+        block = self._block
         with self._scope, self._peace:
             while self._next is not None:
-                await self._read_next(*self._next)
+                (port, item), self._next = self._next, None
+                if not self.stopped:
+                    # In a copy of the context at entry: none sees what another set.
+                    await in_context(
+                        block.context.copy(), self._open_and_read(port, item)
+                    )
+                    self._peace.shield = False
+                block.over(port)
+                del port, item  # while it waits it keeps nothing alive
                 if not self.stopped:
                     await self._wait_for_more()
-
-    async def _read_next(self, port: Inner, item: Any) -> None:
-        self._next = None
-        block = self._block
-        if not self.stopped:
-            # In a copy of the context at entry, so that none sees what another set.
-            await in_context(block.context.copy(), self._open_and_read(port, item))
-            self._peace.shield = False
-        block.over(port)
 
     async def _wait_for_more(self) -> None:
         block = self._block
@@ -165,7 +164,7 @@ class InnerReader(Reader):
             self._block.settle()
 
 
-class Outer:
+class Outer(Sink[Any]):
     """Where the items of the outer source go: each becomes a source."""
 
     __slots__ = ("_block", "_nest")
@@ -196,6 +195,11 @@ class Outer:
     def is_settled(self) -> bool:
         """Tell whether it may be closed: every inner source is."""
         return self._block.is_settled()
+
+    def over(self) -> None:
+        """Hear that it is closed."""
+        self._nest.leave(self._nest.outer)
+        self._block.settle()
 
 
 def _check(func: object, limit: int, buffer: int) -> tuple[int, int]:

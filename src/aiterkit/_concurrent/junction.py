@@ -7,7 +7,6 @@ which sources can meet.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.ledger import FAILED, FINISHED
@@ -27,12 +26,15 @@ class Port:
 
 
 class Arrival(Generic[R]):
-    """What the reader gets next: a value, or the error that ends it."""
+    """What the reader gets next: a value.
 
-    __slots__ = ("error", "port", "state", "value")
+    There is one for each item, so it has no `__init__` to be called.
+    """
 
+    __slots__ = ("error", "port", "value")
+
+    state: int = FINISHED
     port: Port
-    state: int
     value: R
     error: BaseException
 
@@ -43,25 +45,33 @@ class Arrival(Generic[R]):
         return error
 
 
+class Failure(Arrival[R]):
+    """What the reader gets last: the error that ends it."""
+
+    __slots__ = ()
+
+    state = FAILED
+
+
 class Junction(ABC, Generic[T, R]):
     """The books of a block that reads several sources.
 
     Those that are still read are *live*. Those that are *void* shall be read no
-    more, whatever they would give; those that were *freed* may be read again. A
-    *late* error is one that the reader will never see. It is *decided* when
-    nothing that a live source might give will reach the reader, and *ready* when
-    a waiting reader may go on.
+    more, whatever they would give. The one that was *freed* by what the reader took
+    may be read again; so may all, if that is None. A *late* error is one that the
+    reader will never see. It is *decided* when nothing that a live source might give
+    will reach the reader, and *ready* when a waiting reader may go on.
     """
 
     def __init__(self) -> None:
         self.live: dict[Port, None] = {}
         self.void: list[Port] = []
-        self.freed: Iterable[Port] = ()
+        self.freed: Port | None = None
         self.late: list[BaseException] = []
         self.decided: bool = False
         self.ready: bool = True
         self._opened: int = 0
-        self._failure: Arrival[R] | None = None
+        self._failure: Failure[R] | None = None
 
     def open(self) -> Port:
         """Book one more source."""
@@ -119,8 +129,7 @@ class Junction(ABC, Generic[T, R]):
         self.decided = self.ready = True
         self.void.extend(self.live)
         if error is not None:
-            failure: Arrival[R] = Arrival()
-            failure.state = FAILED
+            failure: Failure[R] = Failure()
             failure.error = error
             self._failure = failure
 
@@ -148,11 +157,10 @@ class Arrivals(Junction[T, T]):
     def give(self, port: Port, item: T) -> bool:
         arrival: Arrival[T] = Arrival()
         arrival.port = port
-        arrival.state = FINISHED
         arrival.value = item
         self._line.append(arrival)
-        port.waiting += 1
-        return port.waiting < self.window
+        port.waiting = waiting = port.waiting + 1
+        return waiting < self.window
 
     def end(self, port: Port) -> None:
         self.leave(port)
@@ -165,8 +173,8 @@ class Arrivals(Junction[T, T]):
         if not self._line:
             return None if self.live else self._pop_failure()
         arrival = self._line.popleft()
-        arrival.port.waiting -= 1
-        self.freed = (arrival.port,)
+        self.freed = port = arrival.port
+        port.waiting -= 1
         return arrival
 
 
@@ -285,12 +293,10 @@ class Rows(Junction[T, tuple[Any, ...]]):
         if self.is_empty():
             return self._pop_failure()
         row: Arrival[tuple[Any, ...]] = Arrival()
-        row.state = FINISHED
         row.value = tuple(self._row)
         self._missing = self._opened
         self._row = [_NOTHING] * self._opened
         self.ready = False
-        self.freed = self.live
         return row
 
     def close(self) -> list[BaseException]:

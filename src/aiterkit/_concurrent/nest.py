@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections import deque
 from typing import Any
 
-from aiterkit._concurrent.junction import Arrival, Arrivals, Junction, Port
-from aiterkit._concurrent.ledger import FAILED, FINISHED
+from aiterkit._concurrent.junction import Arrival, Arrivals, Failure, Junction, Port
+from aiterkit._concurrent.ledger import FINISHED
 
 
 class Inner(Port):
@@ -139,21 +139,19 @@ class InTurn(Nest):
         if not self._queue:
             return None
         head = self._queue[0]
-        arrival: Arrival[Any] = Arrival()
         if head.items:
-            arrival.state = FINISHED
+            arrival: Arrival[Any] = Arrival()
             arrival.value = head.items.popleft()
             head.waiting -= 1
-            self.freed = (head,)
+            self.freed = head
             self._pass_on()
             return arrival
         if head.error is None or self.live:
             return None
-        arrival.state = FAILED
-        arrival.error, head.error = head.error, None
+        failure: Failure[Any] = Failure()
+        failure.error, head.error = head.error, None
         self._queue.clear()
-        self.freed = ()
-        return arrival
+        return failure
 
     def close(self) -> list[BaseException]:
         while self._queue:

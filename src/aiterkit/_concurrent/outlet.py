@@ -4,7 +4,7 @@ Most blocks are an outlet themselves; one with several readers has several.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, NoReturn, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint
@@ -66,7 +66,7 @@ class Outlet(ABC, Generic[R]):
         self.being_read: bool = False
         self.incomplete: bool = False
         self.waits_for_room: bool = True
-        self._reader: Waiter | None = None
+        self.reader: Waiter | None = None
 
     def _learn_to_wait(self) -> None:
         """Find out which backend runs."""
@@ -76,33 +76,31 @@ class Outlet(ABC, Generic[R]):
     def use_room(self) -> None:
         """Read on, now that the reader has taken a result."""
 
-    async def wait(self) -> None:
-        """Wait until a result may be ready, or none will ever be.
+    def begin_wait(self) -> Awaitable[object]:
+        """Return a wait until a result may be ready, or none will ever be.
 
-        Raises:
-            RuntimeError: If results are missing that will never come, since the
-                tasks of the block were cancelled over its head.
+        The *reader* that waits is this wait, until somebody ends it.
         """
-        if self.incomplete:
-            await checkpoint()  # perhaps the reader is cancelled too, and woken first
-            raise RuntimeError(
-                f"{self.name}() was cancelled from outside while its results were read"
-            )
-        self.being_read = True
-        self._reader = waiter = self.make_waiter()
-        try:
-            await waiter
-        finally:
-            self._reader = None
-            self.being_read = False
-        if self.closed:
-            self.refuse()
+        self.reader = waiter = self.make_waiter()
+        return waiter
 
     def wake_reader(self) -> None:
         """Let the reader look again, if it waits."""
-        reader, self._reader = self._reader, None
+        reader = self.reader
         if reader is not None:
+            self.reader = None
             self.end_wait(reader)
+
+    async def tell_incomplete(self) -> NoReturn:
+        """Say that results are missing which will never come.
+
+        Raises:
+            RuntimeError: Since the tasks of the block were cancelled over its head.
+        """
+        await checkpoint()  # perhaps the reader is cancelled too, and woken first
+        raise RuntimeError(
+            f"{self.name}() was cancelled from outside while its results were read"
+        )
 
     def refuse(self) -> NoReturn:
         """Say why no result can be had by this task now."""

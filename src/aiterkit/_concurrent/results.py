@@ -23,9 +23,18 @@ class _Reading(Generic[R]):
         if block.being_read or block.closed:
             block.refuse()
         while (slot := store.pop()) is None:
-            if store.exhausted and not block.incomplete:
+            if block.incomplete:
+                await block.tell_incomplete()
+            if store.exhausted:
                 raise StopAsyncIteration
-            await block.wait()
+            block.being_read = True
+            try:
+                await block.begin_wait()
+            finally:
+                block.being_read = False
+                block.reader = None
+            if block.closed:
+                block.refuse()
         # From here on nothing is awaited: a cancelled reader loses nothing.
         if block.waits_for_room:
             block.use_room()

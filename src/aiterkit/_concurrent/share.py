@@ -14,7 +14,7 @@ from aiterkit._concurrent.ledger import Slot
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.outlet import Outlet
 from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 from aiterkit._concurrent.stage import failed, finished
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
@@ -161,7 +161,7 @@ class Branch(Outlet[T]):
             self._block.hear_of_leaving()
 
 
-class Fan(Block[T]):
+class Fan(Block[T], Sink[T]):
     """A source that is read into lanes, and a reader for each."""
 
     _source: SourceReader[T]
@@ -198,6 +198,7 @@ class Fan(Block[T]):
 
     def use_room(self) -> None:
         self._source.wake()
+        self.waits_for_room = False
 
     def _finish(self) -> None:
         del self._source  # which holds the block
@@ -243,10 +244,6 @@ class Fan(Block[T]):
         """Hear that the source raised *error*, in the place of its next item."""
         self._lanes.fail(error)
         self._wake_readers()
-
-    def is_settled(self) -> bool:
-        """Tell whether the source may be closed: nothing hangs on it."""
-        return True
 
 
 class SharedResults(Results[T]):

@@ -5,10 +5,10 @@ cancel scope across its `yield` is a safe source: what it holds touches nobody
 but this task.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator, Iterator
 from math import inf
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from anyio import (
     CancelScope,
@@ -31,33 +31,33 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class Sink(Protocol[T_contra]):
+class Sink(ABC, Generic[T_contra]):
     """Where the items of one source go. It decides, and never waits."""
+
+    __slots__ = ()
 
     @abstractmethod
     def has_room(self) -> bool:
         """Tell whether the source may be asked for one more item."""
-        ...
 
     @abstractmethod
     def give(self, item: T_contra) -> bool:
         """Take an *item*; tell whether there is room for one more."""
-        ...
 
     @abstractmethod
     def end(self) -> None:
         """Hear that the source has no more items."""
-        ...
 
     @abstractmethod
     def fail(self, error: BaseException) -> None:
         """Hear that the source raised *error*, in the place of its next item."""
-        ...
 
-    @abstractmethod
     def is_settled(self) -> bool:
         """Tell whether the source, of which no more is read, may be closed."""
-        ...
+        return True
+
+    def over(self) -> None:
+        """Hear that the source is closed."""
 
 
 PATIENCE = 64
@@ -102,6 +102,8 @@ def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
 class Reader:
     """What it takes to read a source in one task, from its first item to its close."""
 
+    __slots__ = ("_block", "_peace", "_scope", "_unheard", "_waiter", "stopped")
+
     def __init__(self, block: Block[Any]) -> None:
         self.stopped: bool = False
         self._block = block
@@ -132,17 +134,54 @@ class Reader:
 
     def wake(self) -> None:
         """Let it look again, if it waits."""
-        waiter, self._waiter = self._waiter, None
+        waiter = self._waiter
         if waiter is not None:
-            self._block.waits_for_room = False
+            self._waiter = None
             self._block.end_wait(waiter)
 
-    async def _read_and_close(self, iterator: AsyncIterator[T], sink: Sink[T]) -> None:
+    async def _read_and_close(  # noqa: C901 - each function call is paid per item
+        self, iterator: AsyncIterator[T], sink: Sink[T]
+    ) -> None:
         """Read to the end, or until it is stopped; then close. Both scopes are open."""
+        block = self._block
+        item: Any = None
+        in_a_row = 0
         try:
-            await self._read(iterator, sink)
+            give, read = sink.give, iterator.__anext__
+            has_room = sink.has_room()
+            while not self.stopped:
+                if not has_room:
+                    in_a_row = 0
+                    block.waits_for_room = True
+                    self._waiter = waiter = block.make_waiter()
+                    try:  # as in `_wait`
+                        await waiter
+                    except get_cancelled_exc_class():
+                        await self._outlast()
+                    has_room = sink.has_room()
+                    continue
+                if in_a_row == PATIENCE:
+                    in_a_row = 0
+                    await self._let_others_run()
+                    continue
+                if self._unheard:
+                    self._unheard = False
+                    cancel_again()
+                try:
+                    item = await read()
+                except StopAsyncIteration:
+                    sink.end()
+                    break
+                except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+                    self._read_raised(sink, error)
+                    break
+                if self.stopped:  # it would not be interrupted
+                    break
+                has_room = give(item)
+                in_a_row += 1
         except BaseException as error:  # noqa: BLE001 - it is told elsewhere
             self._raised(error)
+        item = None  # it is the reader's now
         self._peace.shield = True
         while not sink.is_settled():
             await self._wait()
@@ -154,41 +193,6 @@ class Reader:
             self._block.die(error)
         elif not self._scope.cancel_called:
             self._block.abandon()
-
-    async def _read(self, iterator: AsyncIterator[T], sink: Sink[T]) -> None:
-        give = sink.give
-        read = iterator.__anext__
-        begin_wait = self._begin_wait
-        has_room = sink.has_room()
-        in_a_row = 0
-        while True:
-            while not has_room and not self.stopped:
-                in_a_row = 0
-                try:  # as in `_wait`: a coroutine less for each item
-                    await begin_wait()
-                except get_cancelled_exc_class():
-                    await self._outlast()
-                has_room = sink.has_room()
-            if in_a_row == PATIENCE:
-                in_a_row = 0
-                await self._let_others_run()
-            if self.stopped:
-                return
-            if self._unheard:
-                self._unheard = False
-                cancel_again()
-            try:
-                item = await read()
-            except StopAsyncIteration:
-                sink.end()
-                return
-            except BaseException as error:  # noqa: BLE001 - it is told elsewhere
-                self._read_raised(sink, error)
-                return
-            if self.stopped:  # it would not be interrupted
-                return
-            has_room = give(item)
-            in_a_row += 1
 
     async def _let_others_run(self) -> None:
         """Take a turn, for a source that never suspends would take them all."""
@@ -261,6 +265,8 @@ class Reader:
 class SourceReader(Reader, Generic[T]):
     """The task that reads one source into a sink, and closes it."""
 
+    __slots__ = ("_iterator", "_sink")
+
     def __init__(
         self, block: Block[Any], iterator: AsyncIterator[T], sink: Sink[T]
     ) -> None:
@@ -272,3 +278,4 @@ class SourceReader(Reader, Generic[T]):
         """Read the source to its end, or until it is stopped; then close it."""
         with self._scope, self._peace:
             await self._read_and_close(self._iterator, self._sink)
+        self._sink.over()

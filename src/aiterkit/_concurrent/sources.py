@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.block import Block
 from aiterkit._concurrent.junction import Junction, Port
-from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,13 +40,8 @@ class Sources(Block[R], Generic[T, R]):
             reader = SourceReader(self, taking_turns(iterator), inlet)
             self._readers[port] = reader
         self._iterators = []
-        for port in self._readers:
-            self.tasks.start_soon(self._read, port, name=f"{self.name} source")
-
-    async def _read(self, port: Port) -> None:
-        await self._readers[port].run()
-        self.junction.leave(port)
-        self.settle()
+        for reader in self._readers.values():
+            self.tasks.start_soon(reader.run, name=f"{self.name} source")
 
     def abandon(self) -> None:
         if self._abandoned:  # or each of many readers would tell all the others
@@ -59,7 +54,10 @@ class Sources(Block[R], Generic[T, R]):
         self.wake_reader()
 
     def use_room(self) -> None:
-        for port in self.junction.freed:
+        port = self.junction.freed
+        if port is None:
+            self.wake_sources()
+        else:
             self._readers[port].wake()
         # It was one that waited for room; another one may wait still.
         self.waits_for_room = self._several
@@ -81,7 +79,7 @@ class Sources(Block[R], Generic[T, R]):
             self.wake_reader()
 
 
-class Inlet(Generic[T]):
+class Inlet(Sink[T]):
     """Where the items of one source go: through its port."""
 
     __slots__ = ("_block", "_junction", "_port")
@@ -97,11 +95,12 @@ class Inlet(Generic[T]):
 
     def give(self, item: T) -> bool:
         """Pass an *item* on; tell whether there is room for one more."""
-        room = self._junction.give(self._port, item)
-        if self._junction.ready:
-            self._block.wake_reader()
-        if self._junction.void:
-            self._block.settle()
+        junction, block = self._junction, self._block
+        room = junction.give(self._port, item)
+        if block.reader is not None and junction.ready:
+            block.wake_reader()
+        if junction.void:
+            block.settle()
         return room
 
     def end(self) -> None:
@@ -114,6 +113,7 @@ class Inlet(Generic[T]):
         self._junction.fail(self._port, error)
         self._block.settle()
 
-    def is_settled(self) -> bool:
-        """Tell whether the source may be closed: nothing hangs on it."""
-        return True
+    def over(self) -> None:
+        """Hear that the source is closed."""
+        self._junction.leave(self._port)
+        self._block.settle()

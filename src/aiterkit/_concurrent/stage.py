@@ -4,7 +4,7 @@ What it does with the items is decided by its `Shelf`, which never waits.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from math import inf
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from anyio import CancelScope
 
 from aiterkit._concurrent.block import Block, tellable, without_stop
 from aiterkit._concurrent.ledger import FAILED, FINISHED, Slot
-from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,7 +87,7 @@ class Shelf(ABC, Generic[T, R]):
         return late
 
 
-class Stage(Block[R], Generic[T, R]):
+class Stage(Block[R], Sink[T], Generic[T, R]):
     """A source that is read onto a shelf, and a reader who takes from it."""
 
     _source: SourceReader[T]
@@ -117,20 +117,24 @@ class Stage(Block[R], Generic[T, R]):
 
     def use_room(self) -> None:
         self._source.wake()
+        self.waits_for_room = False
 
     def _finish(self) -> None:
         del self._source  # which holds the block
 
-    async def wait(self) -> None:
+    def begin_wait(self) -> Awaitable[object]:
+        return self._wait_until_due()
+
+    async def _wait_until_due(self) -> None:
         shelf = self.shelf
         due = shelf.due
         shelf.awaited = True
         try:
             if due == inf:
-                await super().wait()
+                await super().begin_wait()
             else:
                 with CancelScope(deadline=due):
-                    await super().wait()
+                    await super().begin_wait()
         finally:
             shelf.awaited = False
 
@@ -163,7 +167,3 @@ class Stage(Block[R], Generic[T, R]):
         """Hear that the source raised *error*, in the place of its next item."""
         self.shelf.fail(error)
         self.wake_reader()
-
-    def is_settled(self) -> bool:
-        """Tell whether the source may be closed: nothing hangs on it."""
-        return True

@@ -13,7 +13,7 @@ from aiterkit._concurrent.block import Block, without_stop
 from aiterkit._concurrent.ledger import Slot
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.source_reader import SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 from aiterkit._concurrent.stage import failed, finished
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
@@ -117,7 +117,7 @@ class Inner(AsyncIterator[R], Generic[T, R]):
             await aclose()
 
 
-class Switch(Block[R], Generic[T, R]):
+class Switch(Block[R], Sink[T], Generic[T, R]):
     """The block: a reader for the source of items, one for that of the newest."""
 
     _outer: SourceReader[T]
@@ -166,10 +166,10 @@ class Switch(Block[R], Generic[T, R]):
         self._inner = reader = SourceReader(self, inner, Outcome(self))
         # A task of its own for each, so that none sees what another has set.
         name = f"{self.name} inner source"
-        self.context.run(lambda: self.tasks.start_soon(self._read, reader, name=name))
+        self.context.run(lambda: self.tasks.start_soon(reader.run, name=name))
 
-    async def _read(self, reader: SourceReader[R]) -> None:
-        await reader.run()
+    def advance(self) -> None:
+        """Open the source of the newest item, now that the one before is closed."""
         self._inner = None
         for item in self.current.advance():
             self._open(item)
@@ -214,7 +214,7 @@ class Switch(Block[R], Generic[T, R]):
         return not self.current.busy
 
 
-class Outcome(Generic[R]):
+class Outcome(Sink[R]):
     """Where the results of the newest item's source go."""
 
     def __init__(self, block: Switch[Any, R]) -> None:
@@ -238,9 +238,9 @@ class Outcome(Generic[R]):
         self._block.current.fail(error)
         self._block.stop()
 
-    def is_settled(self) -> bool:
-        """Tell that the source may be closed: nothing hangs on it."""
-        return True
+    def over(self) -> None:
+        """Hear that the source is closed."""
+        self._block.advance()
 
 
 class concurrent_switch_map(Operator[Switch[Any, R]]):  # noqa: N801 - it is called like a function

@@ -29,13 +29,14 @@ NAMES = {
     "loop": "plain loop",
     "pool": "bare pool",
     "queues": "two queues",
+    "relay": "bare relay",
     "gather": "gather",
     "streamable": "streamable",
     "aiometer": "aiometer",
     "aiostream": "aiostream",
 }
 OURS = ("ordered", "unordered", "collect")
-DRAWN = tuple(name for name in NAMES if name not in {"loop", "pool"})
+DRAWN = tuple(name for name in NAMES if name not in {"loop", "pool", "relay"})
 KINDS = {
     "ordered": "ours",
     "unordered": "ours unordered",
@@ -48,7 +49,12 @@ IN_PICTURES = {
     "queues": "two queues, by hand",
     "gather": "gather + Semaphore",
 }
-SHORT = {"loop": "plain loop", "pool": "bare pool", "queues": "two queues"}
+SHORT = {
+    "loop": "plain loop",
+    "pool": "bare pool",
+    "queues": "two queues",
+    "relay": "bare relay",
+}
 EVEN = 0.97
 """What is closer than this to `concurrent_map` is not called faster than it."""
 CALLED = {"at once": "returns at once", "once": "yields once", "1 ms": "sleeps 1 ms"}

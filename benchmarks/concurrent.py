@@ -19,7 +19,6 @@ import contextlib
 import functools
 import gc
 import operator
-import random
 import statistics
 import time
 import tracemalloc
@@ -42,6 +41,7 @@ import anyio
 import anyio.lowlevel
 
 import aiterkit as ak
+from benchmarks.rounds import in_turn
 
 Func: TypeAlias = Callable[[int], Awaitable[int]]
 Source: TypeAlias = Iterable[int] | AsyncIterable[int]
@@ -354,16 +354,12 @@ async def measure(
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Return the seconds of each form in each round, as *clock* tells them."""
-    seconds: dict[str, list[float]] = {name: [] for name in forms}
-    order = list(forms.items())
-    for _ in range(rounds):
-        random.shuffle(order)
-        for name, form in order:
-            gc.collect()
-            start = clock()
-            await form(func, make(items), limit)
-            seconds[name].append(clock() - start)
-    return seconds
+
+    def run(form: Form) -> Awaitable[object]:
+        return form(func, make(items), limit)
+
+    runs = {name: functools.partial(run, form) for name, form in forms.items()}
+    return await in_turn(runs, rounds=rounds, clock=clock)
 
 
 async def compare(backend: str, chosen: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ All forms of a row run in turn, in a new order each round, in one process. What 
 kept is every round's time for each item, in microseconds, with the versions of all
 that took part. The pictures and tables are made from that file alone.
 
-    python -m benchmarks figure             # all of it, in some ten minutes
+    python -m benchmarks figure             # all of it, in some thirty minutes
     python -m benchmarks figure --redraw    # from the numbers that are there
     python -m benchmarks figure --smoke     # a glance, which keeps nothing
 """
@@ -24,7 +24,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from benchmarks import concurrent
+from benchmarks import concurrent, operators
 
 HERE = Path(__file__).parent.parent
 TIMES = HERE / "docs" / "performance" / "times.json"
@@ -99,16 +99,51 @@ async def measure(chosen: list[Case], backend: str) -> list[dict[str, Any]]:
             clock=time.perf_counter if case.called == "1 ms" else time.process_time,
         )
         print(f"{time.perf_counter() - start:6.1f} s  {case}", flush=True)
-        times = {
-            # The version stands with the others, not in the name.
-            name.partition(" ")[0]: [float(f"{s / case.items * 1e6:.4g}") for s in each]
-            for name, each in seconds.items()
-        }
+        times = per_item(seconds, case.items)
         rows.append({**asdict(case), "microseconds": times})
     return rows
 
 
-def measure_all(every: list[Case]) -> dict[str, Any]:
+async def measure_sources(rounds: int, items: int) -> list[dict[str, Any]]:
+    """Return what several sources took, merged or flattened, and one in a buffer."""
+    rows: list[dict[str, Any]] = []
+    for name, number, forms in operators.rows(alone=False):
+        for read, make in operators.SOURCES.items():
+            size = operators.items_for(items, number)
+            seconds = await operators.measure(
+                forms,
+                make,
+                number,
+                items=size,
+                rounds=rounds,
+                clock=time.process_time,
+            )
+            rows.append(
+                {
+                    "operator": f"concurrent_{name}",
+                    "number": number,
+                    "source": read,
+                    "items": size,
+                    "rounds": rounds,
+                    "microseconds": per_item(seconds, size),
+                }
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def per_item(seconds: dict[str, list[float]], items: int) -> dict[str, list[float]]:
+    """Return microseconds for each item, by the name of the form."""
+    return {
+        # The version stands with the others, not in the name.
+        name.partition(" ")[0]: [float(f"{s / items * 1e6:.4g}") for s in each]
+        for name, each in seconds.items()
+    }
+
+
+def measure_all(
+    every: list[Case], *, rounds: int, smoke: bool = False
+) -> dict[str, Any]:
     """Return all rows, and what they were measured with."""
     rows: list[dict[str, Any]] = []
     for backend, options in BACKENDS.items():
@@ -118,19 +153,26 @@ def measure_all(every: list[Case]) -> dict[str, Any]:
         )
         with concurrent.turning(turn):
             rows += anyio.run(measure, chosen, backend, **options)
+    sources = anyio.run(measure_sources, rounds, 100 if smoke else 2_000)
     versions = {name: version(name) for name in PACKAGES}
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "versions": versions,
         "rows": rows,
+        "sources": sources,
     }
 
 
 def written(times: dict[str, Any]) -> str:
     """Return *times* as JSON, a line for each row."""
-    rows = ",\n".join(json.dumps(row) for row in times["rows"])
-    head = json.dumps({**times, "rows": []})[:-2]
-    return f"{head}\n{rows}\n]}}\n"
+    parts: list[str] = []
+    for name, part in times.items():
+        shown = json.dumps(part)
+        if isinstance(part, list):
+            rows: list[Any] = part
+            shown = "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
+        parts.append(f"{json.dumps(name)}: {shown}")
+    return "{" + ",\n".join(parts) + "}\n"
 
 
 def main() -> None:
@@ -145,11 +187,13 @@ def main() -> None:
     sys.path.insert(0, str(HERE / "docs" / "_ext"))
     measured = importlib.import_module("measured")
     if chosen.smoke:
-        times = json.loads(written(measure_all([*cases(1, smoke=True)])))
+        smoke = measure_all([*cases(1, smoke=True)], rounds=1, smoke=True)
+        times = json.loads(written(smoke))
         print(sum(map(len, measured.files(times).values())), "characters drawn")
         return
     if not chosen.redraw:
-        TIMES.write_text(written(measure_all([*cases(chosen.rounds)])), "utf-8")
+        every = [*cases(chosen.rounds)]
+        TIMES.write_text(written(measure_all(every, rounds=chosen.rounds)), "utf-8")
     for path, text in measured.files(json.loads(TIMES.read_text("utf-8"))).items():
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.relative_to(HERE)}")

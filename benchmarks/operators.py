@@ -13,9 +13,7 @@ microseconds.
 
 import argparse
 import asyncio
-import gc
 import operator
-import random
 import statistics
 import time
 from collections import deque
@@ -27,6 +25,7 @@ from typing import Any, TypeAlias
 import anyio
 
 import aiterkit as ak
+from benchmarks.rounds import in_turn
 
 Source: TypeAlias = Callable[[int], AsyncIterator[int]]
 Form: TypeAlias = Callable[[Source, int], Awaitable[int]]
@@ -235,11 +234,11 @@ async def flat_of_aiostream(make: Source, items: int, limit: int) -> int:
 
 def rows(*, alone: bool) -> list[tuple[str, int, dict[str, Any]]]:
     """Return the rows: a name, a number, and the forms, of which the first is base."""
-    merges: dict[str, Any] = {"Queue(1)": merge_by_queue}
-    merges |= {"aiterkit": merge, "bare relay": merge_by_relay}
-    buffers: dict[str, Any] = {"Queue(n)": buffer_by_queue, "aiterkit": buffer}
-    flats: dict[str, Any] = {"Queue(1)": flat_by_queue}
-    flats |= {"aiterkit": flat, "bare relay": flat_by_relay}
+    merges: dict[str, Any] = {"queue": merge_by_queue, "aiterkit": merge}
+    merges["relay"] = merge_by_relay
+    buffers: dict[str, Any] = {"queue": buffer_by_queue, "aiterkit": buffer}
+    flats: dict[str, Any] = {"queue": flat_by_queue, "aiterkit": flat}
+    flats["relay"] = flat_by_relay
     try:
         peer = f"aiostream {version('aiostream')}"
     except ImportError:
@@ -255,23 +254,40 @@ def rows(*, alone: bool) -> list[tuple[str, int, dict[str, Any]]]:
     ]
 
 
+async def measure(
+    forms: dict[str, Any],
+    make: Source,
+    number: int,
+    *,
+    items: int,
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Return the seconds of each form in each round, as *clock* tells them."""
+
+    async def run(name: str) -> None:
+        came = await forms[name](make, items, number)
+        assert came == items, f"{name} gave {came} of {items} items"
+
+    runs = {name: partial(run, name) for name in forms}
+    return await in_turn(runs, rounds=rounds, clock=clock)
+
+
+def items_for(items: int, number: int) -> int:
+    """Return so many *items* that each of *number* sources has some."""
+    return max(items, items // 100 * number)
+
+
 async def compare(chosen: argparse.Namespace) -> None:
     for name, number, forms in rows(alone=chosen.alone):
         for read, make in SOURCES.items():
             row = f"{name}, {number}, {read}"
             if not row.startswith(tuple(chosen.rows)):
                 continue
-            items = max(chosen.items, chosen.items // 100 * number)
-            seconds: dict[str, list[float]] = {form: [] for form in forms}
-            order = list(forms.items())
-            for _ in range(chosen.rounds):
-                random.shuffle(order)
-                for form, run in order:
-                    gc.collect()
-                    start = time.perf_counter()
-                    came = await run(make, items, number)
-                    seconds[form].append(time.perf_counter() - start)
-                    assert came == items, f"{form} gave {came} of {items} items"
+            items = items_for(chosen.items, number)
+            seconds = await measure(
+                forms, make, number, items=items, rounds=chosen.rounds
+            )
             base_name, *others = forms
             base = seconds[base_name]
             cells = [f"{base_name} {min(base) / items * 1e6:.2f} us"]

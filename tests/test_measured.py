@@ -54,7 +54,12 @@ def test_all_backends_functions_sources_and_limits_were_measured() -> None:
         1_000,
         10_000,
     ]
-    for row in TIMES["rows"]:
+    assert {(r["operator"], r["number"]) for r in TIMES["sources"]} == {
+        *(("concurrent_merge", number) for number in (2, 10, 100, 1_000)),
+        *(("concurrent_buffer", number) for number in (10, 100)),
+        *(("concurrent_flat_map_unordered", number) for number in (2, 10, 100)),
+    }
+    for row in [*TIMES["rows"], *TIMES["sources"]]:
         rounds = {len(times) for times in row["microseconds"].values()}
         assert rounds == {row["rounds"]}
 

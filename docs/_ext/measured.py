@@ -57,6 +57,8 @@ SHORT = {
 }
 EVEN = 0.97
 """What is closer than this to `concurrent_map` is not called faster than it."""
+SOURCE_FORMS = {"queue": "queue", "relay": "bare relay", "aiostream": "aiostream"}
+WAITING = {"at once": "give at once", "once": "suspend once"}
 CALLED = {"at once": "returns at once", "once": "yields once", "1 ms": "sleeps 1 ms"}
 
 
@@ -169,6 +171,23 @@ def whole(times: Mapping[str, Any], backend: str) -> Iterator[str]:
     yield from _table(head, lines, words=2)
 
 
+def sources(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what merging, buffering and flattening cost."""
+    head = ["operator", "", "sources", "µs", *SOURCE_FORMS.values()]
+    lines: list[list[str]] = []
+    for row in times["sources"]:
+        cells = [f"`{row['operator']}`", number(row["number"])]
+        cells += [WAITING[row["source"]], _shown(middle(row, "aiterkit"))]
+        for name in SOURCE_FORMS:
+            if name in row["microseconds"]:
+                each = ratio(row, name, "aiterkit")
+                cells.append(_shown(each, bold=each < EVEN))
+            else:
+                cells.append("")
+        lines.append(cells)
+    yield from _table(head, lines, words=3)
+
+
 def behind(times: Mapping[str, Any]) -> Iterator[str]:
     """Tell where others are faster than `concurrent_map`."""
     rows = [row for row in times["rows"] if row["part"] != "items"]
@@ -225,6 +244,7 @@ BLOCKS = {
     "asyncio": lambda times: whole(times, "asyncio"),
     "uvloop": lambda times: whole(times, "uvloop"),
     "trio": lambda times: whole(times, "trio"),
+    "sources": sources,
     "behind": behind,
     "versions": versions,
 }

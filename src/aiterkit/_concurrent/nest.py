@@ -73,7 +73,7 @@ class ByArrival(Nest, Arrivals[Any]):
     """Items of all inner sources as they arrive."""
 
     def pop(self) -> Arrival[Any] | None:
-        arrival = Arrivals.pop(self)  # `super` makes an object each time
+        arrival = super().pop()
         if arrival is not None and arrival.state == FINISHED:
             inner: Any = arrival.port  # an `Inner`, for it has given an item
             if inner.over:

@@ -52,6 +52,9 @@ PATIENCE = 64
 class Engine(Block[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
 
+    reader: Waiter | None
+    waits_for_room: bool
+
     def __init__(
         self,
         func: Callable[[T], Awaitable[R]],

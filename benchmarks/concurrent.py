@@ -158,7 +158,7 @@ async def queues(func: Func, source: Source, limit: int) -> None:
 async def relay(  # noqa: PLR0915 - one piece, as one would write it for speed
     func: Func, source: Source, limit: int
 ) -> None:
-    """The least that any library can do: read ahead, call, and give in input order.
+    """The same work, written plainly: read ahead, call, and give in input order.
 
     A task for the source, one for each call at once, a context for each call, and a
     reader. There are no errors here, nothing is closed and nothing is checked.

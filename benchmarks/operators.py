@@ -51,9 +51,9 @@ SOURCES: dict[str, Source] = {"at once": at_once, "once": once}
 END: Any = object()
 
 
-# The least that can be done by any library: a task for each source that is read at
-# once, which waits until its item was taken, and a reader that waits for an item.
-# Nothing else is promised. What this costs is asyncio's own price for such turns.
+# The same work without the guarantees: a task for each source that is read at once,
+# which waits until its item was taken, and a reader that waits for an item. Most of
+# what this costs is asyncio's own price for such turns.
 
 
 async def relayed(

@@ -1,11 +1,13 @@
 """The same question put to every form of the map, in one way."""
 
 import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import anyio
 import pytest
 
 import aiterkit as ak
@@ -106,3 +108,23 @@ any_source = pytest.mark.parametrize("probe", [SourceProbe, SyncSourceProbe])
 on_asyncio = pytest.mark.parametrize(
     "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
 )
+
+
+class Thing:
+    """What can be told to be gone."""
+
+
+class Things(AsyncIterator[Thing]):
+    """Gives two things, keeps neither, and ends when it may."""
+
+    def __init__(self) -> None:
+        self.given: list[weakref.ref[Thing]] = []
+        self.may_end = anyio.Event()
+
+    async def __anext__(self) -> Thing:
+        if len(self.given) == 2:
+            await self.may_end.wait()
+            raise StopAsyncIteration
+        thing = Thing()
+        self.given.append(weakref.ref(thing))
+        return thing

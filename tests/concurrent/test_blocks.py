@@ -3,8 +3,7 @@
 import contextvars
 import gc
 import math
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
@@ -16,7 +15,16 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
-from .forms import Form, Streaming, any_source, calls, every_form, streaming
+from .forms import (
+    Form,
+    Streaming,
+    Thing,
+    Things,
+    any_source,
+    calls,
+    every_form,
+    streaming,
+)
 
 T = TypeVar("T")
 
@@ -277,6 +285,23 @@ async def test_scopes_and_tasks_inside_a_call_work_as_usual(form: Form) -> None:
     assert sorted(await form.run(func, range(9), limit=3)) == list(range(9))
 
 
+@every_form
+async def test_what_is_called_before_a_coroutine_is_made_has_its_context_too(
+    form: Form,
+) -> None:
+    async def seen() -> int:
+        await anyio.lowlevel.checkpoint()
+        return number.get()
+
+    def func(item: int) -> Awaitable[int]:
+        assert number.get() == -1
+        number.set(item)
+        return seen()
+
+    assert sorted(await form.run(func, range(9), limit=3)) == list(range(9))
+    assert number.get() == -1
+
+
 async def test_finished_results_keep_no_items_alive_for_long() -> None:
     call = calls(seconds=1)
     source = SourceProbe(range(1000), gap=None)
@@ -288,28 +313,19 @@ async def test_finished_results_keep_no_items_alive_for_long() -> None:
     assert most <= 6
 
 
-class Thing:
-    """What can be told to be gone."""
-
-
 async def test_an_item_that_was_delivered_is_kept_alive_by_nobody() -> None:
-    things: list[weakref.ref[Thing]] = []
+    things = Things()
+    things.may_end.set()
     go_on = anyio.Event()
 
-    async def source() -> AsyncIterator[Thing]:
-        for _ in range(2):
-            thing = Thing()
-            things.append(weakref.ref(thing))
-            yield thing
-
     async def call(thing: Thing) -> None:
-        if thing is things[0]():
+        if thing is things.given[0]():
             await go_on.wait()
 
-    async with ak.concurrent_map_unordered(call, source(), limit=2) as results:
+    async with ak.concurrent_map_unordered(call, things, limit=2) as results:
         await anext(results)
         await anyio.wait_all_tasks_blocked()
-        assert things[0]() is not None
-        assert things[1]() is None
+        assert things.given[0]() is not None
+        assert things.given[1]() is None
         go_on.set()
         await anext(results)

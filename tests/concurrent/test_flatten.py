@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, explore
 
-from .forms import any_source, at_the_tail
+from .forms import Thing, Things, any_source, at_the_tail
 
 number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0)
 both = pytest.mark.parametrize(
@@ -435,29 +435,17 @@ def test_under_every_schedule_nothing_is_lost(make: Any, strategy: Any) -> None:
     explore(test, schedules=10, strategy=strategy, seed=1)
 
 
-class Thing:
-    """What can be told to be gone."""
-
-
 @both
 async def test_an_item_whose_source_is_closed_is_kept_alive_by_nobody(
     make: Any,
 ) -> None:
-    things: list[weakref.ref[Thing]] = []
-    go_on = anyio.Event()
-
-    async def source() -> AsyncIterator[Thing]:
-        for _ in range(2):
-            thing = Thing()
-            things.append(weakref.ref(thing))
-            yield thing
-        await go_on.wait()
+    things = Things()
 
     async def inner(thing: Thing) -> AsyncIterator[int]:
-        yield things.index(weakref.ref(thing))
+        yield things.given.index(weakref.ref(thing))
 
-    async with make(inner, source(), limit=2) as results:
+    async with make(inner, things, limit=2) as results:
         assert [await anext(results) for _ in range(2)] == [0, 1]
         await anyio.wait_all_tasks_blocked()
-        assert things[0]() is None
-        go_on.set()
+        assert things.given[0]() is None
+        things.may_end.set()

@@ -154,7 +154,7 @@ class Reader:
                     in_a_row = 0
                     block.waits_for_room = True
                     self._waiter = waiter = block.make_waiter()
-                    try:  # as in `_wait`
+                    try:  # as in `_wait`, but for the calls
                         await waiter
                     except get_cancelled_exc_class():
                         await self._outlast()
@@ -212,7 +212,7 @@ class Reader:
             self._block.store.late.append(error)
 
     async def _wait(self) -> None:
-        """Wait until the sink may have room, or be settled, or all is over.
+        """Wait until the sink may be settled.
 
         A source that holds a timeout or a task group across its `yield` has put
         this task inside its own scope, and that may be cancelled just now. It is

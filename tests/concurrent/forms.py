@@ -11,6 +11,8 @@ import anyio
 import pytest
 
 import aiterkit as ak
+from aiterkit._concurrent.delivery import NOTHING
+from aiterkit._concurrent.outlet import Store
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, virtual_backend
 
 Func = Callable[[Any], Awaitable[Any]]
@@ -108,6 +110,17 @@ any_source = pytest.mark.parametrize("probe", [SourceProbe, SyncSourceProbe])
 on_asyncio = pytest.mark.parametrize(
     "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
 )
+
+
+def popped(store: Store[Any]) -> list[Any]:
+    """All that a reader would get of *store* now, and the ``repr`` of its error."""
+    out: list[Any] = []
+    try:
+        while (value := store.pop()) is not NOTHING:
+            out.append(value)
+    except Exception as error:  # noqa: BLE001 - whatever it holds
+        out.append(repr(error))
+    return out
 
 
 class Thing:

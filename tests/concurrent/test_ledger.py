@@ -12,6 +12,8 @@ from aiterkit._concurrent.ledger import (
     Slot,
 )
 
+from .forms import popped
+
 
 class Boom(Exception):
     """What fails here."""
@@ -19,13 +21,6 @@ class Boom(Exception):
 
 def take(ledger: Ledger[str, str], items: str) -> list[Slot[str, str]]:
     return [ledger.take(item) for item in items]
-
-
-def popped(ledger: Ledger[str, str]) -> list[str]:
-    out: list[str] = []
-    while (slot := ledger.pop()) is not None:
-        out.append(slot.value if hasattr(slot, "value") else repr(slot.take_error()))
-    return out
 
 
 def test_input_order_gives_the_head_of_the_line_only() -> None:

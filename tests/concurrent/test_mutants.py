@@ -87,7 +87,7 @@ fault(
     "wakes all sources for each item",
     Arrivals,
     "pop",
-    ("self.freed = port =", "port ="),
+    ("self.freed, item =", "_, item ="),
     merge.test_taking_an_item_wakes_its_source_alone,
 )
 fault(
@@ -141,7 +141,7 @@ fault(
     "reads over what waits",
     Rows,
     "has_room",
-    ("is _NOTHING", "is not _END"),
+    ("is NOTHING", "is not _END"),
     junction.test_a_row_frees_all_its_sources,
 )
 fault(
@@ -447,7 +447,7 @@ fault(
     "tells an error too early",
     Current,
     "pop",
-    ("if self.busy", "if False"),
+    (" and not self.busy", ""),
     switch.test_a_failure_is_told_when_what_it_ended_is_closed,
 )
 fault(

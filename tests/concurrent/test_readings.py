@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit._concurrent.junction import Arrival, Junction, Port
+from aiterkit._concurrent.junction import Junction, Port
 from aiterkit._concurrent.source_reader import SourceReader
 from aiterkit._concurrent.sources import Inlet, Sources
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
@@ -389,7 +389,7 @@ async def test_nothing_leaves_a_circle_behind(
     with garbage_kept():
         await once()
         await anyio.sleep(1)
-        ours = (Sources, Inlet, Port, Junction, Arrival, SourceReader, Mark)
+        ours = (Sources, Inlet, Port, Junction, SourceReader, Mark)
         assert [item for item in gc.get_objects() if isinstance(item, ours)] == []
 
 

@@ -22,6 +22,8 @@ from aiterkit.testing import (
     play,
 )
 
+from .forms import popped
+
 switch = ak.concurrent_switch_map
 number: ContextVar[int] = ContextVar("number", default=-1)
 
@@ -306,11 +308,6 @@ async def test_a_cancellation_from_outside_closes_both(after: float) -> None:
         probe.assert_closed_once()
 
 
-def popped(current: Current[str, str]) -> str | None:
-    slot = current.pop()
-    return None if slot is None else slot.value
-
-
 def test_a_new_item_makes_what_was_there_void() -> None:
     current = Current[str, str]()
     current.switch("a")
@@ -320,11 +317,11 @@ def test_a_new_item_makes_what_was_there_void() -> None:
     assert not current.has_room()
     current.switch("b")
     current.switch("c")
-    assert popped(current) is None
+    assert popped(current) == []
     assert current.advance() == ["c"]
     current.put("C")
     current.ended = True
-    assert (popped(current), current.exhausted) == ("C", False)
+    assert (popped(current), current.exhausted) == (["C"], False)
     assert current.advance() == []
     assert current.exhausted
 
@@ -336,10 +333,8 @@ def test_a_failure_waits_for_what_is_open_and_opens_nothing_more() -> None:
     current.switch("b")
     error = ValueError()
     current.fail(error)
-    assert current.pop() is None
+    assert popped(current) == []
     assert current.advance() == []
     assert not current.exhausted
-    slot = current.pop()
-    assert slot is not None
-    assert slot.take_error() is error
+    assert popped(current) == [repr(error)]
     assert current.exhausted

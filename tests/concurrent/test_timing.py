@@ -21,6 +21,8 @@ from aiterkit.testing import (
     play,
 )
 
+from .forms import popped
+
 batched = ak.concurrent_batched
 latest = ak.concurrent_latest
 BATCHED: Any = batched
@@ -381,11 +383,6 @@ class Clock:
         return self.time
 
 
-def popped(shelf: Any) -> Any:
-    slot = shelf.pop()
-    return None if slot is None else slot.value
-
-
 def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
     clock = Clock()
     shelf = Batches[str](3, 5, None, math.inf, now=clock)
@@ -395,16 +392,16 @@ def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
     clock.time = 2
     assert not shelf.take("b")
     assert shelf.due == 5
-    assert popped(shelf) is None
+    assert popped(shelf) == []
     clock.time = 5
-    assert popped(shelf) == ("a", "b")
+    assert popped(shelf) == [("a", "b")]
     assert shelf.due == math.inf
     assert shelf.take("c")
     assert not shelf.take("d")
     assert shelf.has_room()
     assert shelf.take("e")
     assert not shelf.has_room()
-    assert popped(shelf) == ("c", "d", "e")
+    assert popped(shelf) == [("c", "d", "e")]
 
 
 def test_what_settles_is_decided_by_the_time_alone() -> None:
@@ -415,17 +412,17 @@ def test_what_settles_is_decided_by_the_time_alone() -> None:
             shelf.start()
         assert shelf.take("a")
         assert not shelf.take("b")
-        assert (shelf.due, popped(shelf), shelf.dropped) == (2, None, 1)
+        assert (shelf.due, popped(shelf), shelf.dropped) == (2, [], 1)
         clock.time = 2
         assert shelf.take("c")
-        assert (popped(shelf), popped(shelf), shelf.due) == ("b", None, 4)
+        assert (popped(shelf), shelf.due) == (["b"], 4)
         shelf.ended = True
         assert not shelf.exhausted
-        assert (popped(shelf), shelf.due, shelf.exhausted) == ("c", math.inf, True)
+        assert (popped(shelf), shelf.due, shelf.exhausted) == (["c"], math.inf, True)
 
 
 def test_the_latest_item_settles_at_once() -> None:
     shelf = Latest[str](now=Clock())
     assert shelf.take("a")
     assert shelf.take("b")
-    assert (shelf.due, shelf.dropped, popped(shelf)) == (math.inf, 1, "b")
+    assert (shelf.due, shelf.dropped, popped(shelf)) == (math.inf, 1, ["b"])

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
+from aiterkit._concurrent.delivery import Nothing
 from aiterkit._concurrent.engine import Engine, checked
 from aiterkit._concurrent.ledger import FAILED, PENDING, InputOrder, Slot
 from aiterkit._concurrent.operator import Operator
@@ -43,10 +44,10 @@ class Passing(InputOrder[T, Any]):
             may_go_on and bool(line) and line[0].state != PENDING
         )
 
-    def pop(self) -> Slot[T, Any] | None:
-        slot = super().pop()
+    def pop(self) -> Any | Nothing:
+        value = super().pop()
         self._skip()
-        return slot
+        return value
 
     def _skip(self) -> None:
         line = self._line

@@ -7,9 +7,9 @@ which sources can meet.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from aiterkit._concurrent.ledger import FAILED, FINISHED
+from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,34 +23,6 @@ class Port:
     def __init__(self, index: int) -> None:
         self.index = index
         self.waiting: int = 0
-
-
-class Arrival(Generic[R]):
-    """What the reader gets next: a value.
-
-    There is one for each item, so it has no `__init__` to be called.
-    """
-
-    __slots__ = ("error", "port", "value")
-
-    state: int = FINISHED
-    port: Port
-    value: R
-    error: BaseException
-
-    def take_error(self) -> BaseException:
-        """Give the error away, and hold it no longer: that would be a circle."""
-        error = self.error
-        del self.error
-        return error
-
-
-class Failure(Arrival[R]):
-    """What the reader gets last: the error that ends it."""
-
-    __slots__ = ()
-
-    state = FAILED
 
 
 class Junction(ABC, Generic[T, R]):
@@ -71,7 +43,7 @@ class Junction(ABC, Generic[T, R]):
         self.decided: bool = False
         self.ready: bool = True
         self._opened: int = 0
-        self._failure: Failure[R] | None = None
+        self._failure: list[BaseException] = []  # one at most, to be given away
 
     def open(self) -> Port:
         """Book one more source."""
@@ -87,7 +59,7 @@ class Junction(ABC, Generic[T, R]):
     @property
     def exhausted(self) -> bool:
         """Whether the reader has had everything that will ever come."""
-        return not self.live and self._failure is None and self.is_empty()
+        return not self.live and not self._failure and self.is_empty()
 
     @abstractmethod
     def is_empty(self) -> bool:
@@ -110,18 +82,16 @@ class Junction(ABC, Generic[T, R]):
         """Book the *error* of the source, in the place of its next item."""
 
     @abstractmethod
-    def pop(self) -> Arrival[R] | None:
-        """Deliver what comes next, if it is there already.
+    def pop(self) -> R | Nothing:
+        """Deliver the next value, or raise the error that ends it, if it is there.
 
         A failure is told only when no source that it made void is read any more.
         """
 
     def close(self) -> list[BaseException]:
         """Give up what was not delivered; return the errors among it."""
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            self.late.append(failure.take_error())
-        late, self.late = self.late, []
+        late, self.late = self.late + self._failure, []
+        self._failure.clear()
         return late
 
     def _decide(self, error: BaseException | None = None) -> None:
@@ -129,15 +99,13 @@ class Junction(ABC, Generic[T, R]):
         self.decided = self.ready = True
         self.void.extend(self.live)
         if error is not None:
-            failure: Failure[R] = Failure()
-            failure.error = error
-            self._failure = failure
+            self._failure.append(error)
 
-    def _pop_failure(self) -> Arrival[R] | None:
-        if self.live:
-            return None
-        failure, self._failure = self._failure, None
-        return failure
+    def _tell_failure(self) -> Literal[Nothing.NOTHING]:
+        """Raise the failure, if there is one and every source that it voids is over."""
+        if self._failure and not self.live:
+            tell(self._failure.pop())
+        return NOTHING
 
 
 class Arrivals(Junction[T, T]):
@@ -146,7 +114,7 @@ class Arrivals(Junction[T, T]):
     def __init__(self, window: int) -> None:
         super().__init__()
         self.window = window
-        self._line: deque[Arrival[T]] = deque()
+        self._line: deque[tuple[Port, T]] = deque()
 
     def is_empty(self) -> bool:
         return not self._line
@@ -155,10 +123,7 @@ class Arrivals(Junction[T, T]):
         return port.waiting < self.window
 
     def give(self, port: Port, item: T) -> bool:
-        arrival: Arrival[T] = Arrival()
-        arrival.port = port
-        arrival.value = item
-        self._line.append(arrival)
+        self._line.append((port, item))
         port.waiting = waiting = port.waiting + 1
         return waiting < self.window
 
@@ -169,13 +134,12 @@ class Arrivals(Junction[T, T]):
         self.leave(port)
         self._decide(error)
 
-    def pop(self) -> Arrival[T] | None:
+    def pop(self) -> T | Nothing:
         if not self._line:
-            return None if self.live else self._pop_failure()
-        arrival = self._line.popleft()
-        self.freed = port = arrival.port
-        port.waiting -= 1
-        return arrival
+            return self._tell_failure()
+        self.freed, item = self._line.popleft()
+        self.freed.waiting -= 1
+        return item
 
 
 class Ahead(Arrivals[T]):
@@ -225,15 +189,10 @@ class Latest(Arrivals[Any]):
             self._decide()
 
 
-class _Nothing:
-    """What stands in a row for what has not come."""
-
-
 class _End:
     """What stands in a row for the end of a source."""
 
 
-_NOTHING = _Nothing()
 _END = _End()
 
 
@@ -260,7 +219,7 @@ class Rows(Junction[T, tuple[Any, ...]]):
         self._ports.append(port)
         self._void_from = self._opened
         self.ready = False
-        self._row.append(_NOTHING)
+        self._row.append(NOTHING)
         self._missing += 1
         return port
 
@@ -268,7 +227,7 @@ class Rows(Junction[T, tuple[Any, ...]]):
         return self._missing > 0 or not self._row
 
     def has_room(self, port: Port) -> bool:
-        return self._row[port.index] is _NOTHING
+        return self._row[port.index] is NOTHING
 
     def give(self, port: Port, item: T) -> bool:
         self._row[port.index] = item
@@ -289,13 +248,12 @@ class Rows(Junction[T, tuple[Any, ...]]):
         self._void_right_of(port)
         self._judge()
 
-    def pop(self) -> Arrival[tuple[Any, ...]] | None:
+    def pop(self) -> tuple[Any, ...] | Nothing:
         if self.is_empty():
-            return self._pop_failure()
-        row: Arrival[tuple[Any, ...]] = Arrival()
-        row.value = tuple(self._row)
+            return self._tell_failure()
+        row = tuple(self._row)
         self._missing = self._opened
-        self._row = [_NOTHING] * self._opened
+        self._row = [NOTHING] * self._opened
         self.ready = False
         return row
 
@@ -323,7 +281,7 @@ class Rows(Junction[T, tuple[Any, ...]]):
         row = self._row
         while self._judged < self._opened:
             outcome = row[self._judged]
-            if outcome is _NOTHING:
+            if outcome is NOTHING:
                 return
             if isinstance(outcome, _Error):
                 row[self._judged] = _END

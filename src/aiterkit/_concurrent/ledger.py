@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -123,8 +125,8 @@ class Ledger(ABC, Generic[T, R]):
         self.outstanding -= count
 
     @abstractmethod
-    def pop(self) -> Slot[T, R] | None:
-        """Deliver what comes next, if it is there already.
+    def pop(self) -> R | Nothing:
+        """Deliver the next value, or raise the error that ends it, if it is there.
 
         A failure is told only when every call that it made void is over.
         """
@@ -166,14 +168,16 @@ class InputOrder(Ledger[T, R]):
         # have been the last that the failure waited for.
         return not self.outstanding or self._line[0] is slot
 
-    def pop(self) -> Slot[T, R] | None:
+    def pop(self) -> R | Nothing:
         line = self._line
-        if not line or line[0].state == PENDING:
-            return None
-        if line[0].state == FAILED and self.outstanding:
-            return None
-        self.delivered += 1
-        return line.popleft()
+        if line:
+            state = line[0].state
+            if state == FINISHED:
+                self.delivered += 1
+                return line.popleft().value
+            if state == FAILED and not self.outstanding:
+                tell(line.popleft().take_error())
+        return NOTHING
 
     def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
         return other.index > failed.index
@@ -211,12 +215,15 @@ class CompletionOrder(Ledger[T, R]):
         self._line.append(slot)
         return True
 
-    def pop(self) -> Slot[T, R] | None:
+    def pop(self) -> R | Nothing:
         line = self._line
-        if not line or (line[0].state == FAILED and self.outstanding):
-            return None
-        self.delivered += 1
-        return line.popleft()
+        if line:
+            if line[0].state == FINISHED:
+                self.delivered += 1
+                return line.popleft().value
+            if not self.outstanding:
+                tell(line.popleft().take_error())
+        return NOTHING
 
     def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
         return other is not failed and not other.state

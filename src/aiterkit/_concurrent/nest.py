@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections import deque
 from typing import Any
 
-from aiterkit._concurrent.junction import Arrival, Arrivals, Failure, Junction, Port
-from aiterkit._concurrent.ledger import FINISHED
+from aiterkit._concurrent.delivery import NOTHING, Nothing
+from aiterkit._concurrent.junction import Arrivals, Junction, Port
 
 
 class Inner(Port):
@@ -72,13 +72,13 @@ class Nest(Junction[Any, Any]):
 class ByArrival(Nest, Arrivals[Any]):
     """Items of all inner sources as they arrive."""
 
-    def pop(self) -> Arrival[Any] | None:
-        arrival = super().pop()
-        if arrival is not None and arrival.state == FINISHED:
-            inner: Any = arrival.port  # an `Inner`, for it has given an item
+    def pop(self) -> Any | Nothing:
+        item = super().pop()
+        if item is not NOTHING:
+            inner: Any = self.freed  # an `Inner`, for it has given an item
             if inner.over:
                 self._count_out(inner)
-        return arrival
+        return item
 
     def _has_passed(self, inner: Inner) -> bool:
         return not inner.waiting
@@ -135,23 +135,22 @@ class InTurn(Nest):
             self._queue.append(failed)
         failed.error = error
 
-    def pop(self) -> Arrival[Any] | None:
+    def pop(self) -> Any | Nothing:
         if not self._queue:
-            return None
+            return NOTHING
         head = self._queue[0]
         if head.items:
-            arrival: Arrival[Any] = Arrival()
-            arrival.value = head.items.popleft()
+            item = head.items.popleft()
             head.waiting -= 1
             self.freed = head
             self._pass_on()
-            return arrival
+            return item
         if head.error is None or self.live:
-            return None
-        failure: Failure[Any] = Failure()
-        failure.error, head.error = head.error, None
+            return NOTHING
+        self._failure.append(head.error)
+        head.error = None
         self._queue.clear()
-        return failure
+        return self._tell_failure()
 
     def close(self) -> list[BaseException]:
         while self._queue:

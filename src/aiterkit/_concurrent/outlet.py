@@ -9,28 +9,11 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint
 
+from aiterkit._concurrent.delivery import Nothing
 from aiterkit._concurrent.waiting import Waiter, ways_to_wait
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-
-class Delivery(Protocol[R_co]):
-    """One thing for the reader: a value, or the error that ends it."""
-
-    @property
-    def value(self) -> R_co:
-        """The value, unless it is an error."""
-        ...
-
-    @property
-    def state(self) -> int:
-        """Whether it is a value or an error: `FINISHED` or `FAILED`."""
-        ...
-
-    def take_error(self) -> BaseException:
-        """Give the error away."""
-        ...
 
 
 class Store(Protocol[R_co]):
@@ -44,8 +27,8 @@ class Store(Protocol[R_co]):
         """Whether the reader has had everything that will ever come."""
         ...
 
-    def pop(self) -> Delivery[R_co] | None:
-        """Deliver what comes next, if it is there already."""
+    def pop(self) -> R_co | Nothing:
+        """Deliver the next value, or raise the error that ends it, if it is there."""
         ...
 
     def close(self) -> list[BaseException]:

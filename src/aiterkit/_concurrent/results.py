@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.ledger import FINISHED
+from aiterkit._concurrent.delivery import NOTHING
 from aiterkit._concurrent.outlet import Outlet
 
 R = TypeVar("R")
@@ -22,7 +22,7 @@ class _Reading(Generic[R]):
         store = block.store
         if block.being_read or block.closed:
             block.refuse()
-        while (slot := store.pop()) is None:
+        while (value := store.pop()) is NOTHING:
             if block.incomplete:
                 await block.tell_incomplete()
             if store.exhausted:
@@ -38,13 +38,7 @@ class _Reading(Generic[R]):
         # From here on nothing is awaited: a cancelled reader loses nothing.
         if block.waits_for_room:
             block.use_room()
-        if slot.state == FINISHED:
-            return slot.value
-        error = slot.take_error()
-        try:
-            raise error
-        finally:  # no circle through the traceback
-            del error
+        return value
 
 
 class Results(_Reading[R], AsyncIterator[R]):

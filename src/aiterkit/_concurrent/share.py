@@ -7,15 +7,14 @@ while no lane is full, so the slowest reader holds it back.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from aiterkit._concurrent.block import Block, tellable, without_stop
-from aiterkit._concurrent.ledger import Slot
+from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.outlet import Outlet
 from aiterkit._concurrent.results import Results
 from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
-from aiterkit._concurrent.stage import failed, finished
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -47,16 +46,16 @@ class Lane(Generic[T]):
         if len(self._items) == self._lanes.buffer:
             self._lanes.full += 1
 
-    def pop(self) -> Slot[Any, T] | None:
+    def pop(self) -> T | Nothing:
+        lanes = self._lanes
         if not self._items:
-            error = self._lanes.error
-            if error is None or self.was_told or self.left:
-                return None
+            if lanes.error is None or self.was_told or self.left:
+                return NOTHING
             self.was_told = True
-            return failed(error)
-        if len(self._items) == self._lanes.buffer:
-            self._lanes.full -= 1
-        return finished(self._items.popleft())
+            tell(lanes.error)
+        if len(self._items) == lanes.buffer:
+            lanes.full -= 1
+        return self._items.popleft()
 
     def leave(self) -> None:
         """Book that this reader takes no more: it holds nobody back."""
@@ -86,8 +85,9 @@ class Lanes(ABC, Generic[T]):
     def exhausted(self) -> bool:
         return all(lane.exhausted for lane in self.lanes)
 
-    def pop(self) -> None:
+    def pop(self) -> Nothing:
         """Deliver nothing: it is the lanes that do."""
+        return NOTHING
 
     def has_room(self) -> bool:
         """Tell whether the source may be asked for one more item."""

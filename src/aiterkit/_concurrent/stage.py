@@ -6,32 +6,16 @@ What it does with the items is decided by its `Shelf`, which never waits.
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from anyio import CancelScope
 
 from aiterkit._concurrent.block import Block, tellable, without_stop
-from aiterkit._concurrent.ledger import FAILED, FINISHED, Slot
+from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def finished(value: R) -> Slot[Any, R]:
-    """Return *value* as something to deliver."""
-    slot: Slot[Any, R] = Slot()
-    slot.value = value
-    slot.state = FINISHED
-    return slot
-
-
-def failed(error: BaseException) -> Slot[Any, Any]:
-    """Return *error* as something to deliver."""
-    slot: Slot[Any, Any] = Slot()
-    slot.error = error
-    slot.state = FAILED
-    return slot
 
 
 class Shelf(ABC, Generic[T, R]):
@@ -41,7 +25,7 @@ class Shelf(ABC, Generic[T, R]):
         self.ended: bool = False
         self.awaited: bool = False
         self.late: list[BaseException] = []
-        self._failure: Slot[Any, Any] | None = None
+        self._failure: list[BaseException] = []  # one at most, to be given away
 
     @property
     @abstractmethod
@@ -57,7 +41,7 @@ class Shelf(ABC, Generic[T, R]):
         """Book an *item*; tell whether a waiting reader must look again."""
 
     @abstractmethod
-    def pop_value(self) -> Slot[Any, R] | None:
+    def pop_value(self) -> R | Nothing:
         """Deliver what is ready; all that is left, once the source has ended."""
 
     @abstractmethod
@@ -67,23 +51,21 @@ class Shelf(ABC, Generic[T, R]):
     def fail(self, error: BaseException) -> None:
         """Book the *error* of the source, in the place of its next item."""
         self.ended = True
-        self._failure = failed(error)
+        self._failure.append(error)
 
     @property
     def exhausted(self) -> bool:
-        return self.ended and self._failure is None and self.is_empty()
+        return self.ended and not self._failure and self.is_empty()
 
-    def pop(self) -> Slot[Any, R] | None:
-        slot = self.pop_value()
-        if slot is None and self.is_empty():
-            slot, self._failure = self._failure, None
-        return slot
+    def pop(self) -> R | Nothing:
+        value = self.pop_value()
+        if value is NOTHING and self._failure and self.is_empty():
+            tell(self._failure.pop())
+        return value
 
     def close(self) -> list[BaseException]:
-        late, self.late = self.late, []
-        if self._failure is not None:
-            late.append(self._failure.take_error())
-            self._failure = None
+        late, self.late = self.late + self._failure, []
+        self._failure.clear()
         return late
 
 

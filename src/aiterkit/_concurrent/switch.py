@@ -10,11 +10,10 @@ from inspect import isawaitable
 from typing import Any, Generic, TypeVar, cast
 
 from aiterkit._concurrent.block import Block, without_stop
-from aiterkit._concurrent.ledger import Slot
+from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
 from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
-from aiterkit._concurrent.stage import failed, finished
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -35,7 +34,7 @@ class Current(Generic[T, R]):
         self.busy: bool = False
         self._next: deque[T] = deque(maxlen=1)
         self._results: deque[R] = deque()
-        self._failure: Slot[Any, Any] | None = None
+        self._failure: list[BaseException] = []  # one at most, to be given away
 
     def switch(self, item: T) -> None:
         """Book a new *item*: what the one before has given is void."""
@@ -66,26 +65,23 @@ class Current(Generic[T, R]):
         """Book an *error*, which ends everything."""
         self.ended = True
         self._next.clear()
-        self._failure = failed(error)
+        self._failure.append(error)
 
     @property
     def exhausted(self) -> bool:
         over = self.ended and not self.busy
-        return over and not self._results and self._failure is None
+        return over and not self._results and not self._failure
 
-    def pop(self) -> Slot[Any, R] | None:
+    def pop(self) -> R | Nothing:
         if self._results:
-            return finished(self._results.popleft())
-        if self.busy:  # a failure is told when all that it ended is over
-            return None
-        slot, self._failure = self._failure, None
-        return slot
+            return self._results.popleft()
+        if self._failure and not self.busy:  # all that it ended is over
+            tell(self._failure.pop())
+        return NOTHING
 
     def close(self) -> list[BaseException]:
-        late, self.late = self.late, []
-        if self._failure is not None:
-            late.append(self._failure.take_error())
-            self._failure = None
+        late, self.late = self.late + self._failure, []
+        self._failure.clear()
         return late
 
 

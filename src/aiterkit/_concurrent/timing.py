@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from anyio import current_time
 
-from aiterkit._concurrent.ledger import Slot
+from aiterkit._concurrent.delivery import NOTHING, Nothing
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.stage import Shelf, Stage, finished
+from aiterkit._concurrent.stage import Shelf, Stage
 from aiterkit._core.arguments import positive
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
@@ -87,12 +87,12 @@ class Batches(Shelf[T, tuple[T, ...]]):
     def is_empty(self) -> bool:
         return not self._items
 
-    def pop_value(self) -> Slot[Any, tuple[T, ...]] | None:
+    def pop_value(self) -> tuple[T, ...] | Nothing:
         if not self._items:
-            return None
+            return NOTHING
         if not (self.ended or self._is_full() or self._now() >= self._deadline):
-            return None
-        batch = finished(tuple(self._items))
+            return NOTHING
+        batch = tuple(self._items)
         self._items, self._next = self._next, []
         self._load, self._next_load = self._next_load, 0
         self._deadline, self._next_deadline = self._next_deadline, inf
@@ -169,16 +169,16 @@ class Newest(Shelf[T, T]):
     def is_empty(self) -> bool:
         return not self._settled and not self._fresh
 
-    def pop_value(self) -> Slot[Any, T] | None:
+    def pop_value(self) -> T | Nothing:
         # One that had settled when the source ended is not dropped for the last.
         if self._now() >= self._deadline or (
             self.ended and self._fresh and not self._settled
         ):
             self._settle()
         if not self._settled:
-            return None
+            return NOTHING
         self.delivered += 1
-        return finished(self._settled.pop())
+        return self._settled.pop()
 
 
 class Latest(Newest[T]):

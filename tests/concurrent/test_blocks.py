@@ -3,7 +3,7 @@
 import contextvars
 import gc
 import math
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
@@ -267,6 +267,23 @@ async def test_the_context_of_the_source_is_its_own() -> None:
         (1, 7),
         (2, 7),
     ]
+
+
+@every_form
+async def test_the_context_of_a_sync_source_is_one_and_its_own(form: Form) -> None:
+    def source() -> Generator[int]:
+        token = number.set(8)
+        for item in range(8):
+            assert number.get() == 8
+            yield item
+        number.reset(token)
+
+    async def read(_item: int) -> int:
+        await anyio.sleep(1)  # so that several tasks read
+        return number.get()
+
+    number.set(7)
+    assert await form.run(read, source(), limit=3) == [7] * 8
 
 
 @every_form

@@ -1,7 +1,9 @@
 """What every block of the catalogue keeps, whatever it does with the items."""
 
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
@@ -19,6 +21,7 @@ RESULTS = [
     for entry in ENTRIES
     if entry.kind == "result" and entry.name.startswith("concurrent_")
 ]
+number: ContextVar[int] = ContextVar("number", default=0)
 every_block = pytest.mark.parametrize("entry", BLOCKS, ids=lambda entry: entry.name)
 
 
@@ -202,6 +205,31 @@ async def test_a_sync_source_is_a_source(entry: Entry) -> None:
     assert source.taken == [1, 2, 3]
     assert source.ended
     source.assert_well_used()
+
+
+@every_block
+@every_exit
+async def test_a_sync_generator_runs_in_one_context_of_its_own(
+    entry: Entry, leave: Any
+) -> None:
+    closed = 0
+
+    def source() -> Generator[int]:
+        nonlocal closed
+        token = number.set(1)
+        try:
+            for item in range(1, 6):
+                assert number.get() == 1
+                yield item
+        finally:
+            number.reset(token)
+            closed += 1
+
+    with suppress(Boom):
+        async with use(entry, source()) as results:
+            await leave(results)
+    assert number.get() == 0
+    assert closed or leave is without_reading  # what has not begun has no end
 
 
 @every_block

@@ -2,10 +2,11 @@
 
 import contextvars
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -96,6 +97,48 @@ def unreadable(number: int) -> Any:
 
 
 @both
+async def test_few_items_start_few_tasks(make: Any) -> None:
+    def readers() -> int:
+        tasks = anyio.get_running_tasks()
+        return sum("inner source" in str(task.name) for task in tasks)
+
+    inner = Inner(gap=1)
+    async with make(inner, range(3), limit=99) as results:
+        await anyio.sleep(0.5)
+        assert inner.open == 3
+        assert readers() <= 3 + 1  # the last looked for a fourth
+        assert len((await collect(results))[0]) == 9
+
+
+@both
+@any_source
+async def test_empty_sources_without_number_starve_nobody(
+    make: Any, probe: Any
+) -> None:
+    made = 0
+
+    class Empty(AsyncIterator[int]):
+        async def __anext__(self) -> int:
+            raise StopAsyncIteration
+
+    def empty(_item: int) -> Empty:
+        nonlocal made
+        made += 1
+        return Empty()
+
+    async def stop() -> None:
+        for _ in range(9):
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stop)
+        async with make(empty, probe(range(10_000)), limit=2) as results:
+            await collect(results)
+    assert 0 < made < 5_000
+
+
+@both
 async def test_empty_inner_sources_hold_up_nothing(make: Any) -> None:
     async with make(fifths, range(20), limit=2) as results:
         assert await collect(results) == ([4, 9, 14, 19], "")
@@ -120,11 +163,12 @@ async def test_an_inner_source_may_be_anything_that_can_be_read(
 
 
 @both
+@any_source
 async def test_an_inner_source_counts_until_its_items_have_reached_you(
-    make: Any,
+    make: Any, probe: Any
 ) -> None:
     inner = Inner(1, gap=None)
-    async with make(inner, range(9), limit=1, buffer=1) as results:
+    async with make(inner, probe(range(9)), limit=1, buffer=1) as results:
         await anyio.sleep(9)
         assert inner.made[0].closes == 1
         assert list(inner.made) == [0]
@@ -158,8 +202,15 @@ async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
 
 
 @both
+@any_source
 @pytest.mark.parametrize("late", [False, True])
-async def test_an_error_of_the_function_is_told(make: Any, late: bool) -> None:  # noqa: FBT001
+async def test_an_error_of_the_function_is_told(
+    make: Any,
+    probe: Any,
+    late: bool,  # noqa: FBT001
+) -> None:
+    source = probe(range(9))
+
     async def fail(item: int) -> list[int]:
         if late:
             await anyio.sleep(1)
@@ -167,10 +218,37 @@ async def test_an_error_of_the_function_is_told(make: Any, late: bool) -> None: 
             raise Boom(item)
         return [item]
 
-    async with make(fail, range(9), limit=1) as results:
+    async with make(fail, source, limit=1) as results:
         assert await collect(results) == ([0], "Boom(1)")
         with pytest.raises(StopAsyncIteration):
             await anext(results)
+        assert source.taken == [0, 1]
+
+
+@both
+@any_source
+async def test_an_error_of_the_outer_source_comes_in_the_place_of_its_next_item(
+    make: Any, probe: Any
+) -> None:
+    source = probe(range(9), fail_at=2, error=Boom())
+    async with make(Inner(size=1), source, limit=1) as results:
+        assert await collect(results) == ([(0, 0), (1, 0)], "Boom()")
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    assert source.taken == [0, 1]
+
+
+@both
+async def test_what_ends_the_program_in_a_sync_outer_source_leaves_the_block(
+    make: Any,
+) -> None:
+    def source() -> Iterator[int]:
+        yield 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        async with make(Inner(size=1), source(), limit=1) as results:
+            await collect(results)
 
 
 @both

@@ -21,11 +21,14 @@ from aiterkit._concurrent.nest import ByArrival, InTurn
 from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
 from aiterkit._concurrent.sources import Sources
 from aiterkit._concurrent.switch import Current, Outcome, Switch
+from aiterkit._concurrent.sync_source import SyncSource
 from aiterkit._concurrent.timing import Batches, Debounced, Newest, Sampled
-from aiterkit.testing import SourceProbe, run_in_virtual_time
+from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
 
 from . import (
+    test_blocks as blocks,
     test_buffer as buffer,
+    test_every_block as every_block,
     test_expand as expand,
     test_flatten as flat,
     test_junction as junction,
@@ -35,6 +38,7 @@ from . import (
     test_timing as timing,
     test_zip as rows,
 )
+from .forms import FORMS
 
 
 class Fault(NamedTuple):
@@ -521,6 +525,7 @@ fault(
     ("not inner.waiting", "True"),
     flat.test_an_inner_source_counts_until_its_items_have_reached_you,
     make=ak.concurrent_flat_map_unordered,
+    probe=SourceProbe,
 )
 fault(
     "flat_map_unordered",
@@ -578,6 +583,86 @@ fault(
     "fail",
     ("self._drop(self._queue.pop())", "self._queue.pop()"),
     flat.test_in_order_an_earlier_error_makes_a_later_one_late,
+)
+fault(
+    "flat_map",
+    "counts a source out twice",
+    InTurn,
+    "count_out",
+    ("inner.counts and ", ""),
+    flat.test_an_inner_source_counts_until_its_items_have_reached_you,
+    make=ak.concurrent_flat_map,
+    probe=SyncSourceProbe,
+)
+fault(
+    "flat_map",
+    "asks a sync source where there is no room",
+    Flattening,
+    "_may_pull",
+    ("nest.may_begin() and ", ""),
+    flat.test_limit_inner_sources_are_read_at_once_and_no_more,
+    make=ak.concurrent_flat_map,
+    probe=SyncSourceProbe,
+    limit=3,
+)
+fault(
+    "flat_map",
+    "asks a sync source after an error",
+    Flattening,
+    "_may_pull",
+    ("nest.outer in nest.live and ", ""),
+    flat.test_an_error_of_the_function_is_told,
+    make=ak.concurrent_flat_map_unordered,
+    probe=SyncSourceProbe,
+    late=False,
+)
+fault(
+    "flat_map",
+    "brings one task alone to a sync source",
+    Flattening,
+    "pull",
+    ("self._bring()", "pass"),
+    flat.test_few_items_start_few_tasks,
+    make=ak.concurrent_flat_map,
+)
+fault(
+    "flat_map",
+    "brings nobody when the reader made room",
+    Flattening,
+    "_begin_more",
+    ("self._bring()", "pass"),
+    flat.test_an_inner_source_counts_until_its_items_have_reached_you,
+    make=ak.concurrent_flat_map,
+    probe=SyncSourceProbe,
+)
+fault(
+    "flat_map",
+    "reads sources without number in one turn",
+    InnerReader,
+    "_open_and_read",
+    ("in_a_row + 1", "0"),
+    flat.test_empty_sources_without_number_starve_nobody,
+    make=ak.concurrent_flat_map,
+    probe=SyncSourceProbe,
+)
+fault(
+    "map",
+    "reads a sync source in the context of whoever asks",
+    SyncSource,
+    "ask",
+    ("self._run(next, self._iterator)", "next(self._iterator)"),
+    blocks.test_the_context_of_a_sync_source_is_one_and_its_own,
+    form=FORMS[0],
+)
+fault(
+    "map",
+    "closes a sync source in another context",
+    SyncSource,
+    "close",
+    ("self._run(iterator.close)", "iterator.close()"),
+    every_block.test_a_sync_generator_runs_in_one_context_of_its_own,
+    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
+    leave=every_block.by_break,
 )
 fault(
     "flat_map",

@@ -30,9 +30,11 @@ from anyio import CancelScope, CapacityLimiter, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
+from aiterkit._concurrent.delivery import NOTHING
 from aiterkit._concurrent.ledger import Ledger, Slot
 from aiterkit._concurrent.source_reader import Sink, SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
+from aiterkit._concurrent.sync_source import SyncSource
 from aiterkit._concurrent.waiting import Waiter, holds_token
 from aiterkit._core.call import is_async_function
 from aiterkit._core.checks import check_count
@@ -81,7 +83,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         self._hired = 0
         self._idle: list[Waiter] = []
         self._summoned = False
-        self._reads_itself = not is_async(iterator)
+        self._sync: SyncSource[T] | None = None
 
     # The block.
 
@@ -90,12 +92,13 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._hold_to(self._limiter)
 
     def _start(self) -> None:
-        if self._reads_itself:
-            self._summon()
-        else:
+        if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
             self.tasks.start_soon(self._source.run, name=f"{self.name} source")
+        else:
+            self._sync = SyncSource(self, cast("Iterator[T]", self._iterator), self)
+            self._summon()
 
     def abandon(self) -> None:
         ledger = self._ledger
@@ -118,15 +121,9 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
 
     def _finish(self) -> None:
         self._source = None
-        # Other sync iterators have no close of their own: a file, say, is its
-        # own iterator, and its close() would end more than the iteration.
-        iterator: Any = self._iterator
-        if not isinstance(iterator, Generator):
-            return
-        try:
-            iterator.close()
-        except Exception as error:  # noqa: BLE001 - the exit of the block raises it
-            self.unclosed.append(error)
+        if self._sync is not None:
+            self._sync.close()
+            self._sync = None
 
     def statistics(self) -> MapStatistics:
         """Tell how it goes."""
@@ -182,21 +179,12 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         """Tell whether every call is over."""
         return not self._ledger.outstanding
 
-    def _pull(self) -> Slot[T, R] | None:
-        """Take an item from a sync source, if there are both an item and room."""
+    def _pull(self, source: SyncSource[T]) -> Slot[T, R] | None:
+        """Take an item from a sync *source*, if there are both an item and room."""
         ledger = self._ledger
-        iterator: Any = self._iterator
         while not ledger.ended and self.has_room():
-            try:
-                item = next(iterator)
-            except StopIteration:
-                self.end()
-            except BaseException as error:  # noqa: BLE001 - it is told to the reader
-                if tellable(error):
-                    self.fail(without_stop(error))
-                else:
-                    self.die(error)
-            else:
+            item = source.ask()
+            if item is not NOTHING:
                 slot = ledger.take(item)
                 if self._key is None or self._may_start(slot, self._key):
                     return slot
@@ -283,7 +271,10 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         """
         if self._inbox or (
             not self._ledger.ended
-            and (self._limiter is not None or (self._reads_itself and self.has_room()))
+            and (
+                self._limiter is not None
+                or (self._sync is not None and self.has_room())
+            )
         ):
             self._summon()
 
@@ -321,7 +312,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         value: Any
         trap: Any
         sent: Any = None
-        limiter = self._limiter
+        limiter, sync = self._limiter, self._sync
         in_a_row = 0
         while True:
             slot: Slot[T, R] | None = None
@@ -330,8 +321,8 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             ):
                 if inbox:
                     slot = inbox.popleft()
-                elif self._reads_itself:
-                    slot = self._pull()
+                elif sync is not None:
+                    slot = self._pull(sync)
             if slot is None:
                 if limiter is not None:
                     self._give_token(worker)

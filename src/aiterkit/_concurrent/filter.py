@@ -105,9 +105,9 @@ class concurrent_filter(Operator[Engine[Any, T]], Generic[T]):  # noqa: N801 - i
         predicate: An async function of one item. What it returns is tested for
             truth once. If that is a ``TypeGuard`` or a ``TypeIs``, type checkers
             narrow the results (mypy does not, for it knows no async ones).
-        source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task: ``aclose()`` of an async iterator, ``close()``
-            of a sync generator.
+        source: Any iterable, sync or async. An async one is read by one task of the
+            block, and closed by that task with ``aclose()``. A sync one is read by
+            the tasks of the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or an
             `anyio.CapacityLimiter`, as for `concurrent_map`.
         buffer: How many items more may wait, tested or not, beyond the running

@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aiterkit._concurrent.block import is_cancelled, tellable, without_stop
 from aiterkit._concurrent.context import in_context
+from aiterkit._concurrent.delivery import NOTHING
 from aiterkit._concurrent.junction import Port
 from aiterkit._concurrent.nest import ByArrival, Inner, InTurn, Nest
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
 from aiterkit._concurrent.source_reader import Reader, Sink, SourceReader, taking_turns
 from aiterkit._concurrent.sources import Inlet, Sources
+from aiterkit._concurrent.sync_source import SyncSource
 from aiterkit._core.checks import check_callable, check_count
-from aiterkit._core.source import open_source
+from aiterkit._core.source import is_async, open_source
 from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
@@ -22,8 +24,6 @@ R = TypeVar("R")
 
 class Flattening(Sources[Any, R]):
     """The block of a flat map: a reader of the outer source, readers of inner ones."""
-
-    _outer: SourceReader[Any]
 
     def __init__(
         self,
@@ -38,54 +38,105 @@ class Flattening(Sources[Any, R]):
         self.nest = nest
         self.idle: list[InnerReader] = []
         self._iterator = iterator
+        self._sync: SyncSource[Any] | None = None
+        self._crew: list[InnerReader] = []
         self._inner: dict[Port, InnerReader] = {}
 
     # The block.
 
     def _start(self) -> None:
-        iterator = taking_turns(self._iterator)
-        self._outer = SourceReader(self, iterator, Outer(self, self.nest))
-        self._readers[self.nest.outer] = self._outer
-        self.tasks.start_soon(self._outer.run, name=f"{self.name} source")
+        outer = Outer(self, self.nest)
+        if is_async(self._iterator):
+            iterator = cast("AsyncIterator[Any]", self._iterator)
+            reader = SourceReader(self, iterator, outer)
+            self._readers[self.nest.outer] = reader
+            self.tasks.start_soon(reader.run, name=f"{self.name} source")
+        else:
+            self._sync = SyncSource(self, cast("Iterator[Any]", self._iterator), outer)
+            self._bring()
 
     def _finish(self) -> None:
         super()._finish()
-        del self._outer  # which holds the block
+        self._crew.clear()
+        if self._sync is not None:
+            self._sync.close()
+            self._sync = None
 
     def abandon(self) -> None:
-        idle, self.idle = self.idle, []
-        for inner in (*self._inner.values(), *idle):
-            inner.stop_gently()
+        self.idle.clear()
+        for reader in self._crew:
+            reader.stop_gently()
         super().abandon()
 
     def use_room(self) -> None:
-        port = self.nest.freed
-        reader = self._inner.get(port) if port is not None else None
+        nest = self.nest
+        inner: Any = nest.freed  # an `Inner`, for it has given an item
+        reader = self._inner.get(inner)
         if reader is not None:
             reader.wake()
-        if self.nest.vacated:
-            self.nest.vacated = False
-            self._outer.wake()
+        else:
+            nest.count_out(inner)
+        if nest.vacated:
+            self._begin_more()
+
+    def _begin_more(self) -> None:
+        """Have more inner sources read, now that there is room for one."""
+        self.nest.vacated = False
+        if self._sync is None:
+            self.wake_sources()
+        else:
+            self._bring()
 
     def settle(self) -> None:
         void, self.nest.void = self.nest.void, []
         for port in void:
-            reader = self._inner.get(port) or self._readers[port]
-            reader.stop()
-        self.wake_reader()
+            reader = self._inner.get(port) or self._readers.get(port)
+            if reader is None:  # a sync one: nobody waits in it
+                self.nest.leave(port)
+            else:
+                reader.stop()
+        # Not for nothing: on asyncio, who is always being woken is never cancelled.
+        if not self.nest.live or self.nest.has_next():
+            self.wake_reader()
 
     # The inner sources.
 
     def begin(self, item: Any) -> None:
         """Have the inner source of *item* read, by a task that has none."""
+        reader = self.idle.pop() if self.idle else self._hire()
         port = self.nest.begin()
-        if self.idle:
-            self._inner[port] = reader = self.idle.pop()
-            reader.take(port, item)
-        else:
-            self._inner[port] = reader = InnerReader(self)
-            reader.take(port, item)
-            self.tasks.start_soon(reader.run, name=f"{self.name} inner source")
+        self._inner[port] = reader
+        reader.take(port, item)
+
+    def _hire(self) -> "InnerReader":
+        reader = InnerReader(self)
+        self._crew.append(reader)
+        self.tasks.start_soon(reader.run, name=f"{self.name} inner source")
+        return reader
+
+    def _bring(self) -> None:
+        """Bring a task that has no inner source, to ask a sync outer one."""
+        if self._may_pull():
+            if self.idle:
+                self.idle.pop().wake()
+            else:
+                self._hire()
+
+    def _may_pull(self) -> bool:
+        nest = self.nest
+        return nest.may_begin() and nest.outer in nest.live and not self._abandoned
+
+    def pull(self, reader: "InnerReader") -> tuple[Inner, Any] | None:
+        """Ask a sync outer source for *reader*, if there may be one more."""
+        if self._sync is None or not self._may_pull():
+            return None
+        item = self._sync.ask()
+        if item is NOTHING:
+            return None
+        port = self.nest.begin()
+        self._inner[port] = reader
+        self._bring()
+        return port, item
 
     def over(self, port: Inner) -> None:
         """Hear that an inner source is closed."""
@@ -118,19 +169,23 @@ class InnerReader(Reader):
     async def run(self) -> None:
         """Read what there is to read, until the block is left."""
         block = self._block
+        in_a_row = 0
         with self._scope, self._peace:
-            while self._next is not None:
+            while self._next is not None or not self.stopped:
+                if self._next is None:
+                    self._next = block.pull(self)
+                if self._next is None:
+                    in_a_row = 0
+                    await self._wait_for_more()
+                    continue
                 (port, item), self._next = self._next, None
                 if not self.stopped:
                     # In a copy of the context at entry: none sees what another set.
-                    await in_context(
-                        block.context.copy(), self._open_and_read(port, item)
-                    )
+                    reading = self._open_and_read(port, item, in_a_row)
+                    in_a_row = await in_context(block.context.copy(), reading)
                     self._peace.shield = False
                 block.over(port)
                 del port, item  # while it waits it keeps nothing alive
-                if not self.stopped:
-                    await self._wait_for_more()
 
     async def _wait_for_more(self) -> None:
         block = self._block
@@ -139,9 +194,10 @@ class InnerReader(Reader):
         try:
             await waiter
         except BaseException as error:  # noqa: BLE001 - this task ends here
+            self.stopped = True
             self._raised(error)
 
-    async def _open_and_read(self, port: Inner, item: Any) -> None:
+    async def _open_and_read(self, port: Inner, item: Any, in_a_row: int) -> int:
         block = self._block
         self._unheard = False
         try:
@@ -151,8 +207,8 @@ class InnerReader(Reader):
             iterator = taking_turns(open_source(made))
         except BaseException as error:  # noqa: BLE001 - it is told to the reader
             self._func_raised(port, error)
-        else:
-            await self._read_and_close(iterator, Inlet(block, port))
+            return 0
+        return await self._read_and_close(iterator, Inlet(block, port), in_a_row + 1)
 
     def _func_raised(self, port: Inner, error: BaseException) -> None:
         if is_cancelled(error) or not tellable(error):
@@ -246,9 +302,10 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
     Args:
         func: Takes an item; returns any iterable, sync or async, or an awaitable of
             one.
-        source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task; each inner source by another task, from first to
-            last.
+        source: Any iterable, sync or async. An async one is read by one task of the
+            block, and closed by that task; so is each inner source, by another task,
+            from first to last. A sync one is read by whoever needs an item, all in
+            one context; a generator is closed.
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
         buffer: How many items more of each inner source may wait for you, beyond
@@ -315,9 +372,10 @@ class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it
     Args:
         func: Takes an item; returns any iterable, sync or async, or an awaitable of
             one.
-        source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task; each inner source by another task, from first to
-            last.
+        source: Any iterable, sync or async. An async one is read by one task of the
+            block, and closed by that task; so is each inner source, by another task,
+            from first to last. A sync one is read by whoever needs an item, all in
+            one context; a generator is closed.
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
         buffer: How many items more of each inner source may wait for you, beyond

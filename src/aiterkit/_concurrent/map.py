@@ -147,9 +147,9 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
 
     Args:
         func: An async function of one item.
-        source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task: ``aclose()`` of an async iterator, ``close()``
-            of a sync generator.
+        source: Any iterable, sync or async. An async one is read by one task of the
+            block, and closed by that task with ``aclose()``. A sync one is read by
+            the tasks of the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`, of which each call holds a token while it
             runs: a budget to be shared, and to be resized at any time.
@@ -206,9 +206,9 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
 
     Args:
         func: An async function of one item.
-        source: Any iterable, sync or async. It is read by one task of the block,
-            and closed by that task: ``aclose()`` of an async iterator, ``close()``
-            of a sync generator.
+        source: Any iterable, sync or async. An async one is read by one task of the
+            block, and closed by that task with ``aclose()``. A sync one is read by
+            the tasks of the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`, of which each call holds a token while it
             runs: a budget to be shared, and to be resized at any time.
@@ -267,9 +267,9 @@ async def concurrent_collect(
 
     Args:
         func: An async function of one item.
-        source: Any iterable, sync or async. It is read by one task, and closed by
-            that task: ``aclose()`` of an async iterator, ``close()`` of a sync
-            generator.
+        source: Any iterable, sync or async. An async one is read by one task, and
+            closed by that task with ``aclose()``. A sync one is read by the tasks of
+            the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`, of which each call holds a token while it
             runs: a budget to be shared, and to be resized at any time.
@@ -337,9 +337,9 @@ async def concurrent_for_each(
 
     Args:
         func: An async function of one item.
-        source: Any iterable, sync or async. It is read by one task, and closed by
-            that task: ``aclose()`` of an async iterator, ``close()`` of a sync
-            generator.
+        source: Any iterable, sync or async. An async one is read by one task, and
+            closed by that task with ``aclose()``. A sync one is read by the tasks of
+            the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`, of which each call holds a token while it
             runs: a budget to be shared, and to be resized at any time.

@@ -16,10 +16,11 @@ from aiterkit._concurrent.junction import Arrivals, Junction, Port
 class Inner(Port):
     """An inner source, and what of it waits for the reader."""
 
-    __slots__ = ("ended", "error", "items", "over", "passed")
+    __slots__ = ("counts", "ended", "error", "items", "over", "passed")
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
+        self.counts: bool = True
         self.items: deque[Any] = deque()
         self.ended: bool = False
         self.over: bool = False
@@ -56,13 +57,21 @@ class Nest(Junction[Any, Any]):
         """Book that it is closed."""
         self.leave(inner)
         inner.over = True
-        self._count_out(inner)
+        self.count_out(inner)
 
-    def _count_out(self, inner: Inner) -> None:
-        """Count it no more, if it is closed and the reader has had all of it."""
-        if inner.over and self._has_passed(inner):
+    def count_out(self, inner: Inner) -> None:
+        """Count it no more, if it is closed and the reader has had all of it.
+
+        To be told whenever the reader has taken an item of one that is closed.
+        """
+        if inner.counts and inner.over and self._has_passed(inner):
+            inner.counts = False
             self._count -= 1
             self.vacated = True
+
+    @abstractmethod
+    def has_next(self) -> bool:
+        """Tell whether there is a value that the reader may have now."""
 
     @abstractmethod
     def _has_passed(self, inner: Inner) -> bool:
@@ -72,13 +81,8 @@ class Nest(Junction[Any, Any]):
 class ByArrival(Nest, Arrivals[Any]):
     """Items of all inner sources as they arrive."""
 
-    def pop(self) -> Any | Nothing:
-        item = super().pop()
-        if item is not NOTHING:
-            inner: Any = self.freed  # an `Inner`, for it has given an item
-            if inner.over:
-                self._count_out(inner)
-        return item
+    def has_next(self) -> bool:
+        return bool(self._line)
 
     def _has_passed(self, inner: Inner) -> bool:
         return not inner.waiting
@@ -96,6 +100,9 @@ class InTurn(Nest):
         inner = super().begin()
         self._queue.append(inner)
         return inner
+
+    def has_next(self) -> bool:
+        return bool(self._queue) and bool(self._queue[0].items)
 
     def _has_passed(self, inner: Inner) -> bool:
         return inner.passed
@@ -167,4 +174,4 @@ class InTurn(Nest):
         while queue and queue[0].ended and not queue[0].items:
             inner = queue.popleft()
             inner.passed = True
-            self._count_out(inner)
+            self.count_out(inner)

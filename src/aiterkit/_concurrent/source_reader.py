@@ -140,12 +140,14 @@ class Reader:
             self._block.end_wait(waiter)
 
     async def _read_and_close(  # noqa: C901 - each function call is paid per item
-        self, iterator: AsyncIterator[T], sink: Sink[T]
-    ) -> None:
-        """Read to the end, or until it is stopped; then close. Both scopes are open."""
+        self, iterator: AsyncIterator[T], sink: Sink[T], in_a_row: int = 0
+    ) -> int:
+        """Read to the end, or until it is stopped; then close. Both scopes are open.
+
+        It takes and returns how many items were read *in_a_row*.
+        """
         block = self._block
         item: Any = None
-        in_a_row = 0
         try:
             give, read = sink.give, iterator.__anext__
             has_room = sink.has_room()
@@ -160,7 +162,7 @@ class Reader:
                         await self._outlast()
                     has_room = sink.has_room()
                     continue
-                if in_a_row == PATIENCE:
+                if in_a_row >= PATIENCE:
                     in_a_row = 0
                     await self._let_others_run()
                     continue
@@ -186,6 +188,7 @@ class Reader:
         while not sink.is_settled():
             await self._wait()
         await self._close(iterator)
+        return in_a_row
 
     def _raised(self, error: BaseException) -> None:
         """Hear what ended this task's work, and is no error of the source."""

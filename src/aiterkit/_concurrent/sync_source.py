@@ -1,0 +1,53 @@
+"""How a sync source is read: by whoever needs an item, without a task of its own."""
+
+from collections.abc import Generator, Iterator
+from typing import Any, Generic, TypeVar
+
+from aiterkit._concurrent.block import Block, tellable, without_stop
+from aiterkit._concurrent.delivery import NOTHING, Nothing
+from aiterkit._concurrent.source_reader import Sink
+
+T = TypeVar("T")
+
+
+class SyncSource(Generic[T]):
+    """A sync source, of which several tasks take the items.
+
+    All of it runs in one copy of the context at entry, whichever task asks: a
+    generator may set a variable in one step, and reset it in another.
+    """
+
+    __slots__ = ("_block", "_iterator", "_run", "_sink")
+
+    def __init__(self, block: Block[Any], iterator: Iterator[T], sink: Sink[T]) -> None:
+        self._block = block
+        self._iterator = iterator
+        self._run = block.context.copy().run
+        self._sink = sink
+
+    def ask(self) -> T | Nothing:
+        """Return the next item; or tell the sink why there is none."""
+        try:
+            return self._run(next, self._iterator)
+        except StopIteration:
+            self._sink.end()
+        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            if tellable(error):
+                self._sink.fail(without_stop(error))
+            else:
+                self._block.die(error)
+        return NOTHING
+
+    def close(self) -> None:
+        """Close it, if it is a generator.
+
+        Other sync iterators have no close of their own: a file, say, is its own
+        iterator, and its close() would end more than the iteration.
+        """
+        iterator: Any = self._iterator
+        if not isinstance(iterator, Generator):
+            return
+        try:
+            self._run(iterator.close)
+        except Exception as error:  # noqa: BLE001 - the exit of the block raises it
+            self._block.unclosed.append(error)

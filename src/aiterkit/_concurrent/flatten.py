@@ -41,6 +41,7 @@ class Flattening(Sources[Any, R]):
         self._sync: SyncSource[Any] | None = None
         self._crew: list[InnerReader] = []
         self._inner: dict[Port, InnerReader] = {}
+        self._comes: InnerReader | None = None
 
     # The block.
 
@@ -58,6 +59,7 @@ class Flattening(Sources[Any, R]):
     def _finish(self) -> None:
         super()._finish()
         self._crew.clear()
+        self._comes = None
         if self._sync is not None:
             self._sync.close()
             self._sync = None
@@ -115,12 +117,16 @@ class Flattening(Sources[Any, R]):
         return reader
 
     def _bring(self) -> None:
-        """Bring a task that has no inner source, to ask a sync outer one."""
-        if self._may_pull():
+        """Bring a task that has no inner source, to ask a sync outer one.
+
+        It brings the next: so there come no more than are needed.
+        """
+        if self._comes is None and self._may_pull():
             if self.idle:
-                self.idle.pop().wake()
+                self._comes = self.idle.pop()
+                self._comes.wake()
             else:
-                self._hire()
+                self._comes = self._hire()
 
     def _may_pull(self) -> bool:
         nest = self.nest
@@ -128,6 +134,8 @@ class Flattening(Sources[Any, R]):
 
     def pull(self, reader: "InnerReader") -> tuple[Inner, Any] | None:
         """Ask a sync outer source for *reader*, if there may be one more."""
+        if self._comes is reader:
+            self._comes = None
         if self._sync is None or not self._may_pull():
             return None
         item = self._sync.ask()

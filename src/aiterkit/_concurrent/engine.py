@@ -26,7 +26,7 @@ from math import inf
 from types import CoroutineType
 from typing import Any, Generic, TypeVar, cast
 
-from anyio import CancelScope, CapacityLimiter, WouldBlock
+from anyio import CapacityLimiter, TaskHandle, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
@@ -95,7 +95,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
-            self.tasks.start_soon(self._source.run, name=f"{self.name} source")
+            self._source.start(f"{self.name} source")
         else:
             self._sync = SyncSource(self, cast("Iterator[T]", self._iterator), self)
             self._summon()
@@ -262,7 +262,9 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         elif self._hired < self._limit:
             self._summoned = True
             self._hired += 1
-            self.tasks.start_soon(self._work, name=f"{self.name} call")
+            worker: _Worker[T, R] = _Worker()
+            making = self._work(worker)
+            worker.task = self.tasks.create_task(making, name=f"{self.name} call")
 
     def _summon_for_more(self) -> None:
         """Bring one worker if there is an item for it, or may be.
@@ -278,20 +280,18 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         ):
             self._summon()
 
-    async def _work(self) -> None:
+    async def _work(self, worker: "_Worker[T, R]") -> None:
         self._summoned = False
-        worker = _Worker[T, R]()
         self._crew.add(worker)
         try:
-            with worker.scope:
-                await self._make_calls(worker)
+            await self._make_calls(worker)
         except BaseException as error:  # noqa: BLE001 - this task ends here
             # A cancellation is not raised on, since nobody would hear of it but
             # anyio, which then leaves a circle through its traceback.
-            if is_cancelled(error):
-                self.abandon()
-            else:
+            if not is_cancelled(error):
                 self.die(error)
+            elif not worker.is_dismissed:
+                self.abandon()
         self._give_token(worker)
         self._crew.discard(worker)
         self._hired -= 1
@@ -423,11 +423,9 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._free_lane(slot)
         self._give_token(worker)
         ledger = self._ledger
-        interrupted = (
-            worker.scope.cancel_called or self.tasks.cancel_scope.cancel_called
-        )
+        interrupted = worker.is_dismissed or self.tasks.cancel_scope.cancel_called
         if is_cancelled(error):
-            if not worker.scope.cancel_called:
+            if not worker.is_dismissed:
                 self.abandon()
             ledger.drop()
             self._check_settled()
@@ -455,7 +453,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             line.extend(valid)
         for worker in self._crew:
             if worker.slot is not None and ledger.voids(failed, worker.slot):
-                worker.scope.cancel()
+                worker.dismiss()
         if self._source is not None:
             self._source.stop()
         self._wake_all()
@@ -480,12 +478,19 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
 class _Worker(Generic[T, R]):
     """What must be known of a worker to cancel the call that it runs."""
 
-    __slots__ = ("has_token", "scope", "slot")
+    __slots__ = ("has_token", "is_dismissed", "slot", "task")
+
+    task: TaskHandle[None]
 
     def __init__(self) -> None:
         self.has_token: bool = False
-        self.scope = CancelScope()
+        self.is_dismissed: bool = False
         self.slot: Slot[T, R] | None = None
+
+    def dismiss(self) -> None:
+        """Cancel its call, and let it make no other."""
+        self.is_dismissed = True
+        self.task.cancel()
 
 
 def window_of(limit: float, buffer: int | None) -> float:

@@ -164,7 +164,7 @@ class Expansion(Engine[T, T]):
         self._feed.end_wait = self.end_wait
         self._roots = SourceReader(self, self._root_iterator, Roots(self))
         self._feed.ask_for_root = self._roots.wake
-        self.tasks.start_soon(self._roots.run, name=f"{self.name} roots")
+        self._roots.start(f"{self.name} roots")
         super()._start()
 
     def abandon(self) -> None:

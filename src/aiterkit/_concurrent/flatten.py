@@ -51,7 +51,7 @@ class Flattening(Sources[Any, R]):
             iterator = cast("AsyncIterator[Any]", self._iterator)
             reader = SourceReader(self, iterator, outer)
             self._readers[self.nest.outer] = reader
-            self.tasks.start_soon(reader.run, name=f"{self.name} source")
+            reader.start(f"{self.name} source")
         else:
             self._sync = SyncSource(self, cast("Iterator[Any]", self._iterator), outer)
             self._bring()
@@ -113,7 +113,7 @@ class Flattening(Sources[Any, R]):
     def _hire(self) -> "InnerReader":
         reader = InnerReader(self)
         self._crew.append(reader)
-        self.tasks.start_soon(reader.run, name=f"{self.name} inner source")
+        reader.start(f"{self.name} inner source")
         return reader
 
     def _bring(self) -> None:
@@ -178,7 +178,7 @@ class InnerReader(Reader):
         """Read what there is to read, until the block is left."""
         block = self._block
         in_a_row = 0
-        with self._scope, self._peace:
+        with self._peace:
             while self._next is not None or not self.stopped:
                 if self._next is None:
                     self._next = block.pull(self)

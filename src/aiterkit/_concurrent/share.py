@@ -187,7 +187,7 @@ class Fan(Block[T], Sink[T]):
             branch.end_wait = self.end_wait
             self.branches.append(branch)
         self._source = SourceReader(self, self._iterator, self)
-        self.tasks.start_soon(self._source.run, name=f"{self.name} source")
+        self._source.start(f"{self.name} source")
 
     def abandon(self) -> None:
         for branch in self.branches:

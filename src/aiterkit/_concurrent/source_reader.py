@@ -7,11 +7,13 @@ but this task.
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextvars import Context
 from math import inf
 from typing import Any, Generic, TypeVar, cast
 
 from anyio import (
     CancelScope,
+    TaskHandle,
     current_effective_deadline,
     get_cancelled_exc_class,
 )
@@ -99,27 +101,37 @@ def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
     return TakingTurns(cast("Iterator[T]", iterator))
 
 
-class Reader:
+class Reader(ABC):
     """What it takes to read a source in one task, from its first item to its close."""
 
-    __slots__ = ("_block", "_peace", "_scope", "_unheard", "_waiter", "stopped")
+    __slots__ = ("_block", "_peace", "_task", "_unheard", "_waiter", "stopped")
+
+    _task: TaskHandle[None]
 
     def __init__(self, block: Block[Any]) -> None:
         self.stopped: bool = False
         self._block = block
-        # Both scopes are opened before the first read and outlive the last: a source
-        # may hold scopes of its own across its `yield`, and those must stay within
-        # ours. The outer one ends a read; the inner one then turns into a shield,
-        # since a cancelled reader still owes its source a close.
-        self._scope = CancelScope()
+        # It is opened before the first read and outlives the last: a source may
+        # hold scopes of its own across its `yield`, and those must stay within
+        # ours. The scope of the task ends a read; this one then turns into a
+        # shield, since a cancelled reader still owes its source a close.
         self._peace = CancelScope()
         self._waiter: Waiter | None = None
         self._unheard = False
 
+    def start(self, name: str, context: Context | None = None) -> None:
+        """Begin to read, in a task of that *name*, and in a copy of *context*."""
+        tasks = self._block.tasks
+        self._task = tasks.create_task(self.run(), name=name, context=context)
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Read, and close what was read."""
+
     def stop(self) -> None:
         """Read no more; interrupt a read that is under way."""
         self.stopped = True
-        self._scope.cancel()
+        self._task.cancel()
         self.wake()
 
     def stop_gently(self) -> None:
@@ -142,7 +154,7 @@ class Reader:
     async def _read_and_close(  # noqa: C901 - each function call is paid per item
         self, iterator: AsyncIterator[T], sink: Sink[T], in_a_row: int = 0
     ) -> int:
-        """Read to the end, or until it is stopped; then close. Both scopes are open.
+        """Read to the end, or until it is stopped; then close. The scope is open.
 
         It takes and returns how many items were read *in_a_row*.
         """
@@ -194,7 +206,7 @@ class Reader:
         """Hear what ended this task's work, and is no error of the source."""
         if not is_cancelled(error):
             self._block.die(error)
-        elif not self._scope.cancel_called:
+        elif self._task.status is not TaskHandle.Status.CANCELLING:
             self._block.abandon()
 
     async def _let_others_run(self) -> None:
@@ -279,6 +291,6 @@ class SourceReader(Reader, Generic[T]):
 
     async def run(self) -> None:
         """Read the source to its end, or until it is stopped; then close it."""
-        with self._scope, self._peace:
+        with self._peace:
             await self._read_and_close(self._iterator, self._sink)
         self._sink.over()

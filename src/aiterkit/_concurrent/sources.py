@@ -41,7 +41,7 @@ class Sources(Block[R], Generic[T, R]):
             self._readers[port] = reader
         self._iterators = []
         for reader in self._readers.values():
-            self.tasks.start_soon(reader.run, name=f"{self.name} source")
+            reader.start(f"{self.name} source")
 
     def abandon(self) -> None:
         if self._abandoned:  # or each of many readers would tell all the others

@@ -89,7 +89,7 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)
-        self.tasks.start_soon(self._source.run, name=f"{self.name} source")
+        self._source.start(f"{self.name} source")
 
     def abandon(self) -> None:
         if not self.shelf.ended:

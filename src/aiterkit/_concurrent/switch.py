@@ -136,7 +136,7 @@ class Switch(Block[R], Sink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self._outer = SourceReader(self, self._iterator, self)
-        self.tasks.start_soon(self._outer.run, name=f"{self.name} source")
+        self._outer.start(f"{self.name} source")
 
     def abandon(self) -> None:
         current = self.current
@@ -161,8 +161,7 @@ class Switch(Block[R], Sink[T], Generic[T, R]):
         inner = Inner[T, R](self._func, item)
         self._inner = reader = SourceReader(self, inner, Outcome(self))
         # A task of its own for each, so that none sees what another has set.
-        name = f"{self.name} inner source"
-        self.context.run(lambda: self.tasks.start_soon(reader.run, name=name))
+        reader.start(f"{self.name} inner source", self.context)
 
     def advance(self) -> None:
         """Open the source of the newest item, now that the one before is closed."""

@@ -84,7 +84,8 @@ fault(
     Sources,
     "use_room",
     ("self._readers[port].wake()", "pass"),
-    merge.test_a_slow_source_holds_back_no_other,
+    merge.test_each_source_is_read_ahead_by_its_own_bound,
+    buffer=0,
 )
 fault(
     "merge",
@@ -118,9 +119,8 @@ fault(
     Sources,
     "use_room",
     ("self.wake_sources()", "pass"),
-    rows.test_timelines_of_rows,
-    lines=["a---b---|"],
-    rows="[a]-[b]-|",
+    rows.test_no_source_is_ever_more_than_one_item_ahead,
+    make=ak.concurrent_zip,
 )
 fault(
     "zip",
@@ -154,9 +154,7 @@ fault(
     Latest,
     "give",
     ("return True", "return False"),
-    rows.test_timelines_of_the_newest,
-    lines=["abc----|", "---x---|"],
-    rows="---[cx]|",
+    junction.test_the_newest_at_the_start_then_a_row_for_each,
 )
 fault(
     "zip_latest",
@@ -495,7 +493,8 @@ fault(
     Feed,
     "__anext__",
     ("self.ask_for_root()", "pass"),
-    expand.test_what_is_reached_first_is_visited_first,
+    expand.test_a_root_is_read_only_when_nothing_else_waits,
+    probe=SourceProbe,
 )
 fault(
     "expand",
@@ -649,8 +648,8 @@ fault(
     "map",
     "reads a sync source in the context of whoever asks",
     SyncSource,
-    "ask",
-    ("self._run(next, self._iterator)", "next(self._iterator)"),
+    "__init__",
+    ("partial(self._run, next, iterator)", "partial(next, iterator)"),
     blocks.test_the_context_of_a_sync_source_is_one_and_its_own,
     form=FORMS[0],
 )

@@ -28,6 +28,8 @@ R = TypeVar("R")
 class Block(Outlet[R]):
     """The tasks of one block, from entry to exit."""
 
+    __slots__ = ("_fatal", "context", "opened", "tasks", "unclosed")
+
     context: contextvars.Context
     tasks: TaskGroup
 
@@ -60,7 +62,7 @@ class Block(Outlet[R]):
         if self.opened:
             raise RuntimeError(f"{self.name}(...) can be entered only once")
         self.opened = True
-        self._learn_to_wait()
+        self.learn_to_wait()
         self.context = contextvars.copy_context()
         self._check_entry()
         self.tasks = create_task_group()

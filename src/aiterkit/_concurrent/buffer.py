@@ -7,6 +7,7 @@ from aiterkit._concurrent.junction import Ahead, Arrivals
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
 from aiterkit._concurrent.sources import Sources
+from aiterkit._concurrent.waiting import Turns
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -20,6 +21,10 @@ class Rendezvous(Sources[T, T]):
     def __init__(self, iterator: AsyncIterator[T] | Iterator[T], *, name: str) -> None:
         self._ahead = Ahead[T](0)
         super().__init__([iterator], self._ahead, name=name)
+
+    def learn_to_wait(self) -> None:
+        super().learn_to_wait()
+        self.turns = Turns(possible=False)  # it is by a wait that the source is asked
 
     def begin_wait(self) -> Awaitable[object]:
         return self._ask()

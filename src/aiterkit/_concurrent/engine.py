@@ -9,7 +9,6 @@ suspended, never earlier: calls that do not suspend all run in one worker.
 What is decided is decided in the `Ledger`; here it is only waited for.
 """
 
-import types
 from collections import deque
 from collections.abc import (
     AsyncIterator,
@@ -30,8 +29,8 @@ from anyio import CapacityLimiter, TaskHandle, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
-from aiterkit._concurrent.delivery import NOTHING
-from aiterkit._concurrent.ledger import Ledger, Slot
+from aiterkit._concurrent.context import Steps
+from aiterkit._concurrent.ledger import FINISHED, Ledger, Slot
 from aiterkit._concurrent.source_reader import Sink, SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.sync_source import SyncSource
@@ -54,8 +53,28 @@ PATIENCE = 64
 class Engine(Block[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
 
+    __slots__ = (
+        "_buffer",
+        "_crew",
+        "_func",
+        "_has_spare",
+        "_hired",
+        "_idle",
+        "_inbox",
+        "_iterator",
+        "_key",
+        "_lanes",
+        "_ledger",
+        "_limit",
+        "_limiter",
+        "_never_begun",
+        "_source",
+        "_summoned",
+        "_sync",
+    )
+
     reader: Waiter | None
-    waits_for_room: bool
+    waits_for_room: int
 
     def __init__(
         self,
@@ -81,6 +100,8 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         self._inbox: deque[Slot[T, R]] = deque()
         self._crew: set[_Worker[T, R]] = set()
         self._hired = 0
+        self._never_begun = 0
+        self._has_spare = True
         self._idle: list[Waiter] = []
         self._summoned = False
         self._sync: SyncSource[T] | None = None
@@ -105,7 +126,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         if ledger.outstanding or not ledger.ended:
             self.incomplete = True
         ledger.ended = True
-        ledger.drop(len(self._inbox) + sum(map(len, self._lanes.values())))
+        self._give_up(len(self._inbox) + sum(map(len, self._lanes.values())))
         self._inbox.clear()
         self._lanes.clear()
         if self._source is not None:
@@ -115,9 +136,10 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
     def use_room(self) -> None:
         if self._source is not None:
             self._source.wake()
-            self.waits_for_room = False
-        elif not self._summoned:
-            self._summon_for_more()
+        else:
+            self.waits_for_room = 0
+            if not self._summoned:
+                self._summon_for_more()
 
     def _finish(self) -> None:
         self._source = None
@@ -130,17 +152,18 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         ledger = self._ledger
         slots = [worker.slot for worker in self._crew if worker.slot is not None]
         slots.sort(key=lambda slot: slot.index)
+        waiting, keyed = len(self._inbox), sum(map(len, self._lanes.values()))
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
         return MapStatistics(
             limit=limit,
             buffer=limit if self._buffer is None else self._buffer,
             taken=ledger.taken,
-            started=ledger.started,
+            started=ledger.taken - waiting - keyed - self._never_begun,
             running=len(slots),
             running_items=tuple(slot.item for slot in slots),
-            waiting_to_start=len(self._inbox),
-            waiting_for_key=sum(map(len, self._lanes.values())),
+            waiting_to_start=waiting,
+            waiting_for_key=keyed,
             waiting_for_reader=ledger.held,
             delivered=ledger.delivered,
         )
@@ -160,7 +183,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         slot = ledger.take(item)
         if self._key is None or self._may_start(slot, self._key):
             self._inbox.append(slot)
-            if not self._summoned and (self._idle or self._hired < self._limit):
+            if self._has_spare and not self._summoned:
                 self._summon()
         if self._limiter is not None:
             return self.has_room()
@@ -182,13 +205,28 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
     def _pull(self, source: SyncSource[T]) -> Slot[T, R] | None:
         """Take an item from a sync *source*, if there are both an item and room."""
         ledger = self._ledger
-        while not ledger.ended and self.has_room():
-            item = source.ask()
-            if item is not NOTHING:
-                slot = ledger.take(item)
-                if self._key is None or self._may_start(slot, self._key):
-                    return slot
+        while not ledger.ended:
+            if (
+                ledger.taken - ledger.delivered >= ledger.window
+                or self._limiter is not None
+            ) and not self._is_room():
+                return None
+            try:
+                item = source.next()
+            except BaseException as error:  # noqa: BLE001 - it is told to the reader
+                source.hear(error)
+                return None
+            slot = ledger.take(item)
+            if self._key is None or self._may_start(slot, self._key):
+                return slot
         return None
+
+    def _is_room(self) -> bool:
+        """Tell whether a sync source has room; if not, the reader shall say when."""
+        if self.has_room():
+            return True
+        self.waits_for_room = 1
+        return False
 
     # The keys.
 
@@ -198,6 +236,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             slot.key = key(slot.item)
             lane = self._lanes.get(slot.key)
         except Exception as error:  # noqa: BLE001 - it is told as if *func* raised it
+            self._never_begun += 1
             self._break_off(self._ledger.fail(slot, without_stop(error)))
             return False
         if lane is None:
@@ -259,12 +298,17 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         if self._idle:
             self._summoned = True
             self.end_wait(self._idle.pop())
+            self._count_spare()
         elif self._hired < self._limit:
             self._summoned = True
             self._hired += 1
+            self._count_spare()
             worker: _Worker[T, R] = _Worker()
-            making = self._work(worker)
+            making = Steps(self._work(worker))
             worker.task = self.tasks.create_task(making, name=f"{self.name} call")
+
+    def _count_spare(self) -> None:
+        self._has_spare = bool(self._idle) or self._hired < self._limit
 
     def _summon_for_more(self) -> None:
         """Bring one worker if there is an item for it, or may be.
@@ -275,16 +319,133 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             not self._ledger.ended
             and (
                 self._limiter is not None
-                or (self._sync is not None and self.has_room())
+                or (self._sync is not None and self._is_room())
             )
         ):
             self._summon()
 
-    async def _work(self, worker: "_Worker[T, R]") -> None:
+    def _work(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
+        self, worker: "_Worker[T, R]"
+    ) -> Generator[Any, Any, None]:
+        """Make calls, until there are no more to make."""
+        # A generator and not an `async def`, since it is itself the trampoline of
+        # its calls: each step of a call runs in the call's own context, within
+        # this task. The task that begins a call must also end it, for cancel
+        # scopes know their task.
         self._summoned = False
         self._crew.add(worker)
         try:
-            await self._make_calls(worker)
+            func, ledger, inbox = self._func, self._ledger, self._inbox
+            is_native = is_async_function(func)
+            copy_context, end_wait = self.context.copy, self.end_wait
+            coroutine: type[Any] = CoroutineType
+            call: Any
+            context: Any
+            send: Any
+            value: Any
+            trap: Any
+            thrown: BaseException
+            failure: BaseException
+            sent: Any = None
+            limiter, sync = self._limiter, self._sync
+            heeds_all = ledger.heeds_all
+            in_a_row = 0
+            while True:
+                slot: Slot[T, R] | None = None
+                if limiter is None or (
+                    yield from self._take_token(worker, limiter).__await__()
+                ):
+                    if inbox:
+                        slot = inbox.popleft()
+                    elif sync is not None:
+                        slot = self._pull(sync)
+                if slot is None:
+                    if limiter is not None:
+                        self._give_token(worker)
+                        self._wake_source()  # it may have been resized
+                    # An idle worker keeps nothing alive. And what Trio sends may be its
+                    # box for a cancellation, which leads back to this frame.
+                    call = context = send = value = trap = sent = None
+                    if ledger.ended and not inbox:
+                        return
+                    in_a_row = 0
+                    waiter = self.make_waiter()
+                    self._idle.append(waiter)
+                    self._has_spare = True
+                    yield from waiter.__await__()
+                    self._summoned = False
+                    continue
+                worker.slot = slot
+                context = copy_context()
+                try:
+                    if is_native:  # it runs nothing yet, so it needs no context
+                        call = func(slot.item)
+                    else:
+                        try:
+                            call = context.run(func, slot.item)
+                        except StopIteration as error:
+                            raise without_stop(error) from error
+                        if type(call) is not coroutine:
+                            call = self._as_coroutine(call)
+                    send = call.send
+                    in_a_row += 1
+                    try:
+                        trap = context.run(send, None)
+                        in_a_row = 0
+                        if self._has_spare and not self._summoned:
+                            self._summon_for_more()
+                        while True:
+                            try:
+                                sent = yield trap
+                            except BaseException as error:  # noqa: BLE001 - it goes to the call
+                                thrown = error
+                            else:
+                                trap = context.run(send, sent)
+                                continue
+                            try:
+                                trap = context.run(call.throw, thrown)
+                            finally:
+                                del thrown
+                    except StopIteration as stop:
+                        value = stop.value
+                except BaseException as error:  # noqa: BLE001 - it is told to the reader
+                    failure = error
+                else:
+                    worker.slot = None
+                    if self._key is not None:
+                        self._free_lane(slot)
+                    if limiter is not None:
+                        self._give_token(worker)
+                    # As in `Ledger.finish`, but for the calls.
+                    slot.value = value
+                    slot.state = FINISHED
+                    ledger.settled += 1
+                    if heeds_all or self.reader is not None or self.waits_for_room:
+                        reader_comes = ledger.hear_of(slot) and self.being_read
+                        reader = self.reader
+                        if reader_comes and reader is not None:
+                            self.reader = None
+                            end_wait(reader)
+                        # The reader makes room, just before the source asks.
+                        if self.waits_for_room and (
+                            reader_comes
+                            or ledger.finishing_makes_room
+                            or not ledger.outstanding
+                        ):
+                            self._wake_source()
+                    if in_a_row == PATIENCE:
+                        in_a_row = 0
+                        yield from checkpoint().__await__()
+                    continue
+                # Outside the `except`, or what is cancelled now would have the failure
+                # for its context.
+                sent = None
+                try:
+                    if self._call_raised(worker, slot, failure):
+                        raise failure
+                finally:
+                    del failure
+                return
         except BaseException as error:  # noqa: BLE001 - this task ends here
             # A cancellation is not raised on, since nobody would hear of it but
             # anyio, which then leaves a circle through its traceback.
@@ -292,118 +453,11 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
                 self.die(error)
             elif not worker.is_dismissed:
                 self.abandon()
-        self._give_token(worker)
-        self._crew.discard(worker)
-        self._hired -= 1
-
-    @types.coroutine
-    def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
-        self, worker: "_Worker[T, R]"
-    ) -> Generator[Any, Any, None]:
-        # A generator and not an `async def`, since it is itself the trampoline of
-        # its calls: each step of a call runs in the call's own context, within
-        # this task. The task that begins a call must also end it, for cancel
-        # scopes know their task.
-        func, ledger, inbox = self._func, self._ledger, self._inbox
-        is_native = is_async_function(func)
-        copy_context, end_wait = self.context.copy, self.end_wait
-        coroutine: type[Any] = CoroutineType
-        call: Any
-        value: Any
-        trap: Any
-        sent: Any = None
-        limiter, sync = self._limiter, self._sync
-        in_a_row = 0
-        while True:
-            slot: Slot[T, R] | None = None
-            if limiter is None or (
-                yield from self._take_token(worker, limiter).__await__()
-            ):
-                if inbox:
-                    slot = inbox.popleft()
-                elif sync is not None:
-                    slot = self._pull(sync)
-            if slot is None:
-                if limiter is not None:
-                    self._give_token(worker)
-                    self._wake_source()  # it may have been resized
-                # An idle worker keeps nothing alive. And what Trio sends may be its
-                # box for a cancellation, which leads back to this frame.
-                call = value = trap = sent = None
-                if ledger.ended and not inbox:
-                    return
-                in_a_row = 0
-                waiter = self.make_waiter()
-                self._idle.append(waiter)
-                yield from waiter.__await__()
-                self._summoned = False
-                continue
-            worker.slot = slot
-            ledger.started += 1
-            run = copy_context().run
-            try:
-                if is_native:  # it runs nothing yet, so it needs no context
-                    call = func(slot.item)
-                else:
-                    try:
-                        call = run(func, slot.item)
-                    except StopIteration as error:
-                        raise without_stop(error) from error
-                    if type(call) is not coroutine:
-                        call = self._as_coroutine(call)
-                send = call.send
-                in_a_row += 1
-                try:
-                    trap = run(send, None)
-                    in_a_row = 0
-                    if not self._summoned and (self._idle or self._hired < self._limit):
-                        self._summon_for_more()
-                    while True:
-                        try:
-                            sent = yield trap
-                        except BaseException as error:  # noqa: BLE001 - it goes to the call
-                            thrown = error
-                        else:
-                            trap = run(send, sent)
-                            continue
-                        try:
-                            trap = run(call.throw, thrown)
-                        finally:
-                            del thrown
-                except StopIteration as stop:
-                    value = stop.value
-            except BaseException as error:  # noqa: BLE001 - it is told to the reader
-                failure = error
-            else:
-                worker.slot = None
-                if self._key is not None:
-                    self._free_lane(slot)
-                if limiter is not None:
-                    self._give_token(worker)
-                reader = self.reader if ledger.finish(slot, value) else None
-                if reader is not None:
-                    self.reader = None
-                    end_wait(reader)
-                # A reader that was told makes room, just before the source asks.
-                if self.waits_for_room and (
-                    reader is not None
-                    or ledger.finishing_makes_room
-                    or not ledger.outstanding
-                ):
-                    self._wake_source()
-                if in_a_row == PATIENCE:
-                    in_a_row = 0
-                    yield from checkpoint().__await__()
-                continue
-            # Outside the `except`, or what is cancelled now would have the failure
-            # for its context.
-            sent = None
-            try:
-                if self._call_raised(worker, slot, failure):
-                    raise failure
-            finally:
-                del failure
-            return
+        finally:
+            self._give_token(worker)
+            self._crew.discard(worker)
+            self._hired -= 1
+            self._has_spare = True
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
@@ -448,7 +502,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         ledger = self._ledger
         for line in (self._inbox, *self._lanes.values()):
             valid = [slot for slot in line if not ledger.voids(failed, slot)]
-            ledger.drop(len(line) - len(valid))
+            self._give_up(len(line) - len(valid))
             line.clear()
             line.extend(valid)
         for worker in self._crew:
@@ -458,6 +512,11 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._source.stop()
         self._wake_all()
 
+    def _give_up(self, count: int) -> None:
+        """Book that so many calls will never begin."""
+        self._never_begun += count
+        self._ledger.drop(count)
+
     def _check_settled(self) -> None:
         if not self._ledger.outstanding:
             self._wake_source()
@@ -466,11 +525,11 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
     def _wake_source(self) -> None:
         if self._source is not None:
             self._source.wake()
-            self.waits_for_room = False
 
     def _wake_all(self) -> None:
         while self._idle:
             self.end_wait(self._idle.pop())
+        self._count_spare()
         self.wake_reader()
         self._wake_source()
 

@@ -177,7 +177,8 @@ class Expansion(Engine[T, T]):
 
     def _wake_source(self) -> None:
         super()._wake_source()
-        self._roots.wake()
+        if self.is_settled():  # it may close them; for more, the feed asks
+            self._roots.wake()
 
     def root(self, item: T) -> None:
         """Put a root into the frontier."""

@@ -32,12 +32,16 @@ class Passing(InputOrder[T, Any]):
     finished call may make room with no reader.
     """
 
-    finishing_makes_room = True
+    __slots__ = ()
 
-    def finish(self, slot: Slot[T, Any], value: Any) -> bool:
-        may_go_on = super().finish(slot, slot.item)
-        if not value:
+    finishing_makes_room = True
+    heeds_all = True
+
+    def hear_of(self, slot: Slot[T, Any]) -> bool:
+        may_go_on = super().hear_of(slot)
+        if not slot.value:
             slot.state = REJECTED
+        slot.value = slot.item
         self._skip()
         line = self._line
         return not self.outstanding or (

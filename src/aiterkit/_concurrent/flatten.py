@@ -42,6 +42,7 @@ class Flattening(Sources[Any, R]):
         self._crew: list[InnerReader] = []
         self._inner: dict[Port, InnerReader] = {}
         self._comes: InnerReader | None = None
+        self.waits_for_room = 1  # an inner source that is over waits to be counted out
 
     # The block.
 
@@ -197,10 +198,9 @@ class InnerReader(Reader):
 
     async def _wait_for_more(self) -> None:
         block = self._block
-        self._waiter = waiter = block.make_waiter()
         block.idle.append(self)
         try:
-            await waiter
+            await self._begin_wait()
         except BaseException as error:  # noqa: BLE001 - this task ends here
             self.stopped = True
             self._raised(error)

@@ -50,25 +50,43 @@ FAILED = 2
 class Ledger(ABC, Generic[T, R]):
     """The books of one block.
 
-    *taken* items have left the source, *started* of them were called, and
-    *delivered* have reached the reader; between source and reader lie at most
-    *window*. Those whose call has not ended, begun or not, are *outstanding*. A
-    *late* error is one that the reader will never see.
+    *taken* items have left the source, and *delivered* have reached the reader;
+    between source and reader lie at most *window*. Those whose call has ended, or
+    will never begin, are *settled*, and all others *outstanding*. A *late* error is
+    one that the reader will never see.
     """
+
+    __slots__ = (
+        "_line",
+        "delivered",
+        "ended",
+        "failed",
+        "late",
+        "settled",
+        "taken",
+        "window",
+    )
 
     finishing_makes_room = False
     """Whether a finished call is delivered by that alone."""
 
+    heeds_all = True
+    """Whether all that finishes must be heard of, and not only what is waited for."""
+
     def __init__(self, window: float) -> None:
         self.window = window
         self.taken: int = 0
-        self.started: int = 0
         self.delivered: int = 0
-        self.outstanding: int = 0
+        self.settled: int = 0
         self.ended: bool = False
         self.failed: Slot[T, R] | None = None
         self.late: list[BaseException] = []
         self._line: deque[Slot[T, R]] = deque()
+
+    @property
+    def outstanding(self) -> int:
+        """How many calls have not ended, begun or not."""
+        return self.taken - self.settled
 
     @property
     @abstractmethod
@@ -79,9 +97,16 @@ class Ledger(ABC, Generic[T, R]):
     def take(self, item: T) -> Slot[T, R]:
         """Book an *item* that has just left the source."""
 
-    @abstractmethod
     def finish(self, slot: Slot[T, R], value: R) -> bool:
         """Book the *value* of a call; tell whether a waiting reader may go on."""
+        slot.value = value
+        slot.state = FINISHED
+        self.settled += 1
+        return self.hear_of(slot)
+
+    @abstractmethod
+    def hear_of(self, slot: Slot[T, R]) -> bool:
+        """Hear that a call has finished; tell whether a waiting reader may go on."""
 
     @abstractmethod
     def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
@@ -97,7 +122,7 @@ class Ledger(ABC, Generic[T, R]):
         No more items are taken, and what that failure `voids` is to be cancelled.
         """
         self.ended = True
-        self.outstanding -= 1
+        self.settled += 1
         if self.failed is not None and not self.voids(slot, self.failed):
             slot.state = FINISHED
             self.late.append(error)
@@ -112,7 +137,7 @@ class Ledger(ABC, Generic[T, R]):
         """Book the *error* of the source, in the place of its next item."""
         slot: Slot[T, R] = Slot()
         slot.index = self.taken
-        self.outstanding += 1
+        self.settled -= 1  # it was not taken
         return self.fail(slot, error)
 
     @property
@@ -122,7 +147,7 @@ class Ledger(ABC, Generic[T, R]):
 
     def drop(self, count: int = 1) -> None:
         """Book that *count* calls ended, or will never begin, to no effect."""
-        self.outstanding -= count
+        self.settled += count
 
     @abstractmethod
     def pop(self) -> R | Nothing:
@@ -146,6 +171,10 @@ class Ledger(ABC, Generic[T, R]):
 class InputOrder(Ledger[T, R]):
     """Results in the order of their items; an error in the place of its item."""
 
+    __slots__ = ()
+
+    heeds_all = False
+
     @property
     def exhausted(self) -> bool:
         return self.ended and not self._line
@@ -156,17 +185,13 @@ class InputOrder(Ledger[T, R]):
         slot.item = item
         slot.state = PENDING
         self.taken += 1
-        self.outstanding += 1
         self._line.append(slot)
         return slot
 
-    def finish(self, slot: Slot[T, R], value: R) -> bool:
-        self.outstanding -= 1
-        slot.value = value
-        slot.state = FINISHED
+    def hear_of(self, slot: Slot[T, R]) -> bool:
         # A void call that finished all the same is no longer in line, but it may
-        # have been the last that the failure waited for.
-        return not self.outstanding or self._line[0] is slot
+        # have been the last that the failure waited for. (The line holds that.)
+        return self._line[0] is slot or self.taken == self.settled
 
     def pop(self) -> R | Nothing:
         line = self._line
@@ -192,6 +217,8 @@ class InputOrder(Ledger[T, R]):
 class CompletionOrder(Ledger[T, R]):
     """Results as their calls finish, up to the first error in time."""
 
+    __slots__ = ()
+
     @property
     def exhausted(self) -> bool:
         settled = self.outstanding == 0 or self.failed is not None
@@ -203,15 +230,11 @@ class CompletionOrder(Ledger[T, R]):
         slot.item = item
         slot.state = PENDING
         self.taken += 1
-        self.outstanding += 1
         return slot
 
-    def finish(self, slot: Slot[T, R], value: R) -> bool:
-        self.outstanding -= 1
-        slot.state = FINISHED
+    def hear_of(self, slot: Slot[T, R]) -> bool:
         if self.failed is not None:
             return not self.outstanding
-        slot.value = value
         self._line.append(slot)
         return True
 
@@ -248,10 +271,8 @@ class AtTheEnd(CompletionOrder[T, R]):
             self.values.append(None)  # type: ignore[arg-type]  # a place, filled below
         return slot
 
-    def finish(self, slot: Slot[T, R], value: R) -> bool:
-        self.outstanding -= 1
+    def hear_of(self, slot: Slot[T, R]) -> bool:
         self.delivered += 1
-        slot.state = FINISHED
         if self._keep:
-            self.values[slot.index] = value
+            self.values[slot.index] = slot.value
         return self.ended and not self.outstanding

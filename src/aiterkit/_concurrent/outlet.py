@@ -10,7 +10,7 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.delivery import Nothing
-from aiterkit._concurrent.waiting import Waiter, ways_to_wait
+from aiterkit._concurrent.waiting import Turns, Waiter, ways_to_wait
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -39,8 +39,25 @@ class Store(Protocol[R_co]):
 class Outlet(ABC, Generic[R]):
     """The side of a block that one reader sees; `Results` stands on it."""
 
+    __slots__ = (
+        "__weakref__",
+        "being_read",
+        "closed",
+        "end_wait",
+        "has_turns",
+        "incomplete",
+        "make_waiter",
+        "name",
+        "reader",
+        "store",
+        "turns",
+        "waits_for_room",
+    )
+
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
+    has_turns: bool
+    turns: Turns
 
     def __init__(self, store: Store[R], *, name: str) -> None:
         self.store = store
@@ -48,12 +65,13 @@ class Outlet(ABC, Generic[R]):
         self.closed: bool = False
         self.being_read: bool = False
         self.incomplete: bool = False
-        self.waits_for_room: bool = True
+        self.waits_for_room: int = 0
         self.reader: Waiter | None = None
 
-    def _learn_to_wait(self) -> None:
+    def learn_to_wait(self) -> None:
         """Find out which backend runs."""
-        self.make_waiter, self.end_wait = ways_to_wait()
+        self.make_waiter, self.end_wait, self.has_turns = ways_to_wait()
+        self.turns = Turns(possible=self.has_turns)
 
     @abstractmethod
     def use_room(self) -> None:

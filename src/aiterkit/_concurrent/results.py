@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from aiterkit._concurrent.delivery import NOTHING
 from aiterkit._concurrent.outlet import Outlet
+from aiterkit._concurrent.waiting import TURN
 
 R = TypeVar("R")
 
@@ -22,20 +23,27 @@ class _Reading(Generic[R]):
         store = block.store
         if block.being_read or block.closed:
             block.refuse()
+        took_turn = False
         while (value := store.pop()) is NOTHING:
             if block.incomplete:
                 await block.tell_incomplete()
             if store.exhausted:
                 raise StopAsyncIteration
+            turns = block.turns
+            if took_turn:
+                turns.was_in_vain()
+            took_turn = not turns.left_out or turns.leave_out()
             block.being_read = True
             try:
-                await block.begin_wait()
+                await (TURN if took_turn else block.begin_wait())
             finally:
                 block.being_read = False
                 block.reader = None
             if block.closed:
                 block.refuse()
         # From here on nothing is awaited: a cancelled reader loses nothing.
+        if took_turn:
+            block.turns.in_vain = 0
         if block.waits_for_room:
             block.use_room()
         return value

@@ -147,6 +147,7 @@ class Branch(Outlet[T]):
     def __init__(self, block: "Fan[T]", lane: Lane[T]) -> None:
         super().__init__(lane, name=block.name)
         self.lane = lane
+        self.waits_for_room = 1  # the block knows whether it does
         self._block = block
 
     def use_room(self) -> None:
@@ -183,8 +184,7 @@ class Fan(Block[T], Sink[T]):
     def _start(self) -> None:
         for lane in self._lanes.lanes:
             branch = Branch(self, lane)
-            branch.make_waiter = self.make_waiter
-            branch.end_wait = self.end_wait
+            branch.learn_to_wait()
             self.branches.append(branch)
         self._source = SourceReader(self, self._iterator, self)
         self._source.start(f"{self.name} source")
@@ -198,7 +198,6 @@ class Fan(Block[T], Sink[T]):
 
     def use_room(self) -> None:
         self._source.wake()
-        self.waits_for_room = False
 
     def _finish(self) -> None:
         del self._source  # which holds the block

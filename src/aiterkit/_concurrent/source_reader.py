@@ -26,7 +26,7 @@ from aiterkit._concurrent.block import (
     tellable,
     without_stop,
 )
-from aiterkit._concurrent.waiting import Waiter, cancel_again
+from aiterkit._concurrent.waiting import TURN, Turns, Waiter, cancel_again
 from aiterkit._core.source import is_async
 
 T = TypeVar("T")
@@ -104,7 +104,15 @@ def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
 class Reader(ABC):
     """What it takes to read a source in one task, from its first item to its close."""
 
-    __slots__ = ("_block", "_peace", "_task", "_unheard", "_waiter", "stopped")
+    __slots__ = (
+        "_block",
+        "_peace",
+        "_task",
+        "_turns",
+        "_unheard",
+        "_waiter",
+        "stopped",
+    )
 
     _task: TaskHandle[None]
 
@@ -116,6 +124,7 @@ class Reader(ABC):
         # ours. The scope of the task ends a read; this one then turns into a
         # shield, since a cancelled reader still owes its source a close.
         self._peace = CancelScope()
+        self._turns = Turns(possible=block.has_turns)
         self._waiter: Waiter | None = None
         self._unheard = False
 
@@ -149,16 +158,17 @@ class Reader(ABC):
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
+            self._block.waits_for_room -= 1
             self._block.end_wait(waiter)
 
-    async def _read_and_close(  # noqa: C901 - each function call is paid per item
+    async def _read_and_close(  # noqa: C901, PLR0912 - each function call is paid per item
         self, iterator: AsyncIterator[T], sink: Sink[T], in_a_row: int = 0
     ) -> int:
         """Read to the end, or until it is stopped; then close. The scope is open.
 
         It takes and returns how many items were read *in_a_row*.
         """
-        block = self._block
+        turns = self._turns
         item: Any = None
         try:
             give, read = sink.give, iterator.__anext__
@@ -166,13 +176,17 @@ class Reader(ABC):
             while not self.stopped:
                 if not has_room:
                     in_a_row = 0
-                    block.waits_for_room = True
-                    self._waiter = waiter = block.make_waiter()
-                    try:  # as in `_wait`, but for the calls
-                        await waiter
+                    took_turn = not turns.left_out or turns.leave_out()
+                    try:  # as in `_wait`
+                        await (TURN if took_turn else self._begin_wait())
                     except get_cancelled_exc_class():
                         await self._outlast()
                     has_room = sink.has_room()
+                    if took_turn:
+                        if has_room:
+                            turns.in_vain = 0
+                        else:
+                            turns.was_in_vain()
                     continue
                 if in_a_row >= PATIENCE:
                     in_a_row = 0
@@ -240,7 +254,8 @@ class Reader(ABC):
 
     def _begin_wait(self) -> Waiter:
         block = self._block
-        block.waits_for_room = True
+        if self._waiter is None:  # else it goes on with a wait that was cancelled
+            block.waits_for_room += 1
         self._waiter = waiter = block.make_waiter()
         return waiter
 

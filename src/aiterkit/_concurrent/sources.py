@@ -28,7 +28,6 @@ class Sources(Block[R], Generic[T, R]):
         self.junction = junction
         self._iterators = iterators
         self._readers: dict[Port, SourceReader[T]] = {}
-        self._several = len(iterators) > 1
         self._abandoned = False
 
     def _start(self) -> None:
@@ -59,8 +58,6 @@ class Sources(Block[R], Generic[T, R]):
             self.wake_sources()
         else:
             self._readers[port].wake()
-        # It was one that waited for room; another one may wait still.
-        self.waits_for_room = self._several
 
     def wake_sources(self) -> None:
         """Let every source that waits for room look again."""

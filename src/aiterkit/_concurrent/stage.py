@@ -13,6 +13,7 @@ from anyio import CancelScope
 from aiterkit._concurrent.block import Block, tellable, without_stop
 from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
+from aiterkit._concurrent.waiting import Turns
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,6 +88,10 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
 
     # The block.
 
+    def learn_to_wait(self) -> None:
+        super().learn_to_wait()
+        self.turns = Turns(possible=False)  # a wait may end at a moment that is due
+
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)
         self._source.start(f"{self.name} source")
@@ -99,7 +104,6 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
 
     def use_room(self) -> None:
         self._source.wake()
-        self.waits_for_room = False
 
     def _finish(self) -> None:
         del self._source  # which holds the block

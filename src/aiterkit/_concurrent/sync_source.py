@@ -1,13 +1,19 @@
 """How a sync source is read: by whoever needs an item, without a task of its own."""
 
-from collections.abc import Generator, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
 from aiterkit._concurrent.block import Block, tellable, without_stop
 from aiterkit._concurrent.delivery import NOTHING, Nothing
 from aiterkit._concurrent.source_reader import Sink
 
 T = TypeVar("T")
+
+
+_CONTAINERS: list[Iterable[Any]] = [(), [], range(0), "", set[str](), dict[str, str]()]
+_WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
+"""Iterators that run nobody's code, and so need no context."""
 
 
 class SyncSource(Generic[T]):
@@ -17,26 +23,36 @@ class SyncSource(Generic[T]):
     generator may set a variable in one step, and reset it in another.
     """
 
-    __slots__ = ("_block", "_iterator", "_run", "_sink")
+    __slots__ = ("_block", "_iterator", "_run", "_sink", "next")
 
     def __init__(self, block: Block[Any], iterator: Iterator[T], sink: Sink[T]) -> None:
         self._block = block
         self._iterator = iterator
         self._run = block.context.copy().run
         self._sink = sink
+        self.next: Callable[[], T] = (
+            iterator.__next__
+            if type(iterator) in _WITHOUT_CODE
+            else cast("Callable[[], T]", partial(self._run, next, iterator))
+        )
+        """Return the next item; or raise what must be heard."""
 
     def ask(self) -> T | Nothing:
         """Return the next item; or tell the sink why there is none."""
         try:
-            return self._run(next, self._iterator)
-        except StopIteration:
-            self._sink.end()
+            return self.next()
         except BaseException as error:  # noqa: BLE001 - it is told to the reader
-            if tellable(error):
-                self._sink.fail(without_stop(error))
-            else:
-                self._block.die(error)
-        return NOTHING
+            self.hear(error)
+            return NOTHING
+
+    def hear(self, error: BaseException) -> None:
+        """Tell the sink of the end of the source, or of its *error*."""
+        if isinstance(error, StopIteration):
+            self._sink.end()
+        elif tellable(error):
+            self._sink.fail(without_stop(error))
+        else:
+            self._block.die(error)
 
     def close(self) -> None:
         """Close it, if it is a generator.

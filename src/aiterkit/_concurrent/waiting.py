@@ -8,6 +8,7 @@ which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
@@ -29,18 +30,58 @@ class WaysToWait(NamedTuple):
     end: Callable[[Any], None]
     """End a wait that *make* made. Only the first time counts."""
 
+    has_turns: bool
+    """Whether `TURN` can be awaited, and costs less than a wait."""
+
+
+class _Turn(tuple[None]):
+    __slots__ = ()
+
+    __await__: Any = tuple[None].__iter__  # no function of ours is called
+
+
+TURN = cast("Awaitable[None]", _Turn((None,)))
+"""One turn of asyncio's loop, in which every other task that can run does."""
+
+
+class Turns:
+    """Whether one task lets the others run once, before it waits for them.
+
+    Among tasks that are all busy, what is waited for is there after one turn of the
+    others, and a turn costs less than a wait that somebody must end. Elsewhere it
+    is in vain; then it is not tried again for twice as many waits as the last time.
+    """
+
+    __slots__ = ("in_vain", "left_out")
+
+    def __init__(self, *, possible: bool) -> None:
+        self.in_vain: int = 0
+        self.left_out: float = 0 if possible else inf
+
+    def leave_out(self) -> bool:
+        """Count one of the waits that come before the next try."""
+        self.left_out -= 1
+        return False
+
+    def was_in_vain(self) -> None:
+        """Learn from a turn that was taken for nothing."""
+        self.in_vain = min(2 * self.in_vain + 1, 63)
+        self.left_out = self.in_vain
+
 
 def ways_to_wait() -> WaysToWait:
     """Return how tasks wait on the backend that runs now."""
     cancelled = get_cancelled_exc_class()
     if cancelled is asyncio.CancelledError:
         loop = asyncio.get_running_loop()
-        return WaysToWait(partial(asyncio.Future, loop=loop), _end_future)
+        return WaysToWait(
+            partial(asyncio.Future, loop=loop), _end_future, has_turns=True
+        )
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
         from aiterkit._concurrent.trio_waiting import TrioWaiter  # noqa: PLC0415
 
-        return WaysToWait(TrioWaiter, TrioWaiter.end)
+        return WaysToWait(TrioWaiter, TrioWaiter.end, has_turns=False)
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )

@@ -117,6 +117,21 @@ async def test_calls_beside_the_failed_one_are_awaited_before_it_is_seen(
     assert anyio.current_time() == 51
 
 
+@every_form
+async def test_void_calls_may_end_one_after_the_other(form: Form) -> None:
+    async def call(item: int) -> None:
+        try:
+            await anyio.sleep(1 if item == 0 else 1000)
+            raise Boom(item)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(item)
+
+    with pytest.raises(Boom):
+        await form.run(call, range(4), limit=4)
+    assert anyio.current_time() == 1 + 3
+
+
 @streaming
 @any_source
 async def test_inside_the_block_too_a_failure_is_seen_when_the_rest_is_over(

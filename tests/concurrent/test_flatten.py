@@ -178,6 +178,24 @@ async def test_an_inner_source_counts_until_its_items_have_reached_you(
 
 
 @both
+async def test_a_place_is_free_when_the_last_item_of_a_closed_source_is_taken(
+    make: Any,
+) -> None:
+    opened: list[int] = []
+
+    def inner(item: int) -> SourceProbe[int]:
+        opened.append(item)
+        return SourceProbe([item], gap=[0, 1000 if item else 0])
+
+    source = SourceProbe(range(5), gap=[0, 2, 2, 2, 2, 0])
+    async with make(inner, source, limit=3, buffer=1) as results:
+        await anyio.sleep(3)  # the first is closed, the second open, the third to come
+        assert await anext(results) == 0
+        await anyio.sleep(100)
+        assert opened == [0, 1, 2, 3]
+
+
+@both
 async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
     closed: list[str] = []
 
@@ -390,12 +408,18 @@ async def test_many_inner_sources_that_never_suspend_wait_for_nothing(
     assert (len(got), error) == (30 * size, "")
 
 
-@both
-async def test_a_later_inner_source_can_be_interrupted(make: Any) -> None:
-    async def items(item: int) -> Any:
-        yield item
-        await anyio.sleep(item * 1_000)
+async def generated(item: int) -> AsyncIterator[int]:
+    yield item
+    await anyio.sleep(item * 1_000)
 
+
+def probed(item: int) -> SourceProbe[int]:
+    return SourceProbe([item], gap=[0, item * 1_000])
+
+
+@both
+@pytest.mark.parametrize("items", [generated, probed])
+async def test_a_later_inner_source_can_be_interrupted(make: Any, items: Any) -> None:
     start = anyio.current_time()
     async with make(items, [0, 0, 1], limit=1) as results:
         assert [await anext(results) for _ in range(3)] == [0, 0, 1]

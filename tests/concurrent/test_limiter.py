@@ -8,7 +8,13 @@ import pytest
 from anyio import CapacityLimiter
 
 import aiterkit as ak
-from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
+from aiterkit.testing import (
+    Barrier,
+    CallProbe,
+    SourceProbe,
+    SyncSourceProbe,
+    explore,
+)
 
 from .forms import FORMS, Form, any_source, calls, every_form, streaming
 
@@ -160,6 +166,21 @@ async def test_read_ahead_follows_the_tokens(operator: Any) -> None:
         await anext(results)
         await anyio.sleep(10)
         assert len(source.taken) == 1 + 7
+
+
+async def test_a_smaller_limiter_is_heeded_by_a_sync_source() -> None:
+    limiter = CapacityLimiter(4)
+    source = SyncSourceProbe(range(20))
+    async with ak.concurrent_map(
+        calls(seconds=1), source, limit=limiter, buffer=0
+    ) as results:
+        await anyio.sleep(10)
+        assert len(source.taken) == 4
+        limiter.total_tokens = 1
+        for delivered in range(1, 5):
+            await anext(results)
+            await anyio.sleep(10)
+            assert len(source.taken) == max(4, delivered + 1)
 
 
 @any_source

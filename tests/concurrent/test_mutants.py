@@ -14,12 +14,16 @@ import pytest
 
 import aiterkit as ak
 from aiterkit._concurrent.buffer import Rendezvous
+from aiterkit._concurrent.engine import (
+    Engine,
+    _Worker,  # pyright: ignore[reportPrivateUsage]
+)
 from aiterkit._concurrent.expand import Feed, Frontier, Roots
 from aiterkit._concurrent.flatten import Flattening, InnerReader
 from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
 from aiterkit._concurrent.nest import ByArrival, InTurn
 from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
-from aiterkit._concurrent.sources import Sources
+from aiterkit._concurrent.sources import ArrivalInlet, Sources
 from aiterkit._concurrent.switch import Current, Outcome, Switch
 from aiterkit._concurrent.sync_source import SyncSource
 from aiterkit._concurrent.timing import Batches, Debounced, Newest, Sampled
@@ -28,11 +32,15 @@ from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
 from . import (
     test_blocks as blocks,
     test_buffer as buffer,
+    test_errors as errors,
     test_every_block as every_block,
     test_expand as expand,
+    test_filter as filtering,
     test_flatten as flat,
     test_junction as junction,
+    test_limiter as limiter,
     test_merge as merge,
+    test_reading as reading,
     test_share as share,
     test_switch as switch,
     test_timing as timing,
@@ -72,9 +80,9 @@ def fault(
 fault(
     "merge",
     "reads one item too far",
-    Arrivals,
+    ArrivalInlet,
     "give",
-    ("< self.window", "<= self.window"),
+    ("< self._window", "<= self._window"),
     merge.test_each_source_is_read_ahead_by_its_own_bound,
     buffer=2,
 )
@@ -197,9 +205,9 @@ fault(
 fault(
     "buffer",
     "reads one item too far",
-    Arrivals,
+    ArrivalInlet,
     "give",
-    ("< self.window", "<= self.window"),
+    ("< self._window", "<= self._window"),
     buffer.test_at_no_step_is_the_source_read_too_far,
     size=1,
 )
@@ -543,6 +551,7 @@ fault(
     ("self._peace.shield = False", "pass"),
     flat.test_a_later_inner_source_can_be_interrupted,
     make=ak.concurrent_flat_map_unordered,
+    items=flat.probed,
 )
 fault(
     "flat_map_unordered",
@@ -662,6 +671,61 @@ fault(
     every_block.test_a_sync_generator_runs_in_one_context_of_its_own,
     entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
     leave=every_block.by_break,
+)
+fault(
+    "map",
+    "never says that a sync source has no room",
+    Engine,
+    "_is_room",
+    ("self.waits_for_room = 1", "pass"),
+    reading.test_a_sync_source_is_read_no_further_either,
+    operator=ak.concurrent_map,
+    limit=1,
+    buffer=0,
+)
+fault(
+    "map",
+    "asks a sync source in spite of a limiter that shrank",
+    Engine,
+    "_pull",
+    ("or self._limiter is not None", "or False"),
+    limiter.test_a_smaller_limiter_is_heeded_by_a_sync_source,
+)
+fault(
+    "map",
+    "lets void calls run on",
+    _Worker,
+    "dismiss",
+    ("self.task.cancel()", "pass"),
+    errors.test_in_completion_order_the_first_error_cancels_all_others,
+    probe=SourceProbe,
+)
+fault(
+    "map",
+    "takes the end of a void call for that of the block",
+    Engine,
+    "_work",
+    ("elif not worker.is_dismissed", "else"),
+    errors.test_void_calls_may_end_one_after_the_other,
+    form=FORMS[0],
+)
+fault(
+    "filter",
+    "hears only of what is waited for",
+    Engine,
+    "_work",
+    ("if heeds_all or", "if"),
+    filtering.test_what_did_not_pass_takes_no_room,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map",
+    "forgets a closed source whose items are not taken",
+    Flattening,
+    "_count_lingering",
+    ("self.waits_for_room +=", "_ ="),
+    flat.test_a_place_is_free_when_the_last_item_of_a_closed_source_is_taken,
+    make=ak.concurrent_flat_map_unordered,
 )
 fault(
     "flat_map",

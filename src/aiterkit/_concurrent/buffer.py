@@ -6,7 +6,7 @@ from typing import TypeVar
 from aiterkit._concurrent.junction import Ahead, Arrivals
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.sources import Sources
+from aiterkit._concurrent.sources import Merging, Sources
 from aiterkit._concurrent.waiting import Turns
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
@@ -95,7 +95,7 @@ class concurrent_buffer(Operator[Sources[T, T]]):  # noqa: N801 - it is called l
         size = check_count(size, name="size", least=0)
         iterator = open_source(source)
         self._block = (
-            Sources([iterator], Arrivals[T](size), name="concurrent_buffer")
+            Merging([iterator], Arrivals[T](size), name="concurrent_buffer")
             if size
             else Rendezvous(iterator, name="concurrent_buffer")
         )

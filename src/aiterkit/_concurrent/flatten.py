@@ -1,7 +1,6 @@
 """A source for each item of a source, several of them read at once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from inspect import isawaitable
 from typing import Any, TypeVar, cast
 
 from aiterkit._concurrent.block import is_cancelled, tellable, without_stop
@@ -12,8 +11,9 @@ from aiterkit._concurrent.nest import ByArrival, Inner, InTurn, Nest
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
 from aiterkit._concurrent.source_reader import Reader, Sink, SourceReader, taking_turns
-from aiterkit._concurrent.sources import Inlet, Sources
+from aiterkit._concurrent.sources import ArrivalInlet, Inlet, Sources
 from aiterkit._concurrent.sync_source import SyncSource
+from aiterkit._core.call import needs_await
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import is_async, open_source
 from aiterkit._core.types import AnyIterable
@@ -36,13 +36,14 @@ class Flattening(Sources[Any, R]):
         super().__init__([], nest, name=name)
         self.func = func
         self.nest = nest
+        self.plain: set[type] = set()
         self.idle: list[InnerReader] = []
         self._iterator = iterator
         self._sync: SyncSource[Any] | None = None
         self._crew: list[InnerReader] = []
         self._inner: dict[Port, InnerReader] = {}
         self._comes: InnerReader | None = None
-        self.waits_for_room = 1  # an inner source that is over waits to be counted out
+        self._lingering = 0
 
     # The block.
 
@@ -79,8 +80,14 @@ class Flattening(Sources[Any, R]):
             reader.wake()
         else:
             nest.count_out(inner)
+        self._count_lingering()
         if nest.vacated:
             self._begin_more()
+
+    def _count_lingering(self) -> None:
+        """Have the reader say when it has taken what is left of a closed source."""
+        before, self._lingering = self._lingering, self.nest.lingering
+        self.waits_for_room += self._lingering - before
 
     def _begin_more(self) -> None:
         """Have more inner sources read, now that there is room for one."""
@@ -103,6 +110,13 @@ class Flattening(Sources[Any, R]):
             self.wake_reader()
 
     # The inner sources.
+
+    def inlet(self, port: Port) -> Inlet[Any]:
+        """Return where the items of the source of *port* go."""
+        nest = self.nest
+        if isinstance(nest, ByArrival):
+            return ArrivalInlet(self, port, nest)
+        return Inlet(self, port)
 
     def begin(self, item: Any) -> None:
         """Have the inner source of *item* read, by a task that has none."""
@@ -151,6 +165,7 @@ class Flattening(Sources[Any, R]):
         """Hear that an inner source is closed."""
         del self._inner[port]
         self.nest.over(port)
+        self._count_lingering()
         self.settle()
         self.wake_sources()
 
@@ -210,13 +225,13 @@ class InnerReader(Reader):
         self._unheard = False
         try:
             made = block.func(item)
-            if isawaitable(made):
+            if type(made) not in block.plain and needs_await(made, block.plain):
                 made = await made
             iterator = taking_turns(open_source(made))
         except BaseException as error:  # noqa: BLE001 - it is told to the reader
             self._func_raised(port, error)
             return 0
-        return await self._read_and_close(iterator, Inlet(block, port), in_a_row + 1)
+        return await self._read_and_close(iterator, block.inlet(port), in_a_row + 1)
 
     def _func_raised(self, port: Inner, error: BaseException) -> None:
         if is_cancelled(error) or not tellable(error):

@@ -114,16 +114,16 @@ class Arrivals(Junction[T, T]):
     def __init__(self, window: int) -> None:
         super().__init__()
         self.window = window
-        self._line: deque[tuple[Port, T]] = deque()
+        self.line: deque[tuple[Port, T]] = deque()
 
     def is_empty(self) -> bool:
-        return not self._line
+        return not self.line
 
     def has_room(self, port: Port) -> bool:
         return port.waiting < self.window
 
     def give(self, port: Port, item: T) -> bool:
-        self._line.append((port, item))
+        self.line.append((port, item))
         port.waiting = waiting = port.waiting + 1
         return waiting < self.window
 
@@ -135,9 +135,9 @@ class Arrivals(Junction[T, T]):
         self._decide(error)
 
     def pop(self) -> T | Nothing:
-        if not self._line:
+        if not self.line:
             return self._tell_failure()
-        self.freed, item = self._line.popleft()
+        self.freed, item = self.line.popleft()
         self.freed.waiting -= 1
         return item
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 from aiterkit._concurrent.junction import Arrivals
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import UnorderedResults
-from aiterkit._concurrent.sources import Sources
+from aiterkit._concurrent.sources import Merging
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -13,7 +13,7 @@ from aiterkit._core.types import AnyIterable
 T = TypeVar("T")
 
 
-class concurrent_merge(Operator[Sources[T, T]]):  # noqa: N801 - it is called like a function
+class concurrent_merge(Operator[Merging[T]]):  # noqa: N801 - it is called like a function
     """Give the items of all *sources* as they arrive.
 
         first                            a---b---c|
@@ -55,8 +55,7 @@ class concurrent_merge(Operator[Sources[T, T]]):  # noqa: N801 - it is called li
     def __init__(self, *sources: AnyIterable[T], buffer: int = 0) -> None:
         window = 1 + check_count(buffer, name="buffer", least=0)
         iterators = [open_source(source) for source in sources]
-        junction = Arrivals[T](window)
-        self._block = Sources(iterators, junction, name="concurrent_merge")
+        self._block = Merging(iterators, Arrivals[T](window), name="concurrent_merge")
 
     async def __aenter__(self) -> UnorderedResults[T]:
         """Start to read; give the items."""

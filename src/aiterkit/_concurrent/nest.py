@@ -16,12 +16,13 @@ from aiterkit._concurrent.junction import Arrivals, Junction, Port
 class Inner(Port):
     """An inner source, and what of it waits for the reader."""
 
-    __slots__ = ("counts", "ended", "error", "items", "over", "passed")
+    __slots__ = ("counts", "ended", "error", "items", "lingers", "over", "passed")
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.counts: bool = True
         self.items: deque[Any] = deque()
+        self.lingers: bool = False
         self.ended: bool = False
         self.over: bool = False
         self.passed: bool = False
@@ -31,7 +32,8 @@ class Inner(Port):
 class Nest(Junction[Any, Any]):
     """How many inner sources there are, and may be.
 
-    It is *vacated* when one of them has ceased to count.
+    It is *vacated* when one of them has ceased to count. Those that are closed and
+    still count are *lingering*: the reader has not had all of them.
     """
 
     def __init__(self, limit: int, *rest: Any) -> None:
@@ -40,6 +42,7 @@ class Nest(Junction[Any, Any]):
         self._limit = limit
         self._count = 0
         self.vacated: bool = False
+        self.lingering: int = 0
 
     def may_begin(self) -> bool:
         """Tell whether there may be one more inner source."""
@@ -58,6 +61,9 @@ class Nest(Junction[Any, Any]):
         self.leave(inner)
         inner.over = True
         self.count_out(inner)
+        if inner.counts:
+            inner.lingers = True
+            self.lingering += 1
 
     def count_out(self, inner: Inner) -> None:
         """Count it no more, if it is closed and the reader has had all of it.
@@ -67,6 +73,7 @@ class Nest(Junction[Any, Any]):
         if inner.counts and inner.over and self._has_passed(inner):
             inner.counts = False
             self._count -= 1
+            self.lingering -= inner.lingers
             self.vacated = True
 
     @abstractmethod
@@ -82,7 +89,7 @@ class ByArrival(Nest, Arrivals[Any]):
     """Items of all inner sources as they arrive."""
 
     def has_next(self) -> bool:
-        return bool(self._line)
+        return bool(self.line)
 
     def _has_passed(self, inner: Inner) -> bool:
         return not inner.waiting

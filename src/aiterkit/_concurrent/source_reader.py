@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextvars import Context
 from math import inf
+from types import AsyncGeneratorType
 from typing import Any, Generic, TypeVar, cast
 
 from anyio import (
@@ -169,6 +170,7 @@ class Reader(ABC):
         It takes and returns how many items were read *in_a_row*.
         """
         turns = self._turns
+        is_generator = isinstance(iterator, AsyncGeneratorType)
         item: Any = None
         try:
             give, read = sink.give, iterator.__anext__
@@ -199,6 +201,8 @@ class Reader(ABC):
                     item = await read()
                 except StopAsyncIteration:
                     sink.end()
+                    if is_generator and sink.is_settled():
+                        return in_a_row  # it is closed already
                     break
                 except BaseException as error:  # noqa: BLE001 - it is told elsewhere
                     self._read_raised(sink, error)

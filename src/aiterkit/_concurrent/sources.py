@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.block import Block
-from aiterkit._concurrent.junction import Junction, Port
+from aiterkit._concurrent.junction import Arrivals, Junction, Port
 from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
@@ -35,12 +35,15 @@ class Sources(Block[R], Generic[T, R]):
         # depend on how many there are.
         for iterator in self._iterators:
             port = self.junction.open()
-            inlet = Inlet(self, port)
-            reader = SourceReader(self, taking_turns(iterator), inlet)
+            reader = SourceReader(self, taking_turns(iterator), self.inlet(port))
             self._readers[port] = reader
         self._iterators = []
         for reader in self._readers.values():
             reader.start(f"{self.name} source")
+
+    def inlet(self, port: Port) -> "Inlet[T]":
+        """Return where the items of the source of *port* go."""
+        return Inlet(self, port)
 
     def abandon(self) -> None:
         if self._abandoned:  # or each of many readers would tell all the others
@@ -74,6 +77,24 @@ class Sources(Block[R], Generic[T, R]):
             self._readers[port].stop()
         if self.junction.decided or not self.junction.live:
             self.wake_reader()
+
+
+class Merging(Sources[T, T]):
+    """Sources whose items the reader gets as they arrive."""
+
+    def __init__(
+        self,
+        iterators: list[AsyncIterator[T] | Iterator[T]],
+        arrivals: Arrivals[T],
+        *,
+        name: str,
+    ) -> None:
+        super().__init__(iterators, arrivals, name=name)
+        self._arrivals = arrivals
+
+    def inlet(self, port: Port) -> "Inlet[T]":
+        """Return where the items of the source of *port* go."""
+        return ArrivalInlet(self, port, self._arrivals)
 
 
 class Inlet(Sink[T]):
@@ -114,3 +135,31 @@ class Inlet(Sink[T]):
         """Hear that the source is closed."""
         self._junction.leave(self._port)
         self._block.settle()
+
+
+class ArrivalInlet(Inlet[T]):
+    """The same for `Arrivals`, but for the calls: each is paid per item."""
+
+    __slots__ = ("_line", "_window")
+
+    def __init__(
+        self, block: Sources[T, Any], port: Port, arrivals: Arrivals[T]
+    ) -> None:
+        super().__init__(block, port)
+        self._line = arrivals.line
+        self._window = arrivals.window
+
+    def has_room(self) -> bool:
+        """Tell whether the source may be asked for one more item."""
+        return self._port.waiting < self._window
+
+    def give(self, item: T) -> bool:
+        """Pass an *item* on; tell whether there is room for one more."""
+        port, block = self._port, self._block
+        self._line.append((port, item))
+        port.waiting = waiting = port.waiting + 1
+        reader = block.reader
+        if reader is not None:
+            block.reader = None
+            block.end_wait(reader)
+        return waiting < self._window

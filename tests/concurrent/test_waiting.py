@@ -1,0 +1,40 @@
+"""How tasks wait for each other: a turn of the loop, or a wait that somebody ends."""
+
+import asyncio
+
+from aiterkit._concurrent.waiting import TURN, Turns
+
+
+def tried(turns: Turns, waits: int) -> list[int]:
+    """Return before which of so many *waits* a turn is taken, all of them in vain."""
+    taken: list[int] = []
+    for wait in range(waits):
+        if not turns.left_out or turns.leave_out():
+            taken.append(wait)
+            turns.was_in_vain()
+    return taken
+
+
+def test_turns_in_vain_are_tried_ever_more_rarely_but_never_given_up() -> None:
+    assert tried(Turns(possible=True), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
+
+
+def test_where_a_turn_is_no_cheaper_none_is_taken() -> None:
+    assert tried(Turns(possible=False), 200) == []
+
+
+def test_in_one_turn_every_other_task_takes_one_step() -> None:
+    steps: list[str] = []
+
+    async def step(name: str) -> None:
+        for _ in range(3):
+            steps.append(name)
+            await TURN
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for name in "abc":
+                tasks.create_task(step(name))
+
+    asyncio.run(main())
+    assert steps == [*"abcabcabc"]

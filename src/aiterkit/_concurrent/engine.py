@@ -34,7 +34,7 @@ from aiterkit._concurrent.ledger import FINISHED, Ledger, Slot
 from aiterkit._concurrent.source_reader import Sink, SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.sync_source import SyncSource
-from aiterkit._concurrent.waiting import Waiter, holds_token
+from aiterkit._concurrent.waiting import TURN, Turns, Waiter, holds_token
 from aiterkit._core.call import is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
@@ -71,6 +71,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         "_source",
         "_summoned",
         "_sync",
+        "_work_turns",
     )
 
     reader: Waiter | None
@@ -113,6 +114,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._hold_to(self._limiter)
 
     def _start(self) -> None:
+        self._work_turns = Turns(possible=self.has_turns)
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
@@ -349,6 +351,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             sent: Any = None
             limiter, sync = self._limiter, self._sync
             heeds_all = ledger.heeds_all
+            turns, took_turn = self._work_turns, False
             in_a_row = 0
             while True:
                 slot: Slot[T, R] | None = None
@@ -369,12 +372,28 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
                     if ledger.ended and not inbox:
                         return
                     in_a_row = 0
+                    if took_turn:
+                        took_turn = False
+                        turns.was_in_vain()
+                    elif not self._summoned and (
+                        not turns.left_out or turns.leave_out()
+                    ):
+                        took_turn = True
+                        self._summoned = True  # by itself: it comes without being woken
+                        try:
+                            yield from TURN.__await__()
+                        finally:
+                            self._summoned = False
+                        continue
                     waiter = self.make_waiter()
                     self._idle.append(waiter)
                     self._has_spare = True
                     yield from waiter.__await__()
                     self._summoned = False
                     continue
+                if took_turn:
+                    took_turn = False
+                    turns.in_vain = 0
                 worker.slot = slot
                 context = copy_context()
                 try:

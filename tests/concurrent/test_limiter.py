@@ -218,3 +218,42 @@ async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
         block = ak.concurrent_expand(leaf, [1], limit=limiter)
         with pytest.raises(RuntimeError, match="holds a token of its limiter"):
             await block.__aenter__()
+
+
+async def test_who_outlives_a_cancellation_makes_no_other_call() -> None:
+    limiter = CapacityLimiter(3)
+
+    async def call(item: int) -> int:
+        if item == 0:
+            await anyio.sleep(5)
+        elif item == 2:
+            await anyio.sleep(1)
+            raise Boom
+        elif item == 3:
+            try:
+                await anyio.sleep(1000)
+            except anyio.get_cancelled_exc_class():
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(6 - 1)
+        else:
+            await anyio.sleep(1)
+        return item
+
+    async def hold(since: float, until: float) -> None:
+        await anyio.sleep(since)
+        await limiter.acquire_on_behalf_of(since)
+        await anyio.sleep(until - anyio.current_time())
+        limiter.release_on_behalf_of(since)
+
+    got: list[int] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hold, 2, 6)
+        tasks.start_soon(hold, 3, 50)
+        with pytest.raises(Boom):
+            # Item 1 waits for item 0, as it has the same key.
+            async with ak.concurrent_map(
+                call, range(4), limit=limiter, key=lambda item: max(item, 1)
+            ) as results:
+                async for result in results:
+                    got.append(result)
+    assert got == [0, 1]

@@ -710,10 +710,18 @@ fault(
     form=FORMS[0],
 )
 fault(
+    "map",
+    "lets who was dismissed go on",
+    Engine,
+    "_make_calls",
+    ("not worker.is_dismissed", "True"),
+    limiter.test_who_outlives_a_cancellation_makes_no_other_call,
+)
+fault(
     "filter",
     "hears only of what is waited for",
     Engine,
-    "_work",
+    "_make_calls",
     ("if heeds_all or", "if"),
     filtering.test_what_did_not_pass_takes_no_room,
     probe=SourceProbe,

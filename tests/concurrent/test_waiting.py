@@ -2,7 +2,7 @@
 
 import asyncio
 
-from aiterkit._concurrent.waiting import TURN, Turns
+from aiterkit._concurrent.waiting import ASYNCIO_TURN, Turns
 
 
 def tried(turns: Turns, waits: int) -> list[int]:
@@ -16,11 +16,11 @@ def tried(turns: Turns, waits: int) -> list[int]:
 
 
 def test_turns_in_vain_are_tried_ever_more_rarely_but_never_given_up() -> None:
-    assert tried(Turns(possible=True), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
+    assert tried(Turns(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
 
 
 def test_where_a_turn_is_no_cheaper_none_is_taken() -> None:
-    assert tried(Turns(possible=False), 200) == []
+    assert tried(Turns(ever=False), 200) == []
 
 
 def test_in_one_turn_every_other_task_takes_one_step() -> None:
@@ -29,7 +29,7 @@ def test_in_one_turn_every_other_task_takes_one_step() -> None:
     async def step(name: str) -> None:
         for _ in range(3):
             steps.append(name)
-            await TURN
+            await ASYNCIO_TURN
 
     async def main() -> None:
         async with asyncio.TaskGroup() as tasks:

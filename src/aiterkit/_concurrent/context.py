@@ -36,24 +36,3 @@ def in_context(
     except StopIteration as stop:
         value: T = stop.value
         return value
-
-
-class Steps(Coroutine[Any, Any, T]):
-    """A generator as what a task runs, without a frame of its own around it."""
-
-    __slots__ = ("_generator",)
-
-    def __init__(self, generator: Generator[Any, Any, T]) -> None:
-        self._generator = generator
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._generator
-
-    def send(self, value: Any, /) -> Any:
-        return self._generator.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._generator.throw(*error)
-
-    def close(self) -> None:
-        self._generator.close()

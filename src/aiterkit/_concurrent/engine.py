@@ -9,6 +9,7 @@ suspended, never earlier: calls that do not suspend all run in one worker.
 What is decided is decided in the `Ledger`; here it is only waited for.
 """
 
+import types
 from collections import deque
 from collections.abc import (
     AsyncIterator,
@@ -29,12 +30,11 @@ from anyio import CapacityLimiter, TaskHandle, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
-from aiterkit._concurrent.context import Steps
 from aiterkit._concurrent.ledger import FINISHED, Ledger, Slot
 from aiterkit._concurrent.source_reader import Sink, SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.sync_source import SyncSource
-from aiterkit._concurrent.waiting import TURN, Turns, Waiter, holds_token
+from aiterkit._concurrent.waiting import Turns, Waiter, holds_token
 from aiterkit._core.call import is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
@@ -114,7 +114,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._hold_to(self._limiter)
 
     def _start(self) -> None:
-        self._work_turns = Turns(possible=self.has_turns)
+        self._work_turns = Turns()
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
@@ -306,7 +306,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._hired += 1
             self._count_spare()
             worker: _Worker[T, R] = _Worker()
-            making = Steps(self._work(worker))
+            making = self._work(worker)
             worker.task = self.tasks.create_task(making, name=f"{self.name} call")
 
     def _count_spare(self) -> None:
@@ -326,145 +326,11 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         ):
             self._summon()
 
-    def _work(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
-        self, worker: "_Worker[T, R]"
-    ) -> Generator[Any, Any, None]:
-        """Make calls, until there are no more to make."""
-        # A generator and not an `async def`, since it is itself the trampoline of
-        # its calls: each step of a call runs in the call's own context, within
-        # this task. The task that begins a call must also end it, for cancel
-        # scopes know their task.
+    async def _work(self, worker: "_Worker[T, R]") -> None:
         self._summoned = False
         self._crew.add(worker)
         try:
-            func, ledger, inbox = self._func, self._ledger, self._inbox
-            is_native = is_async_function(func)
-            copy_context, end_wait = self.context.copy, self.end_wait
-            coroutine: type[Any] = CoroutineType
-            call: Any
-            context: Any
-            send: Any
-            value: Any
-            trap: Any
-            thrown: BaseException
-            failure: BaseException
-            sent: Any = None
-            limiter, sync = self._limiter, self._sync
-            heeds_all = ledger.heeds_all
-            turns, took_turn = self._work_turns, False
-            in_a_row = 0
-            while True:
-                slot: Slot[T, R] | None = None
-                if limiter is None or (
-                    yield from self._take_token(worker, limiter).__await__()
-                ):
-                    if inbox:
-                        slot = inbox.popleft()
-                    elif sync is not None:
-                        slot = self._pull(sync)
-                if slot is None:
-                    if limiter is not None:
-                        self._give_token(worker)
-                        self._wake_source()  # it may have been resized
-                    # An idle worker keeps nothing alive. And what Trio sends may be its
-                    # box for a cancellation, which leads back to this frame.
-                    call = context = send = value = trap = sent = None
-                    if ledger.ended and not inbox:
-                        return
-                    in_a_row = 0
-                    if took_turn:
-                        took_turn = False
-                        turns.was_in_vain()
-                    elif not self._summoned and (
-                        not turns.left_out or turns.leave_out()
-                    ):
-                        took_turn = True
-                        self._summoned = True  # by itself: it comes without being woken
-                        try:
-                            yield from TURN.__await__()
-                        finally:
-                            self._summoned = False
-                        continue
-                    waiter = self.make_waiter()
-                    self._idle.append(waiter)
-                    self._has_spare = True
-                    yield from waiter.__await__()
-                    self._summoned = False
-                    continue
-                if took_turn:
-                    took_turn = False
-                    turns.in_vain = 0
-                worker.slot = slot
-                context = copy_context()
-                try:
-                    if is_native:  # it runs nothing yet, so it needs no context
-                        call = func(slot.item)
-                    else:
-                        try:
-                            call = context.run(func, slot.item)
-                        except StopIteration as error:
-                            raise without_stop(error) from error
-                        if type(call) is not coroutine:
-                            call = self._as_coroutine(call)
-                    send = call.send
-                    in_a_row += 1
-                    try:
-                        trap = context.run(send, None)
-                        in_a_row = 0
-                        if self._has_spare and not self._summoned:
-                            self._summon_for_more()
-                        while True:
-                            try:
-                                sent = yield trap
-                            except BaseException as error:  # noqa: BLE001 - it goes to the call
-                                thrown = error
-                            else:
-                                trap = context.run(send, sent)
-                                continue
-                            try:
-                                trap = context.run(call.throw, thrown)
-                            finally:
-                                del thrown
-                    except StopIteration as stop:
-                        value = stop.value
-                except BaseException as error:  # noqa: BLE001 - it is told to the reader
-                    failure = error
-                else:
-                    worker.slot = None
-                    if self._key is not None:
-                        self._free_lane(slot)
-                    if limiter is not None:
-                        self._give_token(worker)
-                    # As in `Ledger.finish`, but for the calls.
-                    slot.value = value
-                    slot.state = FINISHED
-                    ledger.settled += 1
-                    if heeds_all or self.reader is not None or self.waits_for_room:
-                        reader_comes = ledger.hear_of(slot) and self.being_read
-                        reader = self.reader
-                        if reader_comes and reader is not None:
-                            self.reader = None
-                            end_wait(reader)
-                        # The reader makes room, just before the source asks.
-                        if self.waits_for_room and (
-                            reader_comes
-                            or ledger.finishing_makes_room
-                            or not ledger.outstanding
-                        ):
-                            self._wake_source()
-                    if in_a_row == PATIENCE:
-                        in_a_row = 0
-                        yield from checkpoint().__await__()
-                    continue
-                # Outside the `except`, or what is cancelled now would have the failure
-                # for its context.
-                sent = None
-                try:
-                    if self._call_raised(worker, slot, failure):
-                        raise failure
-                finally:
-                    del failure
-                return
+            await self._make_calls(worker)
         except BaseException as error:  # noqa: BLE001 - this task ends here
             # A cancellation is not raised on, since nobody would hear of it but
             # anyio, which then leaves a circle through its traceback.
@@ -472,11 +338,146 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
                 self.die(error)
             elif not worker.is_dismissed:
                 self.abandon()
-        finally:
-            self._give_token(worker)
-            self._crew.discard(worker)
-            self._hired -= 1
-            self._has_spare = True
+        self._give_token(worker)
+        self._crew.discard(worker)
+        self._hired -= 1
+        self._has_spare = True
+
+    @types.coroutine
+    def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
+        self, worker: "_Worker[T, R]"
+    ) -> Generator[Any, Any, None]:
+        # A generator and not an `async def`, since it is itself the trampoline of
+        # its calls: each step of a call runs in the call's own context, within
+        # this task. The task that begins a call must also end it, for cancel
+        # scopes know their task.
+        func, ledger, inbox = self._func, self._ledger, self._inbox
+        is_native = is_async_function(func)
+        copy_context, end_wait = self.context.copy, self.end_wait
+        coroutine: type[Any] = CoroutineType
+        call: Any
+        context: Any
+        send: Any
+        value: Any
+        trap: Any
+        sent: Any = None
+        limiter, sync = self._limiter, self._sync
+        heeds_all = ledger.heeds_all
+        turns, took_turn = self._work_turns, False
+        in_a_row = 0
+        while True:
+            slot: Slot[T, R] | None = None
+            # Who waits for a token may be overtaken by who is dismissed, and yet came
+            # back with a result: that one must not begin what it cannot finish.
+            if limiter is None or (
+                not worker.is_dismissed
+                and (yield from self._take_token(worker, limiter).__await__())
+            ):
+                if inbox:
+                    slot = inbox.popleft()
+                elif sync is not None:
+                    slot = self._pull(sync)
+            if slot is None:
+                if limiter is not None:
+                    self._give_token(worker)
+                    self._wake_source()  # it may have been resized
+                # An idle worker keeps nothing alive. And what Trio sends may be its
+                # box for a cancellation, which leads back to this frame.
+                call = context = send = value = trap = sent = None
+                if ledger.ended and not inbox:
+                    return
+                in_a_row = 0
+                if took_turn:
+                    took_turn = False
+                    turns.was_in_vain()
+                elif not self._summoned and (not turns.left_out or turns.leave_out()):
+                    took_turn = True
+                    self._summoned = True  # by itself: it comes without being woken
+                    try:
+                        yield from self.turn.__await__()
+                    finally:
+                        self._summoned = False
+                    continue
+                waiter = self.make_waiter()
+                self._idle.append(waiter)
+                self._has_spare = True
+                yield from waiter.__await__()
+                self._summoned = False
+                continue
+            if took_turn:
+                took_turn = False
+                turns.in_vain = 0
+            worker.slot = slot
+            context = copy_context()
+            try:
+                if is_native:  # it runs nothing yet, so it needs no context
+                    call = func(slot.item)
+                else:
+                    try:
+                        call = context.run(func, slot.item)
+                    except StopIteration as error:
+                        raise without_stop(error) from error
+                    if type(call) is not coroutine:
+                        call = self._as_coroutine(call)
+                send = call.send
+                in_a_row += 1
+                try:
+                    trap = context.run(send, None)
+                    in_a_row = 0
+                    if self._has_spare and not self._summoned:
+                        self._summon_for_more()
+                    while True:
+                        try:
+                            sent = yield trap
+                        except BaseException as error:  # noqa: BLE001 - it goes to the call
+                            thrown = error
+                        else:
+                            trap = context.run(send, sent)
+                            continue
+                        try:
+                            trap = context.run(call.throw, thrown)
+                        finally:
+                            del thrown
+                except StopIteration as stop:
+                    value = stop.value
+            except BaseException as error:  # noqa: BLE001 - it is told to the reader
+                failure = error
+            else:
+                worker.slot = None
+                if self._key is not None:
+                    self._free_lane(slot)
+                if limiter is not None:
+                    self._give_token(worker)
+                # As in `Ledger.finish`, but for the calls.
+                slot.value = value
+                slot.state = FINISHED
+                ledger.settled += 1
+                if heeds_all or self.reader is not None or self.waits_for_room:
+                    reader_comes = ledger.hear_of(slot) and self.being_read
+                    reader = self.reader
+                    if reader_comes and reader is not None:
+                        self.reader = None
+                        end_wait(reader)
+                    # The reader makes room, just before the source asks.
+                    if self.waits_for_room and (
+                        reader_comes
+                        or ledger.finishing_makes_room
+                        or not ledger.outstanding
+                    ):
+                        self._wake_source()
+                if in_a_row == PATIENCE:
+                    in_a_row = 0
+                    yield from checkpoint().__await__()
+                continue
+            # Outside the `except`, or what is cancelled now would have the failure
+            # for its context.
+            sent = None
+            try:
+                if self._call_raised(worker, slot, failure):
+                    raise failure
+            finally:
+                del failure
+            return
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):

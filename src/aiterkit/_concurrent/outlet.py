@@ -44,19 +44,19 @@ class Outlet(ABC, Generic[R]):
         "being_read",
         "closed",
         "end_wait",
-        "has_turns",
         "incomplete",
         "make_waiter",
         "name",
         "reader",
         "store",
+        "turn",
         "turns",
         "waits_for_room",
     )
 
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
-    has_turns: bool
+    turn: Awaitable[object]
     turns: Turns
 
     def __init__(self, store: Store[R], *, name: str) -> None:
@@ -70,8 +70,8 @@ class Outlet(ABC, Generic[R]):
 
     def learn_to_wait(self) -> None:
         """Find out which backend runs."""
-        self.make_waiter, self.end_wait, self.has_turns = ways_to_wait()
-        self.turns = Turns(possible=self.has_turns)
+        self.make_waiter, self.end_wait, self.turn = ways_to_wait()
+        self.turns = Turns()
 
     @abstractmethod
     def use_room(self) -> None:

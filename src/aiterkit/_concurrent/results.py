@@ -5,7 +5,6 @@ from typing import Generic, TypeVar
 
 from aiterkit._concurrent.delivery import NOTHING
 from aiterkit._concurrent.outlet import Outlet
-from aiterkit._concurrent.waiting import TURN
 
 R = TypeVar("R")
 
@@ -35,7 +34,7 @@ class _Reading(Generic[R]):
             took_turn = not turns.left_out or turns.leave_out()
             block.being_read = True
             try:
-                await (TURN if took_turn else block.begin_wait())
+                await (block.turn if took_turn else block.begin_wait())
             finally:
                 block.being_read = False
                 block.reader = None

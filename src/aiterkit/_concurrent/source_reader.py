@@ -27,7 +27,7 @@ from aiterkit._concurrent.block import (
     tellable,
     without_stop,
 )
-from aiterkit._concurrent.waiting import TURN, Turns, Waiter, cancel_again
+from aiterkit._concurrent.waiting import Turns, Waiter, cancel_again
 from aiterkit._core.source import is_async
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ class Reader(ABC):
         # ours. The scope of the task ends a read; this one then turns into a
         # shield, since a cancelled reader still owes its source a close.
         self._peace = CancelScope()
-        self._turns = Turns(possible=block.has_turns)
+        self._turns = Turns()
         self._waiter: Waiter | None = None
         self._unheard = False
 
@@ -169,7 +169,7 @@ class Reader(ABC):
 
         It takes and returns how many items were read *in_a_row*.
         """
-        turns = self._turns
+        turn, turns = self._block.turn, self._turns
         is_generator = isinstance(iterator, AsyncGeneratorType)
         item: Any = None
         try:
@@ -180,7 +180,7 @@ class Reader(ABC):
                     in_a_row = 0
                     took_turn = not turns.left_out or turns.leave_out()
                     try:  # as in `_wait`
-                        await (TURN if took_turn else self._begin_wait())
+                        await (turn if took_turn else self._begin_wait())
                     except get_cancelled_exc_class():
                         await self._outlast()
                     has_room = sink.has_room()

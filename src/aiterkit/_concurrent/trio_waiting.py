@@ -6,10 +6,20 @@ from typing import Any, NoReturn
 from trio.lowlevel import (
     Abort,
     Task,
+    cancel_shielded_checkpoint,
     current_task,
     reschedule,
     wait_task_rescheduled,
 )
+
+
+class TrioTurn:
+    """One turn of Trio's loop, in which most other tasks that can run do."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        return cancel_shielded_checkpoint().__await__()  # noqa: ASYNC105
 
 
 class TrioWaiter:

@@ -30,18 +30,19 @@ class WaysToWait(NamedTuple):
     end: Callable[[Any], None]
     """End a wait that *make* made. Only the first time counts."""
 
-    has_turns: bool
-    """Whether `TURN` can be awaited, and costs less than a wait."""
+    turn: Awaitable[object]
+    """What lets others run once, and can be awaited again and again."""
 
 
-class _Turn(tuple[None]):
+class AsyncioTurn(tuple[None]):
+    """One turn of asyncio's loop, in which every other task that can run does."""
+
     __slots__ = ()
 
     __await__: Any = tuple[None].__iter__  # no function of ours is called
 
 
-TURN = cast("Awaitable[None]", _Turn((None,)))
-"""One turn of asyncio's loop, in which every other task that can run does."""
+ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 
 
 class Turns:
@@ -54,9 +55,9 @@ class Turns:
 
     __slots__ = ("in_vain", "left_out")
 
-    def __init__(self, *, possible: bool) -> None:
+    def __init__(self, *, ever: bool = True) -> None:
         self.in_vain: int = 0
-        self.left_out: float = 0 if possible else inf
+        self.left_out: float = 0 if ever else inf
 
     def leave_out(self) -> bool:
         """Count one of the waits that come before the next try."""
@@ -74,14 +75,16 @@ def ways_to_wait() -> WaysToWait:
     cancelled = get_cancelled_exc_class()
     if cancelled is asyncio.CancelledError:
         loop = asyncio.get_running_loop()
-        return WaysToWait(
-            partial(asyncio.Future, loop=loop), _end_future, has_turns=True
-        )
+        make = partial(asyncio.Future[None], loop=loop)
+        return WaysToWait(make, _end_future, ASYNCIO_TURN)
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
-        from aiterkit._concurrent.trio_waiting import TrioWaiter  # noqa: PLC0415
+        from aiterkit._concurrent.trio_waiting import (  # noqa: PLC0415
+            TrioTurn,
+            TrioWaiter,
+        )
 
-        return WaysToWait(TrioWaiter, TrioWaiter.end, has_turns=False)
+        return WaysToWait(TrioWaiter, TrioWaiter.end, TrioTurn())
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )

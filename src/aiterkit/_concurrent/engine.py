@@ -140,7 +140,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._source.wake()
         else:
             self.waits_for_room = 0
-            if not self._summoned:
+            if self._has_spare and not self._summoned:
                 self._summon_for_more()
 
     def _finish(self) -> None:
@@ -296,20 +296,19 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
     # The workers.
 
     def _summon(self) -> None:
-        """Bring one worker, if there may be one more."""
+        """Bring one worker; there must be one to spare."""
+        self._summoned = True
         if self._idle:
-            self._summoned = True
             self.end_wait(self._idle.pop())
-            self._count_spare()
-        elif self._hired < self._limit:
-            self._summoned = True
+        else:
             self._hired += 1
-            self._count_spare()
             worker: _Worker[T, R] = _Worker()
             making = self._work(worker)
             worker.task = self.tasks.create_task(making, name=f"{self.name} call")
+        self._count_spare()
 
     def _count_spare(self) -> None:
+        """See whether some worker is idle, or one more may be hired."""
         self._has_spare = bool(self._idle) or self._hired < self._limit
 
     def _summon_for_more(self) -> None:

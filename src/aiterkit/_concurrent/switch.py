@@ -149,8 +149,8 @@ class Switch(Block[R], Sink[T], Generic[T, R]):
         self.wake_reader()
 
     def use_room(self) -> None:
-        if self._inner is not None:
-            self._inner.wake()
+        assert self._inner is not None  # noqa: S101 - nobody else waits for room
+        self._inner.wake()
 
     def _finish(self) -> None:
         del self._outer  # which holds the block

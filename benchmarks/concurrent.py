@@ -362,6 +362,11 @@ async def measure(
     return await in_turn(runs, rounds=rounds, clock=clock)
 
 
+def items_for(called: str, limit: int, items: int) -> int:
+    """Return so many *items* that calls which sleep end in a few seconds."""
+    return items if called != "1 ms" else min(items, 1_000 * limit)
+
+
 async def compare(backend: str, chosen: argparse.Namespace) -> None:
     forms = forms_for(backend, alone=chosen.alone)
     base_name = "pool" if backend == "trio" else "queues"
@@ -375,11 +380,7 @@ async def compare(backend: str, chosen: argparse.Namespace) -> None:
                 entered = dict(forms)
                 if limit == 1:
                     entered["loop"] = loop
-                items = (
-                    chosen.items
-                    if called != "1 ms"
-                    else min(chosen.items, 4 * limit + 100)
-                )
+                items = items_for(called, limit, chosen.items)
                 seconds = await measure(
                     entered,
                     func,
@@ -453,7 +454,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", nargs="+", default=[""], help="those that start so")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--items", type=int, default=2_000)
+    parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument(
         "--limits", type=int, nargs="+", default=[1, 10, 100, 1_000], metavar="N"
     )

@@ -58,7 +58,7 @@ def cases(rounds: int, *, smoke: bool = False) -> Iterator[Case]:
 
     def case(part: str, backend: str, *what: Any, limit: int, items: int) -> Case:
         called, source = what
-        fewer = max(1, rounds // 3) if items == LONG else rounds
+        fewer = max(1, rounds // 3) if items == LONG or called == "1 ms" else rounds
         size = max(100, items // shorter)
         return Case(part, backend, called, source, limit, size, fewer)
 
@@ -70,7 +70,7 @@ def cases(rounds: int, *, smoke: bool = False) -> Iterator[Case]:
         for called in concurrent.FUNCS:
             for source in ["async"] if smoke else concurrent.SOURCES:
                 for limit in [10] if smoke else [1, 10, 100, 1_000]:
-                    items = 4 * limit + 100 if called == "1 ms" else 4_000
+                    items = concurrent.items_for(called, limit, 10_000)
                     yield case(
                         "table", backend, called, source, limit=limit, items=items
                     )
@@ -153,7 +153,7 @@ def measure_all(
         )
         with concurrent.turning(turn):
             rows += anyio.run(measure, chosen, backend, **options)
-    sources = anyio.run(measure_sources, rounds, 100 if smoke else 2_000)
+    sources = anyio.run(measure_sources, rounds, 100 if smoke else 20_000)
     versions = {name: version(name) for name in PACKAGES}
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",

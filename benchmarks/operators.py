@@ -321,7 +321,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", nargs="+", default=[""], help="those that start so")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--items", type=int, default=2_000)
+    parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--uvloop", action="store_true")
     parser.add_argument("--alone", action="store_true", help="without the peers")
     parser.add_argument("--growth", action="store_true", help="flat in the items")

@@ -98,6 +98,53 @@ async def test_in_input_order_a_failure_lets_earlier_items_of_busy_keys_run() ->
     source.assert_closed_once()
 
 
+async def test_in_input_order_a_call_that_overtook_others_may_fail() -> None:
+    async def call(item: int) -> int:
+        await anyio.sleep([3, 2, 2, 0, 0][item])
+        if item == 4:
+            raise Boom
+        return item
+
+    source = SourceProbe(range(5), gap=1)
+    got: list[int] = []
+    with pytest.raises(Boom):
+        # One call at a time: the last goes before two others, as it waited for 1.
+        async with ak.concurrent_map(
+            call, source, limit=1, buffer=4, key=lambda item: item % 3
+        ) as results:
+            async for result in results:
+                got.append(result)
+    assert got == [0, 1, 2, 3]
+    source.assert_closed_once()
+
+
+async def test_who_outlives_a_dismissal_leaves_what_came_before_to_another() -> None:
+    async def call(item: int) -> int:
+        if item == 4:
+            await anyio.sleep(1)
+            raise Boom
+        with anyio.CancelScope(shield=item == 5):
+            await anyio.sleep(5 if item != 5 else 2)
+        return item
+
+    start = anyio.current_time()
+    got: list[int] = []
+    with pytest.raises(Boom):
+        # 4 and 5 go before 2 and 3, as they waited for 0 and 1. Then 4 fails, and 5
+        # is void, but stays for one more second.
+        async with ak.concurrent_map(
+            call,
+            SourceProbe(range(6), gap=None),
+            limit=2,
+            buffer=4,
+            key=lambda item: item % 4,
+        ) as results:
+            async for result in results:
+                got.append(result)
+    assert got == [0, 1, 2, 3]
+    assert anyio.current_time() - start == 5 + 2 + 5
+
+
 @every_form
 @any_source
 async def test_a_key_that_fails_is_the_items_failure(form: Form, probe: Any) -> None:

@@ -38,6 +38,7 @@ from . import (
     test_filter as filtering,
     test_flatten as flat,
     test_junction as junction,
+    test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
     test_reading as reading,
@@ -714,8 +715,16 @@ fault(
     "lets who was dismissed go on",
     Engine,
     "_make_calls",
-    ("not worker.is_dismissed", "True"),
-    limiter.test_who_outlives_a_cancellation_makes_no_other_call,
+    ("if worker.is_dismissed", "if False"),
+    keys.test_who_outlives_a_dismissal_leaves_what_came_before_to_another,
+)
+fault(
+    "map",
+    "brings nobody for who has failed",
+    Engine,
+    "_work",
+    ("if self._inbox and", "if False and"),
+    keys.test_in_input_order_a_call_that_overtook_others_may_fail,
 )
 fault(
     "filter",

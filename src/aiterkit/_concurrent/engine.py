@@ -341,6 +341,10 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         self._crew.discard(worker)
         self._hired -= 1
         self._has_spare = True
+        # With keys, what came before a failure may still wait for its call, and who
+        # failed makes no other, nor does who was dismissed.
+        if self._inbox and not self._summoned:
+            self._summon()
 
     @types.coroutine
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -366,11 +370,10 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         in_a_row = 0
         while True:
             slot: Slot[T, R] | None = None
-            # Who waits for a token may be overtaken by who is dismissed, and yet came
-            # back with a result: that one must not begin what it cannot finish.
+            if worker.is_dismissed:  # what it began now would be cancelled at once
+                return
             if limiter is None or (
-                not worker.is_dismissed
-                and (yield from self._take_token(worker, limiter).__await__())
+                yield from self._take_token(worker, limiter).__await__()
             ):
                 if inbox:
                     slot = inbox.popleft()

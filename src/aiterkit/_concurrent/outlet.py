@@ -65,7 +65,7 @@ class Outlet(ABC, Generic[R]):
         self.closed: bool = False
         self.being_read: bool = False
         self.incomplete: bool = False
-        self.waits_for_room: int = 0
+        self.waits_for_room: int = 0  # how many wait to be told that there is room
         self.reader: Waiter | None = None
 
     def learn_to_wait(self) -> None:

@@ -10,7 +10,6 @@ from aiterkit._concurrent.source_reader import Sink
 
 T = TypeVar("T")
 
-
 _CONTAINERS: list[Iterable[Any]] = [(), [], range(0), "", set[str](), dict[str, str]()]
 _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
 """Iterators that run nobody's code, and so need no context."""

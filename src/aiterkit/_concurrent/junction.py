@@ -135,10 +135,12 @@ class Arrivals(Junction[T, T]):
         self._decide(error)
 
     def pop(self) -> T | Nothing:
-        if not self.line:
-            return self._tell_failure()
-        self.freed, item = self.line.popleft()
-        self.freed.waiting -= 1
+        line = self.line
+        if not line:
+            return self._tell_failure() if self._failure else NOTHING
+        port, item = line.popleft()
+        port.waiting -= 1
+        self.freed = port
         return item
 
 

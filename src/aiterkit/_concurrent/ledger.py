@@ -67,6 +67,8 @@ class Ledger(ABC, Generic[T, R]):
         "window",
     )
 
+    window: float
+
     finishing_makes_room = False
     """Whether a finished call is delivered by that alone."""
 

@@ -54,6 +54,8 @@ class Outlet(ABC, Generic[R]):
         "waits_for_room",
     )
 
+    store: Store[R]
+    name: str
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn: Awaitable[object]

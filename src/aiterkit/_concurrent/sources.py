@@ -140,13 +140,13 @@ class Inlet(Sink[T]):
 class ArrivalInlet(Inlet[T]):
     """The same for `Arrivals`, but for the calls: each is paid per item."""
 
-    __slots__ = ("_line", "_window")
+    __slots__ = ("_append", "_window")
 
     def __init__(
         self, block: Sources[T, Any], port: Port, arrivals: Arrivals[T]
     ) -> None:
         super().__init__(block, port)
-        self._line = arrivals.line
+        self._append = arrivals.line.append
         self._window = arrivals.window
 
     def has_room(self) -> bool:
@@ -156,7 +156,7 @@ class ArrivalInlet(Inlet[T]):
     def give(self, item: T) -> bool:
         """Pass an *item* on; tell whether there is room for one more."""
         port, block = self._port, self._block
-        self._line.append((port, item))
+        self._append((port, item))
         port.waiting = waiting = port.waiting + 1
         reader = block.reader
         if reader is not None:

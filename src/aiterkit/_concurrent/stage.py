@@ -90,7 +90,7 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
 
     def learn_to_wait(self) -> None:
         super().learn_to_wait()
-        self.turns = Turns(ever=False)  # a wait may end at a moment that is due
+        self.turns: Turns = Turns(ever=False)  # a wait may end at a moment that is due
 
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)

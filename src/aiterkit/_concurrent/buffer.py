@@ -24,7 +24,9 @@ class Rendezvous(Sources[T, T]):
 
     def learn_to_wait(self) -> None:
         super().learn_to_wait()
-        self.turns: Turns = Turns(ever=False)  # it is by a wait that the source is asked
+        self.turns: Turns = Turns(
+            ever=False
+        )  # it is by a wait that the source is asked
 
     def begin_wait(self) -> Awaitable[object]:
         return self._ask()

@@ -28,15 +28,16 @@ class Port:
 class Junction(ABC, Generic[T, R]):
     """The books of a block that reads several sources.
 
-    Those that are still read are *live*. Those that are *void* shall be read no
-    more, whatever they would give. The one that was *freed* by what the reader took
-    may be read again; so may all, if that is None. A *late* error is one that the
-    reader will never see. It is *decided* when nothing that a live source might give
-    will reach the reader, and *ready* when a waiting reader may go on.
+    Those that are still read are *live*; it has *ended* when none is. Those that are
+    *void* shall be read no more, whatever they would give. The one that was *freed* by
+    what the reader took may be read again; so may all, if that is None. A *late* error
+    is one that the reader will never see. It is *decided* when nothing that a live
+    source might give will reach the reader, and *ready* when a waiting one may go on.
     """
 
     def __init__(self) -> None:
         self.live: dict[Port, None] = {}
+        self.ended: bool = True
         self.void: list[Port] = []
         self.freed: Port | None = None
         self.late: list[BaseException] = []
@@ -50,16 +51,18 @@ class Junction(ABC, Generic[T, R]):
         port = Port(self._opened)
         self._opened += 1
         self.live[port] = None
+        self.ended = False
         return port
 
     def leave(self, port: Port) -> None:
         """Book that the source is read no more, for whatever reason."""
         self.live.pop(port, None)
+        self.ended = not self.live
 
     @property
     def exhausted(self) -> bool:
         """Whether the reader has had everything that will ever come."""
-        return not self.live and not self._failure and self.is_empty()
+        return self.ended and not self._failure and self.is_empty()
 
     @abstractmethod
     def is_empty(self) -> bool:

@@ -54,6 +54,7 @@ class Nest(Junction[Any, Any]):
         self._opened += 1
         self._count += 1
         self.live[inner] = None
+        self.ended = False
         return inner
 
     def over(self, inner: Inner) -> None:

@@ -23,8 +23,13 @@ class Store(Protocol[R_co]):
     """Errors that the reader will never see."""
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing more comes in. It is asked first, and should be cheap."""
+        ...
+
+    @property
     def exhausted(self) -> bool:
-        """Whether the reader has had everything that will ever come."""
+        """Whether, nothing more coming in, the reader has had all there was."""
         ...
 
     def pop(self) -> R_co | Nothing:

@@ -26,7 +26,7 @@ class _Reading(Generic[R]):
         while (value := store.pop()) is NOTHING:
             if block.incomplete:
                 await block.tell_incomplete()
-            if store.exhausted:
+            if store.ended and store.exhausted:
                 raise StopAsyncIteration
             turns = block.turns
             if took_turn:

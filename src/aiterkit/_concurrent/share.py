@@ -33,10 +33,13 @@ class Lane(Generic[T]):
         self._items: deque[T] = deque()
 
     @property
+    def ended(self) -> bool:
+        return self.left or self._lanes.ended
+
+    @property
     def exhausted(self) -> bool:
-        lanes = self._lanes
-        untold = lanes.error is not None and not self.was_told
-        return self.left or (lanes.ended and not self._items and not untold)
+        untold = self._lanes.error is not None and not self.was_told
+        return self.left or (self.ended and not self._items and not untold)
 
     def put(self, item: T) -> None:
         """Book an *item* for this reader, unless it has left."""

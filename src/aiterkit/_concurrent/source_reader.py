@@ -169,7 +169,7 @@ class Reader(ABC):
 
         It takes and returns how many items were read *in_a_row*.
         """
-        turn, turns = self._block.turn, self._turns
+        turn, turns, patience = self._block.turn, self._turns, PATIENCE
         is_generator = isinstance(iterator, AsyncGeneratorType)
         item: Any = None
         try:
@@ -190,7 +190,7 @@ class Reader(ABC):
                         else:
                             turns.was_in_vain()
                     continue
-                if in_a_row >= PATIENCE:
+                if in_a_row >= patience:
                     in_a_row = 0
                     await self._let_others_run()
                     continue

@@ -14,10 +14,7 @@ import pytest
 
 import aiterkit as ak
 from aiterkit._concurrent.buffer import Rendezvous
-from aiterkit._concurrent.engine import (
-    Engine,
-    _Worker,  # pyright: ignore[reportPrivateUsage]
-)
+from aiterkit._concurrent.engine import Engine, Worker
 from aiterkit._concurrent.expand import Feed, Frontier, Roots
 from aiterkit._concurrent.flatten import Flattening, InnerReader
 from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
@@ -695,7 +692,7 @@ fault(
 fault(
     "map",
     "lets void calls run on",
-    _Worker,
+    Worker,
     "dismiss",
     ("self.task.cancel()", "pass"),
     errors.test_in_completion_order_the_first_error_cancels_all_others,

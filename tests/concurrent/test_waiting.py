@@ -19,7 +19,7 @@ def test_turns_in_vain_are_tried_ever_more_rarely_but_never_given_up() -> None:
     assert tried(Turns(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
 
 
-def test_where_a_turn_is_no_cheaper_none_is_taken() -> None:
+def test_where_turns_are_of_no_use_none_is_taken() -> None:
     assert tried(Turns(ever=False), 200) == []
 
 

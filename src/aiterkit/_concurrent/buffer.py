@@ -7,7 +7,6 @@ from aiterkit._concurrent.junction import Ahead, Arrivals
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
 from aiterkit._concurrent.sources import Merging, Sources
-from aiterkit._concurrent.waiting import Turns
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -18,15 +17,11 @@ T = TypeVar("T")
 class Rendezvous(Sources[T, T]):
     """A source without a head start: it is asked for an item when the reader asks."""
 
+    takes_turns = False  # it is by a wait that the source is asked
+
     def __init__(self, iterator: AsyncIterator[T] | Iterator[T], *, name: str) -> None:
         self._ahead = Ahead[T](0)
         super().__init__([iterator], self._ahead, name=name)
-
-    def learn_to_wait(self) -> None:
-        super().learn_to_wait()
-        self.turns: Turns = Turns(
-            ever=False
-        )  # it is by a wait that the source is asked
 
     def begin_wait(self) -> Awaitable[object]:
         return self._ask()

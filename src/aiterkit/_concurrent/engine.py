@@ -99,7 +99,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         self._lanes: dict[Hashable, deque[Slot[T, R]]] = {}
         self._source: SourceReader[T] | None = None
         self._inbox: deque[Slot[T, R]] = deque()
-        self._crew: set[_Worker[T, R]] = set()
+        self._crew: set[Worker[T, R]] = set()
         self._hired = 0
         self._never_begun = 0
         self._has_spare = True
@@ -272,7 +272,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         self.context.run(_held_limiters.set, (*held, limiter))
 
     async def _take_token(
-        self, worker: "_Worker[T, R]", limiter: CapacityLimiter
+        self, worker: "Worker[T, R]", limiter: CapacityLimiter
     ) -> bool:
         """Get a token; or tell that another worker waits for one already."""
         try:
@@ -288,7 +288,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         worker.has_token = True
         return True
 
-    def _give_token(self, worker: "_Worker[T, R]") -> None:
+    def _give_token(self, worker: "Worker[T, R]") -> None:
         if self._limiter is not None and worker.has_token:
             worker.has_token = False
             self._limiter.release_on_behalf_of(worker)
@@ -302,7 +302,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self.end_wait(self._idle.pop())
         else:
             self._hired += 1
-            worker: _Worker[T, R] = _Worker()
+            worker: Worker[T, R] = Worker()
             making = self._work(worker)
             worker.task = self.tasks.create_task(making, name=f"{self.name} call")
         self._count_spare()
@@ -325,7 +325,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         ):
             self._summon()
 
-    async def _work(self, worker: "_Worker[T, R]") -> None:
+    async def _work(self, worker: "Worker[T, R]") -> None:
         self._summoned = False
         self._crew.add(worker)
         try:
@@ -348,7 +348,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
 
     @types.coroutine
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
-        self, worker: "_Worker[T, R]"
+        self, worker: "Worker[T, R]"
     ) -> Generator[Any, Any, None]:
         # A generator and not an `async def`, since it is itself the trampoline of
         # its calls: each step of a call runs in the call's own context, within
@@ -491,7 +491,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         )
 
     def _call_raised(
-        self, worker: "_Worker[T, R]", slot: Slot[T, R], error: BaseException
+        self, worker: "Worker[T, R]", slot: Slot[T, R], error: BaseException
     ) -> bool:
         """Book what a call raised; tell whether it must be raised on."""
         worker.slot = None
@@ -556,7 +556,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         self._wake_source()
 
 
-class _Worker(Generic[T, R]):
+class Worker(Generic[T, R]):
     """What must be known of a worker to cancel the call that it runs."""
 
     __slots__ = ("has_token", "is_dismissed", "slot", "task")

@@ -13,7 +13,6 @@ from anyio import CancelScope
 from aiterkit._concurrent.block import Block, tellable, without_stop
 from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
-from aiterkit._concurrent.waiting import Turns
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,6 +72,8 @@ class Shelf(ABC, Generic[T, R]):
 class Stage(Block[R], Sink[T], Generic[T, R]):
     """A source that is read onto a shelf, and a reader who takes from it."""
 
+    takes_turns = False  # a wait may end at a moment that is due
+
     _source: SourceReader[T]
 
     def __init__(
@@ -87,10 +88,6 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
         self._iterator = taking_turns(iterator)
 
     # The block.
-
-    def learn_to_wait(self) -> None:
-        super().learn_to_wait()
-        self.turns: Turns = Turns(ever=False)  # a wait may end at a moment that is due
 
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)

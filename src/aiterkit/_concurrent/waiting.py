@@ -22,7 +22,10 @@ cancelled wait is over, and ending it again does nothing.
 
 
 class WaysToWait(NamedTuple):
-    """How tasks wait on one backend: two plain functions, each paid per item."""
+    """How tasks wait on one backend: two plain functions, and what is awaited itself.
+
+    Each is paid per item.
+    """
 
     make: Callable[[], Waiter]
     """Return a wait for the current task."""
@@ -55,6 +58,9 @@ class Turns:
 
     __slots__ = ("in_vain", "left_out")
 
+    MOST = 63
+    """How many waits at most come before the next try."""
+
     def __init__(self, *, ever: bool = True) -> None:
         self.in_vain: int = 0
         self.left_out: float = 0 if ever else inf
@@ -66,7 +72,7 @@ class Turns:
 
     def was_in_vain(self) -> None:
         """Learn from a turn that was taken for nothing."""
-        self.in_vain = min(2 * self.in_vain + 1, 63)
+        self.in_vain = min(2 * self.in_vain + 1, self.MOST)
         self.left_out = self.in_vain
 
 

@@ -19,10 +19,6 @@ def test_turns_in_vain_are_tried_ever_more_rarely_but_never_given_up() -> None:
     assert tried(Turns(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
 
 
-def test_where_turns_are_of_no_use_none_is_taken() -> None:
-    assert tried(Turns(ever=False), 200) == []
-
-
 def test_in_one_turn_every_other_task_takes_one_step() -> None:
     steps: list[str] = []
 

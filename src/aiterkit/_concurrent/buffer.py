@@ -17,8 +17,6 @@ T = TypeVar("T")
 class Rendezvous(Sources[T, T]):
     """A source without a head start: it is asked for an item when the reader asks."""
 
-    takes_turns = False  # it is by a wait that the source is asked
-
     def __init__(self, iterator: AsyncIterator[T] | Iterator[T], *, name: str) -> None:
         self._ahead = Ahead[T](0)
         super().__init__([iterator], self._ahead, name=name)

@@ -5,7 +5,7 @@ Most blocks are an outlet themselves; one with several readers has several.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Generic, NoReturn, Protocol, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint
 
@@ -59,9 +59,6 @@ class Outlet(ABC, Generic[R]):
         "waits_for_room",
     )
 
-    takes_turns: ClassVar[bool] = True
-    """Whether its reader may take a turn in the place of a wait."""
-
     store: Store[R]
     name: str
     make_waiter: Callable[[], Waiter]
@@ -81,7 +78,7 @@ class Outlet(ABC, Generic[R]):
     def learn_to_wait(self) -> None:
         """Find out which backend runs."""
         self.make_waiter, self.end_wait, self.turn = ways_to_wait()
-        self.turns = Turns(ever=self.takes_turns)
+        self.turns = Turns()
 
     @abstractmethod
     def use_room(self) -> None:

@@ -72,8 +72,6 @@ class Shelf(ABC, Generic[T, R]):
 class Stage(Block[R], Sink[T], Generic[T, R]):
     """A source that is read onto a shelf, and a reader who takes from it."""
 
-    takes_turns = False  # a wait may end at a moment that is due
-
     _source: SourceReader[T]
 
     def __init__(

@@ -8,7 +8,6 @@ which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from math import inf
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
@@ -61,9 +60,9 @@ class Turns:
     MOST = 63
     """How many waits at most come before the next try."""
 
-    def __init__(self, *, ever: bool = True) -> None:
+    def __init__(self) -> None:
         self.in_vain: int = 0
-        self.left_out: float = 0 if ever else inf
+        self.left_out: int = 0
 
     def leave_out(self) -> bool:
         """Count one of the waits that come before the next try."""

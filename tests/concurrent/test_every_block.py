@@ -1,7 +1,8 @@
 """What every block of the catalogue keeps, whatever it does with the items."""
 
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
@@ -173,6 +174,48 @@ async def test_a_stop_raised_by_the_source_is_an_error(
         async with use(entry, Source([1])) as results:
             await at_the_end(results)
     assert caught.value.__cause__ is error
+
+
+class Awaitable:
+    """What can be awaited, and nothing else."""
+
+    def __init__(self, step: Coroutine[Any, Any, int]) -> None:
+        self.step = step
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return self.step.__await__()
+
+
+@types.coroutine
+def stepwise(step: Coroutine[Any, Any, int]) -> Generator[Any, Any, int]:
+    """Do what *step* does, as a coroutine of the old kind."""
+    return (yield from step.__await__())
+
+
+@every_block
+@pytest.mark.parametrize("made", [Awaitable, stepwise])
+async def test_a_source_may_give_any_awaitable(entry: Entry, made: Any) -> None:
+    class Source(SourceProbe[int]):
+        def __anext__(self) -> Any:
+            return made(super().__anext__())
+
+    source = Source([1, 2, 3], gap=[0, 1, 0, 1])
+    async with use(entry, source) as results:
+        await at_the_end(results)
+    assert source.taken == [1, 2, 3]
+    source.assert_closed_once()
+    source.assert_well_used()
+
+
+@every_block
+async def test_a_source_that_gives_no_awaitable_has_failed(entry: Entry) -> None:
+    class Source(SourceProbe[int]):
+        def __anext__(self) -> Any:
+            return 5
+
+    with pytest.raises(TypeError, match="can't be used in 'await' expression"):
+        async with use(entry, Source([1])) as results:
+            await at_the_end(results)
 
 
 @every_block

@@ -20,6 +20,7 @@ from aiterkit._concurrent.flatten import Flattening, InnerReader
 from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
 from aiterkit._concurrent.nest import ByArrival, InTurn
 from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
+from aiterkit._concurrent.source_reader import Reader
 from aiterkit._concurrent.sources import ArrivalInlet, Sources
 from aiterkit._concurrent.switch import Current, Outcome, Switch
 from aiterkit._concurrent.sync_source import SyncSource
@@ -645,7 +646,7 @@ fault(
     "flat_map",
     "reads sources without number in one turn",
     InnerReader,
-    "_open_and_read",
+    "run",
     ("in_a_row + 1", "0"),
     flat.test_empty_sources_without_number_starve_nobody,
     make=ak.concurrent_flat_map,
@@ -669,6 +670,15 @@ fault(
     every_block.test_a_sync_generator_runs_in_one_context_of_its_own,
     entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
     leave=every_block.by_break,
+)
+fault(
+    "map",
+    "takes whatever a source gives for a new kind of awaitable",
+    Reader,
+    "_read_and_close",
+    ("awaiting(reading).__await__()", "reading.__await__()"),
+    every_block.test_a_source_that_gives_no_awaitable_has_failed,
+    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
 )
 fault(
     "map",

@@ -1,7 +1,13 @@
 """How tasks wait for each other: a turn of the loop, or a wait that somebody ends."""
 
 import asyncio
+import types
+from collections.abc import Generator
+from typing import Any
 
+import trio
+
+from aiterkit._concurrent.trio_waiting import turn_trap
 from aiterkit._concurrent.waiting import ASYNCIO_TURN, Turns
 
 
@@ -34,3 +40,26 @@ def test_in_one_turn_every_other_task_takes_one_step() -> None:
 
     asyncio.run(main())
     assert steps == [*"abcabcabc"]
+
+
+def test_on_trio_a_turn_is_what_its_own_checkpoint_is_each_time() -> None:
+    steps: list[str] = []
+
+    @types.coroutine
+    def turn(trap: object) -> Generator[Any, Any, None]:
+        yield trap
+
+    async def step(name: str) -> None:
+        trap = turn_trap()
+        for _ in range(3):
+            steps.append(name)
+            await turn(trap)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for name in "abc":
+                nursery.start_soon(step, name)
+
+    trio.run(main)
+    rounds = [steps[:3], steps[3:6], steps[6:]]
+    assert [sorted(names) for names in rounds] == [[*"abc"]] * 3

@@ -1,23 +1,24 @@
 """A coroutine in a context of its own, within the task that awaits it."""
 
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Generator
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
 
 @types.coroutine
-def in_context(
-    context: Context, coroutine: Coroutine[Any, Any, T], /
-) -> Generator[Any, Any, T]:
+def in_context(context: Context, coroutine: Awaitable[T], /) -> Generator[Any, Any, T]:
     """Run each step of *coroutine* in *context*; return what it returns.
+
+    It may be one that `types.coroutine` made of a generator.
 
     A task of its own would do the same, at many times the cost. The workers of a map
     have these steps in their own loop, where one more generator for each call counts.
     """
-    run, send = context.run, coroutine.send
+    steps = cast("Generator[Any, Any, T]", coroutine)
+    run, send = context.run, steps.send
     sent: Any = None
     try:
         trap = run(send, None)
@@ -30,7 +31,7 @@ def in_context(
                 trap = run(send, sent)
                 continue
             try:
-                trap = run(coroutine.throw, thrown)
+                trap = run(steps.throw, thrown)
             finally:
                 del thrown
     except StopIteration as stop:

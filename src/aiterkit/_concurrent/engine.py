@@ -35,7 +35,7 @@ from aiterkit._concurrent.source_reader import Sink, SourceReader
 from aiterkit._concurrent.statistics import MapStatistics
 from aiterkit._concurrent.sync_source import SyncSource
 from aiterkit._concurrent.waiting import Turns, Waiter, holds_token
-from aiterkit._core.call import is_async_function
+from aiterkit._core.call import awaiting, is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
 
@@ -396,7 +396,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
                     took_turn = True
                     self._summoned = True  # by itself: it comes without being woken
                     try:
-                        yield from self.turn.__await__()
+                        yield self.turn_trap
                     finally:
                         self._summoned = False
                     continue
@@ -483,7 +483,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
-            return _awaiting(made)
+            return awaiting(made)
         raise TypeError(
             f"{self.name}() needs an async function; for a sync one use amap(), "
             f"or offloaded(func) to run it in threads "
@@ -594,7 +594,3 @@ def checked(
         return limit, window_of(1, buffer)  # until the block is entered
     limit = check_count(limit, name="limit", least=1)
     return limit, window_of(limit, buffer)
-
-
-async def _awaiting(awaitable: Awaitable[R]) -> R:
-    return await awaitable

@@ -10,10 +10,15 @@ from aiterkit._concurrent.junction import Port
 from aiterkit._concurrent.nest import ByArrival, Inner, InTurn, Nest
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.source_reader import Reader, Sink, SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import (
+    Reader,
+    Sink,
+    SourceReader,
+    open_to_read,
+)
 from aiterkit._concurrent.sources import ArrivalInlet, Inlet, Sources
 from aiterkit._concurrent.sync_source import SyncSource
-from aiterkit._core.call import needs_await
+from aiterkit._core.call import COROUTINE, needs_await
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import is_async, open_source
 from aiterkit._core.types import AnyIterable
@@ -205,9 +210,18 @@ class InnerReader(Reader):
                 (port, item), self._next = self._next, None
                 if not self.stopped:
                     # In a copy of the context at entry: none sees what another set.
-                    reading = self._open_and_read(port, item, in_a_row)
-                    in_a_row = await in_context(block.context.copy(), reading)
+                    context = block.context.copy()
+                    opened = context.run(self._open, port, item)
+                    if type(opened) is COROUTINE:
+                        opened = await in_context(context, opened)
+                    if opened is not None:
+                        reading = self._read_and_close(
+                            opened, block.inlet(port), in_a_row + 1
+                        )
+                        in_a_row = await in_context(context, reading)
+                        del reading
                     self._peace.shield = False
+                    del context, opened
                 block.over(port)
                 del port, item  # while it waits it keeps nothing alive
 
@@ -220,18 +234,27 @@ class InnerReader(Reader):
             self.stopped = True
             self._raised(error)
 
-    async def _open_and_read(self, port: Inner, item: Any, in_a_row: int) -> int:
+    def _open(self, port: Inner, item: Any) -> Any:
+        """Return what to read, or a coroutine to get that from, or None: it failed."""
         block = self._block
         self._unheard = False
         try:
             made = block.func(item)
             if type(made) not in block.plain and needs_await(made, block.plain):
-                made = await made
-            iterator = taking_turns(open_source(made))
+                return self._open_awaited(port, made)
+            return open_to_read(made)
         except BaseException as error:  # noqa: BLE001 - it is told to the reader
             self._func_raised(port, error)
-            return 0
-        return await self._read_and_close(iterator, block.inlet(port), in_a_row + 1)
+            return None
+
+    async def _open_awaited(
+        self, port: Inner, made: Awaitable[Any]
+    ) -> AsyncIterator[Any] | None:
+        try:
+            return open_to_read(await made)
+        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            self._func_raised(port, error)
+            return None
 
     def _func_raised(self, port: Inner, error: BaseException) -> None:
         if is_cancelled(error) or not tellable(error):

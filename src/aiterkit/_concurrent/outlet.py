@@ -55,6 +55,7 @@ class Outlet(ABC, Generic[R]):
         "reader",
         "store",
         "turn",
+        "turn_trap",
         "turns",
         "waits_for_room",
     )
@@ -64,6 +65,7 @@ class Outlet(ABC, Generic[R]):
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn: Awaitable[object]
+    turn_trap: object
     turns: Turns
 
     def __init__(self, store: Store[R], *, name: str) -> None:
@@ -77,7 +79,9 @@ class Outlet(ABC, Generic[R]):
 
     def learn_to_wait(self) -> None:
         """Find out which backend runs."""
-        self.make_waiter, self.end_wait, self.turn = ways_to_wait()
+        ways = ways_to_wait()
+        self.make_waiter, self.end_wait = ways.make, ways.end
+        self.turn_trap, self.turn = ways.trap, ways.turn
         self.turns = Turns()
 
     @abstractmethod

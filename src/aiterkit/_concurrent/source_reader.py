@@ -5,8 +5,9 @@ cancel scope across its `yield` is a safe source: what it holds touches nobody
 but this task.
 """
 
+import types
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextvars import Context
 from math import inf
 from types import AsyncGeneratorType
@@ -28,7 +29,9 @@ from aiterkit._concurrent.block import (
     without_stop,
 )
 from aiterkit._concurrent.waiting import Turns, Waiter, cancel_again
-from aiterkit._core.source import is_async
+from aiterkit._core.call import COROUTINE, awaiting
+from aiterkit._core.source import is_async, open_source
+from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -102,6 +105,17 @@ def taking_turns(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
     return TakingTurns(cast("Iterator[T]", iterator))
 
 
+def open_to_read(source: AnyIterable[T]) -> AsyncIterator[T]:
+    """Return *source*, opened, and made async if it is not.
+
+    Raises:
+        TypeError: If *source* is not iterable.
+    """
+    if type(source) is AsyncGeneratorType:  # as most are
+        return cast("AsyncIterator[T]", source)
+    return taking_turns(open_source(source))
+
+
 class Reader(ABC):
     """What it takes to read a source in one task, from its first item to its close."""
 
@@ -162,43 +176,56 @@ class Reader(ABC):
             self._block.waits_for_room -= 1
             self._block.end_wait(waiter)
 
-    async def _read_and_close(  # noqa: C901, PLR0912 - each function call is paid per item
+    @types.coroutine
+    def _read_and_close(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
         self, iterator: AsyncIterator[T], sink: Sink[T], in_a_row: int = 0
-    ) -> int:
+    ) -> Generator[Any, Any, int]:
         """Read to the end, or until it is stopped; then close. The scope is open.
 
         It takes and returns how many items were read *in_a_row*.
         """
-        turn, turns, patience = self._block.turn, self._turns, PATIENCE
+        # A generator and not an `async def`: to yield is the cheapest turn there is.
+        trap, turns, patience = self._block.turn_trap, self._turns, PATIENCE
         is_generator = isinstance(iterator, AsyncGeneratorType)
+        steps: Generator[Any, Any, Any]
         item: Any = None
         try:
-            give, read = sink.give, iterator.__anext__
+            give, read = sink.give, cast("Callable[[], Any]", iterator.__anext__)
             has_room = sink.has_room()
-            while not self.stopped:
-                if not has_room:
+            while True:
+                while not has_room and not self.stopped:
                     in_a_row = 0
-                    took_turn = not turns.left_out or turns.leave_out()
-                    try:  # as in `_wait`
-                        await (turn if took_turn else self._begin_wait())
+                    if turns.left_out:
+                        turns.left_out -= 1
+                        try:  # as in `_wait`
+                            yield from self._begin_wait().__await__()
+                        except get_cancelled_exc_class():
+                            yield from self._outlast().__await__()
+                        has_room = sink.has_room()
+                        continue
+                    try:
+                        yield trap
                     except get_cancelled_exc_class():
-                        await self._outlast()
+                        yield from self._outlast().__await__()
                     has_room = sink.has_room()
-                    if took_turn:
-                        if has_room:
-                            turns.in_vain = 0
-                        else:
-                            turns.was_in_vain()
-                    continue
+                    if has_room:
+                        turns.in_vain = 0
+                    else:
+                        turns.was_in_vain()
+                if self.stopped:
+                    break
                 if in_a_row >= patience:
                     in_a_row = 0
-                    await self._let_others_run()
+                    yield from self._let_others_run().__await__()
                     continue
                 if self._unheard:
                     self._unheard = False
                     cancel_again()
                 try:
-                    item = await read()
+                    steps = reading = read()
+                    if not is_generator and type(reading) is not COROUTINE:
+                        steps = awaiting(reading).__await__()
+                    item = yield from steps
                 except StopAsyncIteration:
                     sink.end()
                     if is_generator and sink.is_settled():
@@ -216,8 +243,8 @@ class Reader(ABC):
         item = None  # it is the reader's now
         self._peace.shield = True
         while not sink.is_settled():
-            await self._wait()
-        await self._close(iterator)
+            yield from self._wait().__await__()
+        yield from self._close(iterator).__await__()
         return in_a_row
 
     def _raised(self, error: BaseException) -> None:

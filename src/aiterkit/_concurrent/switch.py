@@ -13,7 +13,12 @@ from aiterkit._concurrent.block import Block, without_stop
 from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
 from aiterkit._concurrent.operator import Operator
 from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
+from aiterkit._concurrent.source_reader import (
+    Sink,
+    SourceReader,
+    open_to_read,
+    taking_turns,
+)
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -101,8 +106,7 @@ class Inner(AsyncIterator[R], Generic[T, R]):
                 made: Any = self._func(self._item)
                 if isawaitable(made):
                     made = await made
-                source = cast("AnyIterable[R]", made)
-                self._iterator = taking_turns(open_source(source))
+                self._iterator = open_to_read(cast("AnyIterable[R]", made))
             except StopAsyncIteration as error:  # it would read as the end
                 raise without_stop(error) from error
         return await self._iterator.__anext__()

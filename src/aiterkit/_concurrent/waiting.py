@@ -32,8 +32,11 @@ class WaysToWait(NamedTuple):
     end: Callable[[Any], None]
     """End a wait that *make* made. Only the first time counts."""
 
+    trap: object
+    """What a task yields to its loop to let others run once."""
+
     turn: Awaitable[object]
-    """What lets others run once, and can be awaited again and again."""
+    """The same, to be awaited, again and again."""
 
 
 class AsyncioTurn(tuple[None]):
@@ -81,15 +84,17 @@ def ways_to_wait() -> WaysToWait:
     if cancelled is asyncio.CancelledError:
         loop = asyncio.get_running_loop()
         make = partial(asyncio.Future[None], loop=loop)
-        return WaysToWait(make, _end_future, ASYNCIO_TURN)
+        return WaysToWait(make, _end_future, None, ASYNCIO_TURN)
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
         from aiterkit._concurrent.trio_waiting import (  # noqa: PLC0415
             TrioTurn,
             TrioWaiter,
+            turn_trap,
         )
 
-        return WaysToWait(TrioWaiter, TrioWaiter.end, TrioTurn())
+        trap = turn_trap()
+        return WaysToWait(TrioWaiter, TrioWaiter.end, trap, TrioTurn(trap))
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )

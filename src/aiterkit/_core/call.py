@@ -24,9 +24,11 @@ judgement. And most functions return one type, which is compared before all else
 
 from collections.abc import Awaitable
 from types import CoroutineType, FunctionType, GeneratorType, MethodType, NoneType
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 from aiterkit._core.source import special
+
+R = TypeVar("R")
 
 # Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
 COROUTINE: Any = CoroutineType
@@ -75,3 +77,8 @@ def plain_type(result: object, plain: set[type], /) -> type | None:
         return None
     kind = type(result)
     return kind if kind in plain else NoneType
+
+
+async def awaiting(awaitable: Awaitable[R], /) -> R:
+    """Return *awaitable* as a coroutine, whatever it is."""
+    return await awaitable

@@ -52,8 +52,8 @@ END: Any = object()
 
 
 # The same work without the guarantees: a task for each source that is read at once,
-# which waits until its item was taken, and a reader that waits for an item. Most of
-# what this costs is asyncio's own price for such turns.
+# which waits until the item before its last was taken, and a reader that waits for an
+# item. Most of what this costs is asyncio's own price for such turns.
 
 
 async def relayed(
@@ -66,6 +66,7 @@ async def relayed(
 
     async def feed(sources: Iterator[AsyncIterator[int]]) -> None:
         nonlocal reader, reading
+        before: asyncio.Future[None] | None = None
         for source in sources:
             async for item in source:
                 taken = new_wait()
@@ -73,7 +74,9 @@ async def relayed(
                 if reader is not None:
                     reader.set_result(None)
                     reader = None
-                await taken
+                if before is not None:
+                    await before
+                before = taken
         reading -= 1
         if not reading and reader is not None:
             reader.set_result(None)

@@ -45,7 +45,8 @@ async def passes(_item: object) -> bool:
 READINGS = [
     Reading("concurrent_buffer of 0", lambda s: ak.concurrent_buffer(s, 0), 1),
     Reading("concurrent_buffer of 2", lambda s: ak.concurrent_buffer(s, 2), 2),
-    Reading("concurrent_merge", ak.concurrent_merge, 1),
+    Reading("concurrent_merge", ak.concurrent_merge, 2),
+    Reading("concurrent_merge of 0", lambda s: ak.concurrent_merge(s, buffer=0), 1),
     Reading("concurrent_merge buffered", lambda s: ak.concurrent_merge(s, buffer=2), 3),
     Reading("concurrent_filter", lambda s: ak.concurrent_filter(passes, s, limit=1), 2),
     Reading(
@@ -56,6 +57,11 @@ READINGS = [
     Reading(
         "concurrent_flat_map inner",
         lambda s: ak.concurrent_flat_map(lambda _: s, "a", limit=1),
+        2,
+    ),
+    Reading(
+        "concurrent_flat_map of 0 inner",
+        lambda s: ak.concurrent_flat_map(lambda _: s, "a", limit=1, buffer=0),
         1,
     ),
     Reading(
@@ -66,6 +72,11 @@ READINGS = [
     Reading(
         "concurrent_flat_map_unordered inner",
         lambda s: ak.concurrent_flat_map_unordered(lambda _: s, "a", limit=1),
+        2,
+    ),
+    Reading(
+        "concurrent_flat_map_unordered of 0 inner",
+        lambda s: ak.concurrent_flat_map_unordered(lambda _: s, "a", limit=1, buffer=0),
         1,
     ),
     Reading("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99)), 1, first),

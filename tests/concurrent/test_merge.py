@@ -128,11 +128,11 @@ async def test_an_error_stops_the_other_sources_before_it_is_told() -> None:
 
     slow = Slow(range(9), gap=1000)
     idle = SourceProbe(range(9))
-    bad = SourceProbe(range(9), gap=1, fail_at=2, error=Boom())
+    bad = SourceProbe(range(9), gap=1, fail_at=3, error=Boom())
     async with ak.concurrent_merge(slow, idle, bad) as results:
         await anyio.sleep(5)
-        got = [await anext(results) for _ in range(2)]
-        assert sorted(got) == [0, 0]
+        got = [await anext(results) for _ in range(4)]
+        assert sorted(got) == [0, 0, 1, 1]
         with pytest.raises(Boom):
             while True:
                 await anext(results)

@@ -355,7 +355,8 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
         buffer: How many items more of each inner source may wait for you, beyond
-            the one that came last; at least 0.
+            the one that came last; at least 0. By default one, so that each
+            can go on while an item of it waits.
 
     Raises:
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
@@ -370,7 +371,7 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
         /,
         *,
         limit: int,
-        buffer: int = 0,
+        buffer: int = 1,
     ) -> None:
         nest = InTurn(*_check(func, limit, buffer))
         iterator = open_source(source)
@@ -425,7 +426,8 @@ class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
         buffer: How many items more of each inner source may wait for you, beyond
-            the one that came last; at least 0.
+            the one that came last; at least 0. By default one, so that each
+            can go on while an item of it waits.
 
     Raises:
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
@@ -440,7 +442,7 @@ class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it
         /,
         *,
         limit: int,
-        buffer: int = 0,
+        buffer: int = 1,
     ) -> None:
         nest = ByArrival(*_check(func, limit, buffer))
         iterator = open_source(source)

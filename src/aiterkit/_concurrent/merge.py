@@ -21,8 +21,8 @@ class concurrent_merge(Operator[Merging[T]]):  # noqa: N801 - it is called like 
         concurrent_merge(first, second)  a-x-b-y-c|
 
     It is fair: a source that always has an item ready starves no other one, since
-    it is asked for the next only when you have taken the last (or, with a
-    *buffer*, one of the last). It ends when all of *sources* have ended.
+    none is read further ahead of you than its *buffer* allows. It ends when all of
+    *sources* have ended.
 
     Examples:
         >>> async with concurrent_merge("abc", [1, 2, 3]) as results:
@@ -44,7 +44,8 @@ class concurrent_merge(Operator[Merging[T]]):  # noqa: N801 - it is called like 
             block, and closed by that task: ``aclose()`` of an async iterator,
             ``close()`` of a sync generator.
         buffer: How many items more of each source may wait for you, beyond the
-            one that came last; at least 0.
+            one that came last; at least 0. By default one, so that a source can
+            go on while an item of it waits.
 
     Raises:
         TypeError: If one of *sources* is not iterable or *buffer* is not an int; at
@@ -52,7 +53,7 @@ class concurrent_merge(Operator[Merging[T]]):  # noqa: N801 - it is called like 
         ValueError: If *buffer* is less than 0; at the call.
     """
 
-    def __init__(self, *sources: AnyIterable[T], buffer: int = 0) -> None:
+    def __init__(self, *sources: AnyIterable[T], buffer: int = 1) -> None:
         window = 1 + check_count(buffer, name="buffer", least=0)
         iterators = [open_source(source) for source in sources]
         self._block = Merging(iterators, Arrivals[T](window), name="concurrent_merge")

@@ -19,7 +19,7 @@ from anyio import (
     current_effective_deadline,
     get_cancelled_exc_class,
 )
-from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
+from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.block import (
     Block,
@@ -192,31 +192,27 @@ class Reader(ABC):
         try:
             give, read = sink.give, cast("Callable[[], Any]", iterator.__anext__)
             has_room = sink.has_room()
-            while True:
-                while not has_room and not self.stopped:
+            while not self.stopped:
+                if not has_room or in_a_row >= patience:
                     in_a_row = 0
-                    if turns.left_out:
-                        turns.left_out -= 1
-                        try:  # as in `_wait`
+                    try:  # as in `_wait`
+                        if has_room:
+                            yield trap
+                        elif turns.left_out:
+                            turns.left_out -= 1
                             yield from self._begin_wait().__await__()
-                        except get_cancelled_exc_class():
-                            yield from self._outlast().__await__()
-                        has_room = sink.has_room()
-                        continue
-                    try:
-                        yield trap
+                            has_room = sink.has_room()
+                        else:
+                            yield trap
+                            has_room = sink.has_room()
+                            if has_room:
+                                turns.in_vain = 0
+                            else:
+                                turns.was_in_vain()
                     except get_cancelled_exc_class():
+                        turns.was_in_vain()  # so would be the next, and all others
                         yield from self._outlast().__await__()
-                    has_room = sink.has_room()
-                    if has_room:
-                        turns.in_vain = 0
-                    else:
-                        turns.was_in_vain()
-                if self.stopped:
-                    break
-                if in_a_row >= patience:
-                    in_a_row = 0
-                    yield from self._let_others_run().__await__()
+                        has_room = sink.has_room()
                     continue
                 if self._unheard:
                     self._unheard = False
@@ -228,7 +224,7 @@ class Reader(ABC):
                     item = yield from steps
                 except StopAsyncIteration:
                     sink.end()
-                    if is_generator and sink.is_settled():
+                    if is_generator:
                         return in_a_row  # it is closed already
                     break
                 except BaseException as error:  # noqa: BLE001 - it is told elsewhere
@@ -253,13 +249,6 @@ class Reader(ABC):
             self._block.die(error)
         elif self._task.status is not TaskHandle.Status.CANCELLING:
             self._block.abandon()
-
-    async def _let_others_run(self) -> None:
-        """Take a turn, for a source that never suspends would take them all."""
-        try:
-            await cancel_shielded_checkpoint()
-        except get_cancelled_exc_class():  # natively; the source must hear of it
-            self._unheard = True
 
     def _read_raised(self, sink: Sink[Any], error: BaseException) -> None:
         if is_cancelled(error) or not tellable(error):

@@ -1,24 +1,31 @@
 """A coroutine in a context of its own, within the task that awaits it."""
 
 import types
-from collections.abc import Awaitable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@types.coroutine
-def in_context(context: Context, coroutine: Awaitable[T], /) -> Generator[Any, Any, T]:
-    """Run each step of *coroutine* in *context*; return what it returns.
+def stepwise(
+    function: Callable[P, Generator[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Do as `types.coroutine`, but tell checkers that the result can be sent to."""
+    return cast("Callable[P, Coroutine[Any, Any, T]]", types.coroutine(function))
 
-    It may be one that `types.coroutine` made of a generator.
+
+@stepwise
+def in_context(
+    context: Context, coroutine: Coroutine[Any, Any, T], /
+) -> Generator[Any, Any, T]:
+    """Run each step of *coroutine* in *context*; return what it returns.
 
     A task of its own would do the same, at many times the cost. The workers of a map
     have these steps in their own loop, where one more generator for each call counts.
     """
-    steps = cast("Generator[Any, Any, T]", coroutine)
-    run, send = context.run, steps.send
+    run, send = context.run, coroutine.send
     sent: Any = None
     try:
         trap = run(send, None)
@@ -31,7 +38,7 @@ def in_context(context: Context, coroutine: Awaitable[T], /) -> Generator[Any, A
                 trap = run(send, sent)
                 continue
             try:
-                trap = run(steps.throw, thrown)
+                trap = run(coroutine.throw, thrown)
             finally:
                 del thrown
     except StopIteration as stop:

@@ -103,15 +103,17 @@ class Flattening(Sources[Any, R]):
             self._bring()
 
     def settle(self) -> None:
-        void, self.nest.void = self.nest.void, []
-        for port in void:
-            reader = self._inner.get(port) or self._readers.get(port)
-            if reader is None:  # a sync one: nobody waits in it
-                self.nest.leave(port)
-            else:
-                reader.stop()
+        nest = self.nest
+        if nest.void:
+            void, nest.void = nest.void, []
+            for port in void:
+                reader = self._inner.get(port) or self._readers.get(port)
+                if reader is None:  # a sync one: nobody waits in it
+                    nest.leave(port)
+                else:
+                    reader.stop()
         # Not for nothing: on asyncio, who is always being woken is never cancelled.
-        if not self.nest.live or self.nest.has_next():
+        if self.reader is not None and (not nest.live or nest.has_next()):
             self.wake_reader()
 
     # The inner sources.
@@ -172,7 +174,8 @@ class Flattening(Sources[Any, R]):
         self.nest.over(port)
         self._count_lingering()
         self.settle()
-        self.wake_sources()
+        if self._readers:
+            self.wake_sources()
 
     def is_settled(self) -> bool:
         """Tell whether every inner source is closed."""

@@ -18,10 +18,12 @@ class Inner(Port):
 
     __slots__ = ("counts", "ended", "error", "items", "lingers", "over", "passed")
 
+    items: deque[Any]
+    """Those that wait for its turn, if they come in turns."""
+
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.counts: bool = True
-        self.items: deque[Any] = deque()
         self.lingers: bool = False
         self.ended: bool = False
         self.over: bool = False
@@ -106,6 +108,7 @@ class InTurn(Nest):
 
     def begin(self) -> Inner:
         inner = super().begin()
+        inner.items = deque()
         self._queue.append(inner)
         return inner
 
@@ -147,6 +150,7 @@ class InTurn(Nest):
             )
         else:  # in the place of its next item
             failed = Inner(self._opened)
+            failed.items = deque()
             self._queue.append(failed)
         failed.error = error
 

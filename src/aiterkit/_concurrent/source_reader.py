@@ -5,9 +5,8 @@ cancel scope across its `yield` is a safe source: what it holds touches nobody
 but this task.
 """
 
-import types
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextvars import Context
 from math import inf
 from types import AsyncGeneratorType
@@ -28,6 +27,7 @@ from aiterkit._concurrent.block import (
     tellable,
     without_stop,
 )
+from aiterkit._concurrent.context import stepwise
 from aiterkit._concurrent.waiting import Turns, Waiter, cancel_again
 from aiterkit._core.call import COROUTINE, awaiting
 from aiterkit._core.source import is_async, open_source
@@ -35,6 +35,9 @@ from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
+
+
+_NATIVE: Any = AsyncGeneratorType  # as `COROUTINE`
 
 
 class Sink(ABC, Generic[T_contra]):
@@ -111,8 +114,8 @@ def open_to_read(source: AnyIterable[T]) -> AsyncIterator[T]:
     Raises:
         TypeError: If *source* is not iterable.
     """
-    if type(source) is AsyncGeneratorType:  # as most are
-        return cast("AsyncIterator[T]", source)
+    if type(source) is _NATIVE:
+        return source  # type: ignore[return-value]  # it is one
     return taking_turns(open_source(source))
 
 
@@ -176,9 +179,9 @@ class Reader(ABC):
             self._block.waits_for_room -= 1
             self._block.end_wait(waiter)
 
-    @types.coroutine
+    @stepwise
     def _read_and_close(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
-        self, iterator: AsyncIterator[T], sink: Sink[T], in_a_row: int = 0
+        self, iterator: Any, sink: Sink[Any], in_a_row: int = 0
     ) -> Generator[Any, Any, int]:
         """Read to the end, or until it is stopped; then close. The scope is open.
 
@@ -190,7 +193,7 @@ class Reader(ABC):
         steps: Generator[Any, Any, Any]
         item: Any = None
         try:
-            give, read = sink.give, cast("Callable[[], Any]", iterator.__anext__)
+            give, read = sink.give, iterator.__anext__
             has_room = sink.has_room()
             while not self.stopped:
                 if not has_room or in_a_row >= patience:

@@ -52,7 +52,7 @@ READINGS = [
     Reading(
         "concurrent_flat_map outer",
         lambda s: ak.concurrent_flat_map(once, s, limit=1),
-        1,
+        2,
     ),
     Reading(
         "concurrent_flat_map inner",
@@ -67,7 +67,7 @@ READINGS = [
     Reading(
         "concurrent_flat_map_unordered outer",
         lambda s: ak.concurrent_flat_map_unordered(once, s, limit=1),
-        1,
+        2,
     ),
     Reading(
         "concurrent_flat_map_unordered inner",

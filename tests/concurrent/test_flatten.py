@@ -164,35 +164,69 @@ async def test_an_inner_source_may_be_anything_that_can_be_read(
 
 @both
 @any_source
-async def test_an_inner_source_counts_until_its_items_have_reached_you(
-    make: Any, probe: Any
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_as_many_inner_sources_as_are_read_may_wait_for_you(
+    make: Any, probe: Any, limit: int
 ) -> None:
     inner = Inner(1, gap=None)
-    async with make(inner, probe(range(9)), limit=1, buffer=1) as results:
-        await anyio.sleep(9)
-        assert inner.made[0].closes == 1
-        assert list(inner.made) == [0]
-        await anext(results)
-        await anyio.sleep(9)
-        assert list(inner.made) == [0, 1]
+    async with make(inner, probe(range(20)), limit=limit, buffer=1) as results:
+        for taken in range(9):
+            await anyio.sleep(9)
+            assert list(inner.made) == list(range(taken + 2 * limit))
+            assert {source.closes for source in inner.made.values()} == {1}
+            await anext(results)
+
+
+@any_source
+async def test_behind_a_slow_source_others_are_read_until_as_many_wait(
+    probe: Any,
+) -> None:
+    made: list[int] = []
+
+    def inner(item: int) -> SourceProbe[int]:
+        made.append(item)
+        return SourceProbe([item], gap=None if item else 100)
+
+    async with ak.concurrent_flat_map(inner, probe(range(9)), limit=2) as results:
+        await anyio.sleep(50)
+        assert made == [0, 1, 2, 3]
+        assert [item async for item in results] == list(range(9))
+
+
+@any_source
+async def test_what_others_leave_behind_unseen_makes_room_at_once(probe: Any) -> None:
+    made: list[int] = []
+
+    def inner(item: int) -> SourceProbe[int]:
+        made.append(item)
+        if item:
+            return SourceProbe[int]([], gap=None)
+        return SourceProbe[int]([], gap=50, close_delay=100)
+
+    async with ak.concurrent_flat_map(inner, probe(range(9)), limit=2) as results:
+        await anyio.sleep(40)
+        assert made == [0, 1, 2, 3]
+        await anyio.sleep(60)  # the first has ended, and is being closed
+        assert made == [*range(9)]
+        assert [item async for item in results] == []
 
 
 @both
-async def test_a_place_is_free_when_the_last_item_of_a_closed_source_is_taken(
-    make: Any,
+@any_source
+async def test_a_closed_source_waits_no_longer_when_its_last_item_is_taken(
+    make: Any, probe: Any
 ) -> None:
-    opened: list[int] = []
+    made: list[int] = []
 
     def inner(item: int) -> SourceProbe[int]:
-        opened.append(item)
-        return SourceProbe([item], gap=[0, 1000 if item else 0])
+        made.append(item)
+        return SourceProbe([item], gap=[10 if item else 0, 0])
 
-    source = SourceProbe(range(5), gap=[0, 2, 2, 2, 2, 0])
-    async with make(inner, source, limit=3, buffer=1) as results:
-        await anyio.sleep(3)  # the first is closed, the second open, the third to come
+    async with make(inner, probe(range(5)), limit=1, buffer=1) as results:
+        await anyio.sleep(3)  # the first is closed, and the second being read
         assert await anext(results) == 0
-        await anyio.sleep(100)
-        assert opened == [0, 1, 2, 3]
+        await anyio.sleep(20)
+        assert made == [0, 1, 2]
 
 
 @both

@@ -517,7 +517,7 @@ fault(
     "opens one source too many",
     ByArrival,
     "may_begin",
-    ("< self._limit", "<= self._limit"),
+    ("count < limit", "count <= limit"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
     make=ak.concurrent_flat_map_unordered,
     probe=SourceProbe,
@@ -529,9 +529,21 @@ fault(
     ByArrival,
     "_has_passed",
     ("not inner.waiting", "True"),
-    flat.test_an_inner_source_counts_until_its_items_have_reached_you,
+    flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map_unordered,
     probe=SourceProbe,
+    limit=2,
+)
+fault(
+    "flat_map_unordered",
+    "lets one source too many wait",
+    ByArrival,
+    "may_begin",
+    ("< 2 * limit", "<= 2 * limit"),
+    flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
+    make=ak.concurrent_flat_map_unordered,
+    probe=SourceProbe,
+    limit=2,
 )
 fault(
     "flat_map_unordered",
@@ -566,7 +578,7 @@ fault(
     "opens one source too many",
     InTurn,
     "may_begin",
-    ("< self._limit", "<= self._limit"),
+    ("count < limit", "count <= limit"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
     make=ak.concurrent_flat_map,
     probe=SourceProbe,
@@ -593,13 +605,14 @@ fault(
 )
 fault(
     "flat_map",
-    "counts a source out twice",
+    "sees off who does not linger",
     InTurn,
-    "count_out",
-    ("inner.counts and ", ""),
-    flat.test_an_inner_source_counts_until_its_items_have_reached_you,
+    "see_off",
+    ("inner.lingers and ", ""),
+    flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,
+    limit=2,
 )
 fault(
     "flat_map",
@@ -638,8 +651,18 @@ fault(
     Flattening,
     "_begin_more",
     ("self._bring()", "pass"),
-    flat.test_an_inner_source_counts_until_its_items_have_reached_you,
+    flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map,
+    probe=SyncSourceProbe,
+    limit=2,
+)
+fault(
+    "flat_map",
+    "brings nobody when others made room unseen",
+    Flattening,
+    "settle",
+    ("if nest.vacated:", "if False:"),
+    flat.test_what_others_leave_behind_unseen_makes_room_at_once,
     probe=SyncSourceProbe,
 )
 fault(
@@ -748,8 +771,9 @@ fault(
     Flattening,
     "_count_lingering",
     ("self.waits_for_room +=", "_ ="),
-    flat.test_a_place_is_free_when_the_last_item_of_a_closed_source_is_taken,
+    flat.test_a_closed_source_waits_no_longer_when_its_last_item_is_taken,
     make=ak.concurrent_flat_map_unordered,
+    probe=SyncSourceProbe,
 )
 fault(
     "flat_map",

@@ -84,7 +84,7 @@ class Flattening(Sources[Any, R]):
         if reader is not None:
             reader.wake()
         else:
-            nest.count_out(inner)
+            nest.see_off(inner)
         self._count_lingering()
         if nest.vacated:
             self._begin_more()
@@ -112,6 +112,8 @@ class Flattening(Sources[Any, R]):
                     nest.leave(port)
                 else:
                     reader.stop()
+        if nest.vacated:
+            self._begin_more()
         # Not for nothing: on asyncio, who is always being woken is never cancelled.
         if self.reader is not None and (not nest.live or nest.has_next()):
             self.wake_reader()
@@ -338,10 +340,10 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
     Guarantees:
         Order: Input order; the items of one inner source keep theirs.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there. One counts until it is closed and its items have
-            reached you.
-        Read-ahead: At most *limit* items of *source*, and 1 + *buffer* items of each
-            inner source, between them and you.
+            *source* are there, unless you are behind: as many may wait for you, read
+            and closed. One counts until it is closed.
+        Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
+            each inner source, between them and you.
         Delivery: An item whose turn it is waits for nothing but you.
         Errors: Bare, at the failing source's place; later ones are stopped.
         Exit: What is read is cancelled and awaited, then the inner sources are
@@ -408,10 +410,10 @@ class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it
     Guarantees:
         Order: By arrival; the items of one inner source keep their order.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there. One counts until it is closed and its items have
-            reached you.
-        Read-ahead: At most *limit* items of *source*, and 1 + *buffer* items of each
-            inner source, between them and you.
+            *source* are there, unless you are behind: as many may wait for you, read
+            and closed. One counts until it is closed.
+        Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
+            each inner source, between them and you.
         Delivery: An item waits for nothing but you, and those that came before it.
         Errors: Bare, after what had arrived before; all other sources are stopped at
             once.

@@ -1,8 +1,8 @@
 """Where the inner sources of a source meet: by arrival, or one after the other.
 
-These are two more junctions: they decide and never wait. An inner source counts
-until it is closed and its items have reached the reader, and only so many may
-count at once; then the *outer* source is asked for no more.
+These are two more junctions: they decide and never wait. Only so many inner sources
+may be read at once, and only as many more may wait, closed, until their items have
+reached the reader; then the *outer* source is asked for no more.
 """
 
 from abc import abstractmethod
@@ -16,17 +16,15 @@ from aiterkit._concurrent.junction import Arrivals, Junction, Port
 class Inner(Port):
     """An inner source, and what of it waits for the reader."""
 
-    __slots__ = ("counts", "ended", "error", "items", "lingers", "over", "passed")
+    __slots__ = ("ended", "error", "items", "lingers", "passed")
 
     items: deque[Any]
     """Those that wait for its turn, if they come in turns."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
-        self.counts: bool = True
         self.lingers: bool = False
         self.ended: bool = False
-        self.over: bool = False
         self.passed: bool = False
         self.error: BaseException | None = None
 
@@ -34,8 +32,9 @@ class Inner(Port):
 class Nest(Junction[Any, Any]):
     """How many inner sources there are, and may be.
 
-    It is *vacated* when one of them has ceased to count. Those that are closed and
-    still count are *lingering*: the reader has not had all of them.
+    At most *limit* are read at once. Those that are closed, and of which the reader
+    has not had everything, are *lingering*: so may as many more. It is *vacated* when
+    one has ceased to linger that kept others from being read.
     """
 
     def __init__(self, limit: int, *rest: Any) -> None:
@@ -48,7 +47,8 @@ class Nest(Junction[Any, Any]):
 
     def may_begin(self) -> bool:
         """Tell whether there may be one more inner source."""
-        return self._count < self._limit
+        count, limit = self._count, self._limit
+        return count < limit and count + self.lingering < 2 * limit
 
     def begin(self) -> Inner:
         """Book one more inner source."""
@@ -62,22 +62,21 @@ class Nest(Junction[Any, Any]):
     def over(self, inner: Inner) -> None:
         """Book that it is closed."""
         self.leave(inner)
-        inner.over = True
-        self.count_out(inner)
-        if inner.counts:
+        self._count -= 1
+        if not self._has_passed(inner):
             inner.lingers = True
             self.lingering += 1
 
-    def count_out(self, inner: Inner) -> None:
-        """Count it no more, if it is closed and the reader has had all of it.
+    def see_off(self, inner: Inner) -> None:
+        """Let it linger no more, if the reader has had all of it.
 
         To be told whenever the reader has taken an item of one that is closed.
         """
-        if inner.counts and inner.over and self._has_passed(inner):
-            inner.counts = False
-            self._count -= 1
-            self.lingering -= inner.lingers
-            self.vacated = True
+        if inner.lingers and self._has_passed(inner):
+            inner.lingers = False
+            if not self.may_begin():
+                self.vacated = True
+            self.lingering -= 1
 
     @abstractmethod
     def has_next(self) -> bool:
@@ -186,4 +185,4 @@ class InTurn(Nest):
         while queue and queue[0].ended and not queue[0].items:
             inner = queue.popleft()
             inner.passed = True
-            self.count_out(inner)
+            self.see_off(inner)

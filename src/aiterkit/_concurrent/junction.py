@@ -35,6 +35,18 @@ class Junction(ABC, Generic[T, R]):
     source might give will reach the reader, and *ready* when a waiting one may go on.
     """
 
+    __slots__ = (
+        "_failure",
+        "_opened",
+        "decided",
+        "ended",
+        "freed",
+        "late",
+        "live",
+        "ready",
+        "void",
+    )
+
     def __init__(self) -> None:
         self.live: dict[Port, None] = {}
         self.ended: bool = True
@@ -114,6 +126,8 @@ class Junction(ABC, Generic[T, R]):
 class Arrivals(Junction[T, T]):
     """Items as they arrive, at most *window* of each source ahead of the reader."""
 
+    __slots__ = ("line", "window")
+
     def __init__(self, window: int) -> None:
         super().__init__()
         self.window = window
@@ -138,13 +152,12 @@ class Arrivals(Junction[T, T]):
         self._decide(error)
 
     def pop(self) -> T | Nothing:
-        line = self.line
-        if not line:
-            return self._tell_failure() if self._failure else NOTHING
-        port, item = line.popleft()
-        port.waiting -= 1
-        self.freed = port
-        return item
+        if self.line:
+            port, item = self.line.popleft()
+            port.waiting -= 1
+            self.freed = port
+            return item
+        return self._tell_failure() if self._failure else NOTHING
 
 
 class Ahead(Arrivals[T]):

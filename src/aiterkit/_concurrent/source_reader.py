@@ -69,7 +69,7 @@ class Sink(ABC, Generic[T_contra]):
         """Hear that the source is closed."""
 
 
-PATIENCE = 64
+PATIENCE = 256
 """How many items may be read in a row without a turn for other tasks."""
 
 

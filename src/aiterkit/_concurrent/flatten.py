@@ -340,8 +340,8 @@ class concurrent_flat_map(Operator[Flattening[R]]):  # noqa: N801 - it is called
     Guarantees:
         Order: Input order; the items of one inner source keep theirs.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there, unless you are behind: as many may wait for you, read
-            and closed. One counts until it is closed.
+            *source* are there; unless as many wait already, read and closed, for you
+            or for their turn. One counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
         Delivery: An item whose turn it is waits for nothing but you.
@@ -410,8 +410,8 @@ class concurrent_flat_map_unordered(Operator[Flattening[R]]):  # noqa: N801 - it
     Guarantees:
         Order: By arrival; the items of one inner source keep their order.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there, unless you are behind: as many may wait for you, read
-            and closed. One counts until it is closed.
+            *source* are there; unless as many wait already, read and closed, for
+            you. One counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
         Delivery: An item waits for nothing but you, and those that came before it.

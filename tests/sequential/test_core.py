@@ -178,6 +178,7 @@ def test_asum_gives_floats_back_what_rounding_lost(
 
 def test_edges_that_are_seldom_drawn() -> None:
     assert finish(ak.acollect(ak.aislice("abc", 0, 0, 2))) == []
+    assert finish(ak.acollect(ak.aislice("abcd", 1, 3, 1))) == ["b", "c"]
     assert finish(ak.acollect(ak.aaccumulate([1, 2], initial=3))) == [3, 4, 6]
     groups = ak.agroupby("aab")
     _, run = finish(anext(groups))

@@ -176,8 +176,7 @@ class Flattening(Sources[Any, R]):
         self.nest.over(port)
         self._count_lingering()
         self.settle()
-        if self._readers:
-            self.wake_sources()
+        self.wake_sources()
 
     def is_settled(self) -> bool:
         """Tell whether every inner source is closed."""

@@ -21,10 +21,7 @@ cancelled wait is over, and ending it again does nothing.
 
 
 class WaysToWait(NamedTuple):
-    """How tasks wait on one backend: two plain functions, and what is awaited itself.
-
-    Each is paid per item.
-    """
+    """How tasks wait on one backend. Each part is paid per item."""
 
     make: Callable[[], Waiter]
     """Return a wait for the current task."""

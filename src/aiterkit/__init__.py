@@ -37,18 +37,17 @@ What a block gives, for annotations:
 """
 
 from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
-from aiterkit._concurrent.buffer import concurrent_buffer
-from aiterkit._concurrent.expand import (
+from aiterkit._concurrent.flatten.flatten import (
+    concurrent_flat_map,
+    concurrent_flat_map_unordered,
+)
+from aiterkit._concurrent.map.expand import (
     ExpandResults,
     ExpandStatistics,
     concurrent_expand,
 )
-from aiterkit._concurrent.filter import concurrent_filter
-from aiterkit._concurrent.flatten import (
-    concurrent_flat_map,
-    concurrent_flat_map_unordered,
-)
-from aiterkit._concurrent.map import (
+from aiterkit._concurrent.map.filter import concurrent_filter
+from aiterkit._concurrent.map.map import (
     MapResults,
     UnorderedMapResults,
     concurrent_collect,
@@ -56,16 +55,17 @@ from aiterkit._concurrent.map import (
     concurrent_map,
     concurrent_map_unordered,
 )
-from aiterkit._concurrent.merge import concurrent_merge
-from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.share import (
+from aiterkit._concurrent.map.statistics import MapStatistics
+from aiterkit._concurrent.merge.buffer import concurrent_buffer
+from aiterkit._concurrent.merge.merge import concurrent_merge
+from aiterkit._concurrent.merge.zip import concurrent_zip, concurrent_zip_latest
+from aiterkit._concurrent.share.share import (
     SharedResults,
     concurrent_broadcast,
     concurrent_partition,
 )
-from aiterkit._concurrent.statistics import MapStatistics
-from aiterkit._concurrent.switch import concurrent_switch_map
-from aiterkit._concurrent.timing import (
+from aiterkit._concurrent.switch.switch import concurrent_switch_map
+from aiterkit._concurrent.timing.timing import (
     NewestResults,
     NewestStatistics,
     concurrent_batched,
@@ -73,7 +73,7 @@ from aiterkit._concurrent.timing import (
     concurrent_latest,
     concurrent_sample,
 )
-from aiterkit._concurrent.zip import concurrent_zip, concurrent_zip_latest
+from aiterkit._runtime.results import Results, UnorderedResults
 from aiterkit._sequential.combine import (
     achain,
     acycle,

@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 import aiterkit as ak
-from aiterkit._concurrent.delivery import NOTHING
-from aiterkit._concurrent.outlet import Store
+from aiterkit._runtime.buffer import NOTHING
+from aiterkit._runtime.channel import Store
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, virtual_backend
 
 Func = Callable[[Any], Awaitable[Any]]

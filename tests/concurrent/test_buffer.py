@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.source_reader import PATIENCE
+from aiterkit._runtime.source_reader import PATIENCE
 from aiterkit.testing import SourceProbe, assert_timeline, explore, play
 
 from .forms import any_source, on_asyncio

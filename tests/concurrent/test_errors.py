@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.engine import Engine
-from aiterkit._concurrent.ledger import Slot
+from aiterkit._concurrent.map.scope import Engine
+from aiterkit._concurrent.map.state import Slot
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
 
 from .forms import (

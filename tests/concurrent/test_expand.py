@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.expand import Frontier
+from aiterkit._concurrent.map.expand import Frontier
 from aiterkit.testing import (
     Barrier,
     CallProbe,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.filter import Passing
+from aiterkit._concurrent.map.filter import Passing
 from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
 
 from .forms import any_source, calls

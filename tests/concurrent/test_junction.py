@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aiterkit._concurrent.junction import (
+from aiterkit._concurrent.merge.state import (
     Ahead,
     Arrivals,
     Junction,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aiterkit._concurrent.ledger import (
+from aiterkit._concurrent.map.state import (
     AtTheEnd,
     CompletionOrder,
     InputOrder,

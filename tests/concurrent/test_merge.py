@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.source_reader import SourceReader
+from aiterkit._runtime.source_reader import SourceReader
 from aiterkit.testing import (
     SourceProbe,
     SyncSourceProbe,

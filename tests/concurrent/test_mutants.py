@@ -13,18 +13,18 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 import aiterkit as ak
-from aiterkit._concurrent.buffer import Rendezvous
-from aiterkit._concurrent.engine import Engine, Worker
-from aiterkit._concurrent.expand import Feed, Frontier, Roots
-from aiterkit._concurrent.flatten import Flattening, InnerReader
-from aiterkit._concurrent.junction import Ahead, Arrivals, Junction, Latest, Rows
-from aiterkit._concurrent.nest import ByArrival, InTurn
-from aiterkit._concurrent.share import Copies, Fan, Lane, Lanes, Parts
-from aiterkit._concurrent.source_reader import Reader
-from aiterkit._concurrent.sources import ArrivalInlet, Sources
-from aiterkit._concurrent.switch import Current, Outcome, Switch
-from aiterkit._concurrent.sync_source import SyncSource
-from aiterkit._concurrent.timing import Batches, Debounced, Newest, Sampled
+from aiterkit._concurrent.flatten.flatten import Flattening, InnerReader
+from aiterkit._concurrent.flatten.state import ByArrival, InTurn
+from aiterkit._concurrent.map.expand import Feed, Frontier, Roots
+from aiterkit._concurrent.map.scope import Engine, Worker
+from aiterkit._concurrent.merge.buffer import Rendezvous
+from aiterkit._concurrent.merge.scope import ArrivalInlet, Sources
+from aiterkit._concurrent.merge.state import Ahead, Arrivals, Junction, Latest, Rows
+from aiterkit._concurrent.share.share import Copies, Fan, Lane, Lanes, Parts
+from aiterkit._concurrent.switch.switch import Current, Outcome, Switch
+from aiterkit._concurrent.timing.timing import Batches, Debounced, Newest, Sampled
+from aiterkit._runtime.source_reader import Reader
+from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
 
 from . import (

@@ -11,9 +11,9 @@ import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit._concurrent.junction import Junction, Port
-from aiterkit._concurrent.source_reader import SourceReader
-from aiterkit._concurrent.sources import Inlet, Sources
+from aiterkit._concurrent.merge.scope import Inlet, Sources
+from aiterkit._concurrent.merge.state import Junction, Port
+from aiterkit._runtime.source_reader import SourceReader
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
 from .forms import any_source, at_the_tail, garbage_kept, on_asyncio

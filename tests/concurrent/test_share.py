@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.share import Copies, Parts
+from aiterkit._concurrent.share.share import Copies, Parts
 from aiterkit.testing import (
     ProbeError,
     SourceProbe,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.switch import Current
+from aiterkit._concurrent.switch.switch import Current
 from aiterkit.testing import (
     CallProbe,
     ProbeError,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.timing import Batches, Debounced, Latest, Sampled
+from aiterkit._concurrent.timing.timing import Batches, Debounced, Latest, Sampled
 from aiterkit.testing import (
     ProbeError,
     SourceProbe,

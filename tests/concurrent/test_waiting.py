@@ -7,8 +7,8 @@ from typing import Any
 
 import trio
 
-from aiterkit._concurrent.trio_waiting import turn_trap
-from aiterkit._concurrent.waiting import ASYNCIO_TURN, Turns
+from aiterkit._runtime.backend import ASYNCIO_TURN, Turns
+from aiterkit._runtime.backend_trio import turn_trap
 
 
 def tried(turns: Turns, waits: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the checkers say of the operator in ``_concurrent/expand.py``."""
+"""What the checkers say of the operator in ``_concurrent/map/expand.py``."""
 
 from typing import assert_type
 

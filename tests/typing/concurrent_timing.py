@@ -1,4 +1,4 @@
-"""What the checkers say of the operators in ``_concurrent/timing.py``."""
+"""What the checkers say of the operators in ``_concurrent/timing/timing.py``."""
 
 from typing import assert_type
 

@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
 from aiterkit._core.arguments import at_least
+from aiterkit._core.clock import Event, new_event
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
-from aiterkit._core.waiting import Event, new_event
 
 T = TypeVar("T")
 T1 = TypeVar("T1")

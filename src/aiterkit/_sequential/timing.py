@@ -5,9 +5,9 @@ from math import inf
 from typing import TypeVar
 
 from aiterkit._core.arguments import positive
+from aiterkit._core.clock import anext_within, now, sleep_until
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
-from aiterkit._core.waiting import anext_within, now, sleep_until
 
 T = TypeVar("T")
 

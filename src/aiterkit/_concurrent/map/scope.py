@@ -29,15 +29,15 @@ from typing import Any, Generic, TypeVar, cast
 from anyio import CapacityLimiter, TaskHandle, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.block import Block, is_cancelled, tellable, without_stop
-from aiterkit._concurrent.ledger import FINISHED, Ledger, Slot
-from aiterkit._concurrent.source_reader import Sink, SourceReader
-from aiterkit._concurrent.statistics import MapStatistics
-from aiterkit._concurrent.sync_source import SyncSource
-from aiterkit._concurrent.waiting import Turns, Waiter, holds_token
+from aiterkit._concurrent.map.state import FINISHED, Ledger, Slot
+from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.call import awaiting, is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
+from aiterkit._runtime.backend import Turns, Waiter, holds_token
+from aiterkit._runtime.scope import Block, is_cancelled, tellable, without_stop
+from aiterkit._runtime.source_reader import Sink, SourceReader
+from aiterkit._runtime.sync_source import SyncSource
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -6,9 +6,9 @@ What comes of their items is decided in a `Junction`; here it is only waited for
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, TypeVar
 
-from aiterkit._concurrent.block import Block
-from aiterkit._concurrent.junction import Arrivals, Junction, Port
-from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
+from aiterkit._concurrent.merge.state import Arrivals, Junction, Port
+from aiterkit._runtime.scope import Block
+from aiterkit._runtime.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 R = TypeVar("R")

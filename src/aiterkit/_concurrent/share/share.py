@@ -9,15 +9,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.block import Block, tellable, without_stop
-from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.outlet import Outlet
-from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.buffer import NOTHING, Nothing, tell
+from aiterkit._runtime.channel import Outlet
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results
+from aiterkit._runtime.scope import Block, tellable, without_stop
+from aiterkit._runtime.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import warnings
 from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from aiterkit._concurrent.block import Block
+from aiterkit._runtime.scope import Block
 
 B = TypeVar("B", bound=Block[Any])
 

@@ -5,14 +5,14 @@ from typing import Any, ClassVar, TypeVar
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.engine import Engine, checked
-from aiterkit._concurrent.ledger import AtTheEnd, CompletionOrder, InputOrder, Ledger
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.statistics import MapStatistics
+from aiterkit._concurrent.map.scope import Engine, checked
+from aiterkit._concurrent.map.state import AtTheEnd, CompletionOrder, InputOrder, Ledger
+from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results, UnorderedResults
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -84,7 +84,7 @@ def ways_to_wait() -> WaysToWait:
         return WaysToWait(make, _end_future, None, ASYNCIO_TURN)
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
-        from aiterkit._concurrent.trio_waiting import (  # noqa: PLC0415
+        from aiterkit._runtime.backend_trio import (  # noqa: PLC0415
             TrioTurn,
             TrioWaiter,
             turn_trap,

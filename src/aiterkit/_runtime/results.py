@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.delivery import NOTHING
-from aiterkit._concurrent.outlet import Outlet
+from aiterkit._runtime.buffer import NOTHING
+from aiterkit._runtime.channel import Outlet
 
 R = TypeVar("R")
 

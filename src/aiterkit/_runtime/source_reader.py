@@ -20,18 +20,18 @@ from anyio import (
 )
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.block import (
+from aiterkit._core.call import COROUTINE, awaiting
+from aiterkit._core.source import is_async, open_source
+from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.backend import Turns, Waiter, cancel_again
+from aiterkit._runtime.context import stepwise
+from aiterkit._runtime.scope import (
     Block,
     answers_cancellation,
     is_cancelled,
     tellable,
     without_stop,
 )
-from aiterkit._concurrent.context import stepwise
-from aiterkit._concurrent.waiting import Turns, Waiter, cancel_again
-from aiterkit._core.call import COROUTINE, awaiting
-from aiterkit._core.source import is_async, open_source
-from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)

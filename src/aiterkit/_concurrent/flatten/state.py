@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections import deque
 from typing import Any
 
-from aiterkit._concurrent.delivery import NOTHING, Nothing
-from aiterkit._concurrent.junction import Arrivals, Junction, Port
+from aiterkit._concurrent.merge.state import Arrivals, Junction, Port
+from aiterkit._runtime.buffer import NOTHING, Nothing
 
 
 class Inner(Port):

@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 from anyio import CancelScope
 
-from aiterkit._concurrent.block import Block, tellable, without_stop
-from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
-from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
+from aiterkit._runtime.buffer import NOTHING, Nothing, tell
+from aiterkit._runtime.scope import Block, tellable, without_stop
+from aiterkit._runtime.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 R = TypeVar("R")

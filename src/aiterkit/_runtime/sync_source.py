@@ -4,9 +4,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-from aiterkit._concurrent.block import Block, tellable, without_stop
-from aiterkit._concurrent.delivery import NOTHING, Nothing
-from aiterkit._concurrent.source_reader import Sink
+from aiterkit._runtime.buffer import NOTHING, Nothing
+from aiterkit._runtime.scope import Block, tellable, without_stop
+from aiterkit._runtime.source_reader import Sink
 
 T = TypeVar("T")
 

@@ -3,25 +3,25 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from aiterkit._concurrent.block import is_cancelled, tellable, without_stop
-from aiterkit._concurrent.context import in_context
-from aiterkit._concurrent.delivery import NOTHING
-from aiterkit._concurrent.junction import Port
-from aiterkit._concurrent.nest import ByArrival, Inner, InTurn, Nest
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.source_reader import (
+from aiterkit._concurrent.flatten.state import ByArrival, Inner, InTurn, Nest
+from aiterkit._concurrent.merge.scope import ArrivalInlet, Inlet, Sources
+from aiterkit._concurrent.merge.state import Port
+from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.source import is_async, open_source
+from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.buffer import NOTHING
+from aiterkit._runtime.context import in_context
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results, UnorderedResults
+from aiterkit._runtime.scope import is_cancelled, tellable, without_stop
+from aiterkit._runtime.source_reader import (
     Reader,
     Sink,
     SourceReader,
     open_to_read,
 )
-from aiterkit._concurrent.sources import ArrivalInlet, Inlet, Sources
-from aiterkit._concurrent.sync_source import SyncSource
-from aiterkit._core.call import COROUTINE, needs_await
-from aiterkit._core.checks import check_callable, check_count
-from aiterkit._core.source import is_async, open_source
-from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.sync_source import SyncSource
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TypeVar
 
-from aiterkit._concurrent.junction import Ahead, Arrivals
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.sources import Merging, Sources
+from aiterkit._concurrent.merge.scope import Merging, Sources
+from aiterkit._concurrent.merge.state import Ahead, Arrivals
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.delivery import Nothing
-from aiterkit._concurrent.waiting import Turns, Waiter, ways_to_wait
+from aiterkit._runtime.backend import Turns, Waiter, ways_to_wait
+from aiterkit._runtime.buffer import Nothing
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
+from aiterkit._runtime.buffer import NOTHING, Nothing, tell
 
 T = TypeVar("T")
 R = TypeVar("R")

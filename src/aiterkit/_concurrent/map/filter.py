@@ -6,14 +6,14 @@ from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.delivery import Nothing
-from aiterkit._concurrent.engine import Engine, checked
-from aiterkit._concurrent.ledger import FAILED, PENDING, InputOrder, Slot
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results
+from aiterkit._concurrent.map.scope import Engine, checked
+from aiterkit._concurrent.map.state import FAILED, PENDING, InputOrder, Slot
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable, TypeIs
+from aiterkit._runtime.buffer import Nothing
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -2,12 +2,12 @@
 
 from typing import Any, Generic, TypeVar, overload
 
-from aiterkit._concurrent.junction import Latest, Rows
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results, UnorderedResults
-from aiterkit._concurrent.sources import Sources
+from aiterkit._concurrent.merge.scope import Sources
+from aiterkit._concurrent.merge.state import Latest, Rows
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results, UnorderedResults
 
 T = TypeVar("T")
 T1 = TypeVar("T1")

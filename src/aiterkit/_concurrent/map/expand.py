@@ -22,16 +22,16 @@ from typing import Generic, TypeVar
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.block import tellable, without_stop
-from aiterkit._concurrent.engine import Engine, checked
-from aiterkit._concurrent.ledger import CompletionOrder
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import UnorderedResults
-from aiterkit._concurrent.source_reader import Sink, SourceReader, taking_turns
-from aiterkit._concurrent.waiting import Waiter
+from aiterkit._concurrent.map.scope import Engine, checked
+from aiterkit._concurrent.map.state import CompletionOrder
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.backend import Waiter
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import UnorderedResults
+from aiterkit._runtime.scope import tellable, without_stop
+from aiterkit._runtime.source_reader import Sink, SourceReader, taking_turns
 
 T = TypeVar("T")
 

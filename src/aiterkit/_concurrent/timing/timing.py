@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 from anyio import current_time
 
-from aiterkit._concurrent.delivery import NOTHING, Nothing
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.stage import Shelf, Stage
+from aiterkit._concurrent.timing.scope import Shelf, Stage
 from aiterkit._core.arguments import positive
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.buffer import NOTHING, Nothing
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results
 
 T = TypeVar("T")
 

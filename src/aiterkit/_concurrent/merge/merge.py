@@ -2,13 +2,13 @@
 
 from typing import TypeVar
 
-from aiterkit._concurrent.junction import Arrivals
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import UnorderedResults
-from aiterkit._concurrent.sources import Merging
+from aiterkit._concurrent.merge.scope import Merging
+from aiterkit._concurrent.merge.state import Arrivals
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import UnorderedResults
 
 T = TypeVar("T")
 

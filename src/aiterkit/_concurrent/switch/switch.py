@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
 from typing import Any, Generic, TypeVar, cast
 
-from aiterkit._concurrent.block import Block, without_stop
-from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
-from aiterkit._concurrent.operator import Operator
-from aiterkit._concurrent.results import Results
-from aiterkit._concurrent.source_reader import (
+from aiterkit._core.checks import check_callable
+from aiterkit._core.source import open_source
+from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.buffer import NOTHING, Nothing, tell
+from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.results import Results
+from aiterkit._runtime.scope import Block, without_stop
+from aiterkit._runtime.source_reader import (
     Sink,
     SourceReader,
     open_to_read,
     taking_turns,
 )
-from aiterkit._core.checks import check_callable
-from aiterkit._core.source import open_source
-from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
 R = TypeVar("R")

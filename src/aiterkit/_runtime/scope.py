@@ -20,7 +20,7 @@ from anyio import (
 from anyio.abc import TaskGroup
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from aiterkit._concurrent.outlet import Outlet, Store
+from aiterkit._runtime.channel import Outlet, Store
 
 R = TypeVar("R")
 

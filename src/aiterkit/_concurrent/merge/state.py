@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Generic, Literal, TypeVar
 
-from aiterkit._concurrent.delivery import NOTHING, Nothing, tell
+from aiterkit._runtime.buffer import NOTHING, Nothing, tell
 
 T = TypeVar("T")
 R = TypeVar("R")

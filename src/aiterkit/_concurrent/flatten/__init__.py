@@ -1,0 +1,1 @@
+"""Each item is a source itself."""

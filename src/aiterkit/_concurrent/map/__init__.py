@@ -1,0 +1,1 @@
+"""The calls of a function over the items of a source."""

@@ -1,0 +1,1 @@
+"""Operators that heed the clock, or the newest item only."""

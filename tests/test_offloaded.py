@@ -21,7 +21,8 @@ from anyio import CapacityLimiter, from_thread
 from anyio.lowlevel import checkpoint
 
 import aiterkit as ak
-from aiterkit import Err, Ok, _calls, captured, offloaded, paced, timed
+from aiterkit import Err, Ok, captured, offloaded, paced, timed
+from aiterkit._calls import offload
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
 
@@ -297,7 +298,7 @@ class TestMistakes:
             __slots__ = ()
             major, minor = 3, 12
 
-        monkeypatch.setattr(_calls, "version_info", Version([3, 12]))
+        monkeypatch.setattr(offload, "version_info", Version([3, 12]))
         with pytest.raises(RuntimeError) as caught:
             offloaded(int, to="interpreter")
         assert str(caught.value) == (

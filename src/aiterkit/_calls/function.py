@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from aiterkit._core.call import needs_await
 from aiterkit._core.checks import check_callable
 
+R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,6 +39,19 @@ def options_by_name(*names: str) -> Callable[[F], F]:
     return decorate
 
 
+LONGEST = 200  # characters of a value in a message
+
+
+def cut(text: str, /) -> str:
+    """Return *text*, without its end if that is long."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def shown(value: object, /) -> str:
+    """Return the repr of *value* as a message shows it."""
+    return cut(repr(value))
+
+
 def is_awaitable(result: object, /) -> bool:
     return type(result) is CoroutineType or needs_await(result, set())
 
@@ -55,6 +69,21 @@ def check_func(change: str, func: object, /) -> None:
             f"{change}({name}), not {change}({name}(...))"
         )
     check_callable(func)
+
+
+IS_ASYNC = "offloaded() takes a sync function, and {} is async: use it as it is"
+
+
+def sync_result(func: Callable[..., Any], result: R, /) -> R:
+    """Return *result* of a sync *func*, unless it is a coroutine.
+
+    Raises:
+        TypeError: If it is one. It is closed, or Python would also warn of it.
+    """
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise TypeError(IS_ASYNC.format(name_of(func)))
+    return result
 
 
 def unwrapped(func: Callable[..., Any], /) -> Any:

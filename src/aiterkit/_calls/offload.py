@@ -1,21 +1,24 @@
 """A blocking function as an async one, which runs elsewhere: `offloaded`."""
 
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from functools import partial
 from importlib import import_module
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction
 from sys import version_info
-from types import CoroutineType
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter
 
 from aiterkit._calls.function import (
+    IS_ASYNC,
     check_func,
     dunder_call,
     like,
     name_of,
     options_by_name,
+    shown,
+    sync_result,
 )
 
 P = ParamSpec("P")
@@ -27,81 +30,113 @@ def offloaded(
     func: Callable[P, R],
     /,
     *,
-    to: Literal["thread", "process", "interpreter"] = "thread",
+    to: Literal["thread", "process", "interpreter"] | Executor = "thread",
     limiter: CapacityLimiter | None = None,
 ) -> Callable[P, Coroutine[Any, Any, R]]:
     """Return a blocking *func* as an async one, which runs it elsewhere.
 
-    In a *thread*, it may wait for what it likes while the event loop goes on, and
-    sees the context variables of its caller. In a *process* or an *interpreter*
-    it may also compute in parallel, for it does not share the lock of this one; then
-    *func*, its arguments and its result must be such as `pickle` can send, which a
-    lambda is not, nor a function whose name was given to what `offloaded` returns.
+    In a *thread*, *func* may wait for anything while the event loop goes on, and it
+    sees the context variables of its caller. In a *process* or an *interpreter*, it may
+    also compute in parallel, because it does not share the interpreter lock. An
+    executor of `concurrent.futures` runs it on its own workers: a `ThreadPoolExecutor`,
+    a `ProcessPoolExecutor` with an initializer, an `InterpreterPoolExecutor`, loky's,
+    mpi4py's, or that of a Dask cluster, ``client.get_executor(pure=False)``.
+
+    For anything but threads, *func*, its arguments and its result must be picklable; a
+    lambda is not, nor is a function decorated with ``@offloaded``. Each new process
+    imports the main module, so start the program under
+    ``if __name__ == "__main__":``.
 
     Examples:
         >>> async def main() -> list[int]:
         ...     return await concurrent_collect(offloaded(len), ["a", "bc"], limit=2)
         >>> anyio.run(main)
         [1, 2]
+        >>> with ThreadPoolExecutor(max_workers=1) as pool:
+        ...     anyio.run(offloaded(str.upper, to=pool), "a")
+        'A'
 
     Guarantees:
         A cancelled call ends only when *func* has. A process is killed for that. A
-        thread or an interpreter cannot be stopped, so it is waited for, its result
-        is returned, and the caller's next wait is the one that is cancelled; `timed`
-        cannot cut it short.
+        thread or an interpreter cannot be stopped, so the call waits for it and returns
+        its result, and the caller's next wait is cancelled; `timed` cannot cut it
+        short. A call that waits in an executor's queue is cancelled there; one that the
+        executor runs already is waited for like a thread.
+        No thread is started here for a call in an executor.
+        An executor is never shut down here.
 
     Args:
         func: A sync function.
         to: Where it runs.
         limiter: Bounds how many run at once, together with all else that has the same
-            limiter; a call beyond that waits. By default, those of anyio: 40
-            threads, and as many processes or interpreters as there are processors.
+            limiter; a call beyond that waits. Without one, anyio allows 40 threads, and
+            as many processes or interpreters as there are processors; an executor has
+            a queue of its own. Do not give an operator the same limiter as its
+            *limit*: each of its calls holds a token while it waits for a second one.
 
     Raises:
-        RuntimeError: If *to* is ``"interpreter"`` and this Python has none.
-        TypeError: If *func* cannot be called or is async, or *limiter* is no
-            limiter.
-        ValueError: If *to* is something else.
+        RuntimeError: If *to* is ``"interpreter"`` and this Python has none; by the
+            call, if the executor is shut down.
+        TypeError: If *func* cannot be called or is async, *to* is neither a name nor an
+            executor, or *limiter* is no limiter.
+        ValueError: If *to* is another name.
+        concurrent.futures.BrokenExecutor: By the call, if a worker of the executor
+            died.
+        anyio.BrokenWorkerProcess: By the call, if its worker process died.
+        pickle.PicklingError: By the call, if something cannot be pickled.
     """
     check_func("offloaded", func)
-    if iscoroutinefunction(func) or iscoroutinefunction(dunder_call(func)):
-        raise TypeError(_IS_ASYNC.format(name_of(func)))
+    if any(map(_is_async, (func, dunder_call(func)))):
+        raise TypeError(IS_ASYNC.format(name_of(func)))
     if limiter is not None and not isinstance(limiter, CapacityLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
-            f"limiter must be an anyio.CapacityLimiter, not {limiter!r}: "
-            f"CapacityLimiter({limiter!r})"
+            f"limiter must be an anyio.CapacityLimiter, not {shown(limiter)}: "
+            f"CapacityLimiter(4)"
         )
-    run = _runner(to)
+    run: Callable[..., Coroutine[Any, Any, R]] = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
-        result: R = await run(partial(func, *args, **options), limiter=limiter)
-        return result
+        return await run(partial(func, *args, **options), limiter=limiter)
 
     return like(func, call)
 
 
-_IS_ASYNC = "offloaded() takes a sync function, and {} is async: use it as it is"
+def _is_async(func: object, /) -> bool:
+    return iscoroutinefunction(func) or isasyncgenfunction(func)
 
 
-def _runner(to: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+def _runner(to: object, /) -> Any:
     """Return what runs a function there, of a module that is loaded only now."""
-    if to not in {"thread", "process", "interpreter"}:
-        raise ValueError(f"to must be 'thread', 'process' or 'interpreter', not {to!r}")
-    if to == "interpreter" and version_info < (3, 13):
+    if isinstance(to, Executor):
+        return import_module("aiterkit._calls.elsewhere").in_executor(to)
+    if to == "thread":
+        return partial(import_module("anyio.to_thread").run_sync, _call)
+    if to == "process":
+        return import_module("aiterkit._calls.elsewhere").in_process
+    if to != "interpreter":
+        raise _wrong_place(to)
+    if version_info < (3, 13):
         raise RuntimeError(
             f"to='interpreter' needs Python 3.13 or newer, "
             f"and this is {version_info.major}.{version_info.minor}"
         )
-    run = import_module(f"anyio.to_{to}").run_sync
-    if to == "thread":
-        return partial(run, _block)
-    return partial(run, cancellable=True) if to == "process" else partial(run)
+    return import_module("anyio.to_interpreter").run_sync
 
 
-def _block(work: partial[R], /) -> R:
-    """Do *work* in a thread, the one place from where a coroutine could come back."""
-    result = work()
-    if isinstance(result, CoroutineType):
-        result.close()  # or it would be said that nobody awaited it
-        raise TypeError(_IS_ASYNC.format(name_of(work)))
-    return result
+def _call(work: partial[R], /) -> R:
+    return sync_result(work, work())  # here, since Trio has a check of its own
+
+
+def _wrong_place(to: Any, /) -> Exception:
+    """Return why *to* is refused, and what was probably meant."""
+    rule = (
+        f"to must be 'thread', 'process', 'interpreter' or a "
+        f"concurrent.futures.Executor, not {shown(to)}"
+    )
+    if isinstance(to, str):
+        return ValueError(rule)
+    if isinstance(to, type) and issubclass(to, Executor):
+        return TypeError(f"{rule}: make one, {to.__name__}()")
+    if hasattr(cast("object", to), "get_executor"):  # Dask's client
+        return TypeError(f"{rule}: use client.get_executor(pure=False)")
+    return TypeError(rule)

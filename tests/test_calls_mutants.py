@@ -1,0 +1,193 @@
+"""The tests of what changes a call can fail: each of these faults makes one do so.
+
+A fault is a change within one function, made for the time of one test.
+"""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from aiterkit._calls import elsewhere
+
+from . import test_executors as executors, test_offloaded as offloading
+
+Backend = Literal["asyncio", "trio"]
+Killer = Callable[[Backend, pytest.LogCaptureFixture], None]
+
+
+class Fault(NamedTuple):
+    """A change of some words of a function, and the test that finds it."""
+
+    owner: Any
+    name: str
+    right: str
+    wrong: str
+    killer: Killer
+
+
+FAULTS: list[Any] = []
+
+
+def fault(
+    words: str, owner: Any, name: str, change: tuple[str, str], killer: Killer
+) -> None:
+    """Note a fault, which in *words* is what the *change* does."""
+    noted = Fault(owner, name, *change, killer)
+    FAULTS.append(pytest.param(noted, id=f"{name}: {words}"))
+
+
+def with_threads(test: Callable[..., None]) -> Killer:
+    """Return a killer that gives *test* a pool of one thread, and a gate."""
+
+    def kill(backend: Backend, _: object) -> None:
+        gate = executors.Gate()
+        given: dict[str, Any] = {"gate": gate, "backend": backend, "times": 1}
+        wanted = inspect.signature(test).parameters.keys()
+        with ThreadPoolExecutor(1) as threads:
+            given["threads"] = threads
+            try:
+                test(**{name: given[name] for name in wanted})
+            finally:
+                gate.opened.set()
+
+    return kill
+
+
+def with_log(test: Callable[..., None]) -> Killer:
+    return test
+
+
+CANCELLED = executors.TestCancelled()
+BY_ASYNCIO = executors.TestCancelledByAsyncio()
+THREADS = executors.TestThreads()
+PROCESS = offloading.TestProcess()
+A_THREAD_PER_CALL = """
+        import threading
+        from concurrent.futures import wait
+        threading.Thread(target=wait, args=[[future]]).start()
+        await _wait_for(future)
+"""
+
+fault(
+    "leaves a queued call in the queue",
+    elsewhere,
+    "_wait_for",
+    ("if future.cancel()", "if False"),
+    with_threads(CANCELLED.test_a_queued_call_never_runs),
+)
+fault(
+    "blocks the event loop until a cancelled call has ended",
+    elsewhere,
+    "_wait_for",
+    ("while not done.is_set()", "while False"),
+    with_threads(CANCELLED.test_a_running_call_is_waited_for),
+)
+fault(
+    "loses a cancellation of asyncio's own",
+    elsewhere,
+    "_wait_for",
+    ("if interrupted is not None", "if False"),
+    with_threads(BY_ASYNCIO.test_a_running_call_is_waited_for),
+)
+fault(
+    "takes a cancellation of asyncio's own for that of a scope",
+    elsewhere,
+    "_wait_for",
+    ("!= -inf", "== 0"),
+    with_threads(BY_ASYNCIO.test_a_running_call_is_waited_for),
+)
+fault(
+    "loses a second cancellation",
+    elsewhere,
+    "_wait_for",
+    ("error:\n                interrupted = error", "error:\n                pass"),
+    with_threads(BY_ASYNCIO.test_a_scope_and_a_task_may_be_cancelled_both),
+)
+fault(
+    "lets a worker wait for the event loop",
+    elsewhere,
+    "_wait_for",
+    ("wake(done.set)", "(wake(done.set), __import__('time').sleep(1))"),
+    with_threads(THREADS.test_a_worker_never_waits_for_the_event_loop),
+)
+fault(
+    "starts a thread for each call",
+    elsewhere,
+    "_run_in",
+    ("await _wait_for(future)", A_THREAD_PER_CALL),
+    with_threads(THREADS.test_a_thousand_calls_in_flight_start_no_thread),
+)
+fault(
+    "wakes an event loop that has ended",
+    elsewhere,
+    "_wait_for",
+    ("suppress(RuntimeError)", "suppress()"),
+    with_log(THREADS.test_a_call_may_end_after_the_event_loop),
+)
+fault(
+    "gives a cancelled call to the executor",
+    elsewhere,
+    "_run_in",
+    ("await checkpoint_if_cancelled()", "pass"),
+    with_threads(
+        CANCELLED.test_a_call_that_is_cancelled_before_is_not_given_to_the_executor
+    ),
+)
+fault(
+    "leaves a cycle",
+    elsewhere,
+    "_run_in",
+    ("del future", "pass"),
+    with_threads(THREADS.test_an_error_leaves_nothing_to_the_garbage_collector),
+)
+fault(
+    "awaits what it should refuse",
+    elsewhere,
+    "_run_in",
+    ("sync_result(work, future.result())", "future.result()"),
+    with_threads(THREADS.test_what_only_looked_sync_is_not_awaited),
+)
+fault(
+    "explains an error of the function",
+    elsewhere,
+    "_cannot_be_sent",
+    ("str(error)\n    return False", "str(error)\n    return True"),
+    lambda backend, _: (
+        PROCESS.test_raises_what_only_looks_as_if_it_could_not_be_pickled(
+            "TypeError", backend
+        )
+    ),
+)
+
+
+def changed(fault: Fault) -> Any:
+    """Return the function with the fault."""
+    source = textwrap.dedent(inspect.getsource(getattr(fault.owner, fault.name)))
+    assert fault.right in source
+    names: dict[str, Any] = {}
+    module = inspect.getmodule(fault.owner)
+    assert module is not None
+    code = source.replace(fault.right, fault.wrong, 1)
+    exec(code, vars(sys.modules[module.__name__]), names)  # noqa: S102 - our own words
+    return names[fault.name]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault.killer("asyncio", caplog)
+    # What waits in vain gives up soon.
+    monkeypatch.setattr(executors, "SOON", 0.5)
+    monkeypatch.setattr(offloading, "SOON", 1)
+    monkeypatch.setattr(fault.owner, fault.name, changed(fault))
+    for backend in ("asyncio", "trio"):
+        caplog.clear()
+        with pytest.raises((Exception, pytest.fail.Exception)):
+            fault.killer(backend, caplog)

@@ -4,17 +4,24 @@ A fault is a change within one function, made for the time of one test.
 """
 
 import inspect
-import sys
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from aiterkit._calls import elsewhere
+from aiterkit._calls import elsewhere, outcomes, timing
+from aiterkit.testing import run_in_virtual_time
 
-from . import test_executors as executors, test_offloaded as offloading
+from . import (
+    test_calls as calls,
+    test_captured as capturing,
+    test_executors as executors,
+    test_offloaded as offloading,
+)
 
 Backend = Literal["asyncio", "trio"]
 Killer = Callable[[Backend, pytest.LogCaptureFixture], None]
@@ -60,6 +67,13 @@ def with_threads(test: Callable[..., None]) -> Killer:
 
 def with_log(test: Callable[..., None]) -> Killer:
     return test
+
+
+def in_virtual_time(test: Callable[..., Any], **arguments: Any) -> Killer:
+    def kill(backend: Backend, _: object) -> None:
+        run_in_virtual_time(partial(test, **arguments), backend=backend)
+
+    return kill
 
 
 CANCELLED = executors.TestCancelled()
@@ -165,15 +179,93 @@ fault(
 )
 
 
+COST = calls.TestCost()
+GENERATOR = capturing.TestOfAGenerator()
+EACH = capturing.TestEachOperator()
+PARTS = {"costs": [3.5, 0.5, 0.25], "times": [0, 0, 0.125]}
+
+fault(
+    "counts each call as one",
+    timing._Bucket,
+    "start",
+    ("self._spent += cost", "self._spent += 1"),
+    in_virtual_time(COST.test_is_what_a_call_takes_of_the_budget, **PARTS),
+)
+fault(
+    "looks only at what was spent before",
+    timing._Bucket,
+    "due",
+    ("self._spent + cost - self._burst", "self._spent + 1 - self._burst"),
+    in_virtual_time(
+        COST.test_is_what_a_call_takes_of_the_budget,
+        costs=[4, 4, 4],
+        times=[0, 2, 4],
+    ),
+)
+fault(
+    "lets a cheap call pass an expensive one",
+    timing._Turns,
+    "take",
+    ("if not waiting and now", "if now"),
+    in_virtual_time(COST.test_an_expensive_call_is_not_delayed_by_cheap_ones),
+)
+fault(
+    "keeps the turn of who gave up",
+    timing._Turns,
+    "take",
+    ("next(iter(waiting)).set()", "pass"),
+    in_virtual_time(COST.test_of_a_call_that_gives_up_is_left_to_the_next),
+)
+fault(
+    "rounds what a call costs",
+    timing,
+    "_amount",
+    ("if whole == cost else", "if True else"),
+    in_virtual_time(COST.test_is_what_a_call_takes_of_the_budget, **PARTS),
+)
+fault(
+    "captures what the reader throws in",
+    capturing,
+    "captured",
+    (
+        "                    else:\n                        yield",
+        "                        yield",
+    ),
+    in_virtual_time(GENERATOR.test_lets_through_what_its_reader_throws_in),
+)
+fault(
+    "leaves a generator open",
+    capturing,
+    "captured",
+    ("aclosing(func(*args, **options))", "nullcontext(func(*args, **options))"),
+    in_virtual_time(GENERATOR.test_closes_its_source, leave="close"),
+)
+fault(
+    "forgets the item",
+    capturing,
+    "captured",
+    ("yield Ok(item, args)", "yield Ok(item)"),
+    in_virtual_time(GENERATOR.test_gives_its_items_and_the_error_that_ends_it),
+)
+fault(
+    "takes outcomes for true",
+    outcomes._Outcome,
+    "__bool__",
+    ("raise TypeError(", "return True or ("),
+    in_virtual_time(
+        EACH.test_takes_no_outcome_for_something_else, name="afilter predicate"
+    ),
+)
+
+
 def changed(fault: Fault) -> Any:
     """Return the function with the fault."""
-    source = textwrap.dedent(inspect.getsource(getattr(fault.owner, fault.name)))
+    function: Any = getattr(fault.owner, fault.name)
+    source = textwrap.dedent(inspect.getsource(function))
     assert fault.right in source
-    names: dict[str, Any] = {}
-    module = inspect.getmodule(fault.owner)
-    assert module is not None
-    code = source.replace(fault.right, fault.wrong, 1)
-    exec(code, vars(sys.modules[module.__name__]), names)  # noqa: S102 - our own words
+    names: dict[str, Any] = {"nullcontext": nullcontext}
+    known = inspect.unwrap(function).__globals__ | names
+    exec(source.replace(fault.right, fault.wrong, 1), known, names)  # noqa: S102 - our own words
     return names[fault.name]
 
 

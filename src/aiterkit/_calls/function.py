@@ -7,11 +7,11 @@ one can, on both sides, and changed again.
 
 from collections.abc import Callable
 from functools import partial, update_wrapper, wraps
+from inspect import isasyncgenfunction
 from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 from aiterkit._core.call import needs_await
-from aiterkit._core.checks import check_callable
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,10 +28,10 @@ def options_by_name(*names: str) -> Callable[[F], F]:
             if len(args) == 1:
                 return change(*args, **options)
             given = dict(zip(names, args[1:], strict=False)) | options
-            shown = ["func", *(f"{key}={value!r}" for key, value in given.items())]
+            usage = ["func", *(f"{key}={shown(value)}" for key, value in given.items())]
             raise TypeError(
                 f"{name}() takes a function, and options by their names: "
-                f"{name}({', '.join(shown)})"
+                f"{name}({', '.join(usage)})"
             )
 
         return cast("F", checked)
@@ -68,7 +68,13 @@ def check_func(change: str, func: object, /) -> None:
             f"{change}() takes the function, not a call of it: "
             f"{change}({name}), not {change}({name}(...))"
         )
-    check_callable(func)
+    if not callable(func):
+        raise TypeError(f"func must be callable, not {shown(func)}")
+
+
+def is_async_generator(func: Callable[..., Any], /) -> bool:
+    """Tell whether *func*, a partial or an object, is an async generator function."""
+    return isasyncgenfunction(func) or isasyncgenfunction(dunder_call(func))
 
 
 IS_ASYNC = "offloaded() takes a sync function, and {} is async: use it as it is"

@@ -52,6 +52,7 @@ def offloaded(
         ...     return await concurrent_collect(offloaded(len), ["a", "bc"], limit=2)
         >>> anyio.run(main)
         [1, 2]
+        >>> from concurrent.futures import ThreadPoolExecutor
         >>> with ThreadPoolExecutor(max_workers=1) as pool:
         ...     anyio.run(offloaded(str.upper, to=pool), "a")
         'A'

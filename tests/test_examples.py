@@ -1,6 +1,5 @@
 """Do the command lines of all examples tell what they take, and refuse the rest?"""
 
-import importlib.util
 import runpy
 import sys
 from pathlib import Path
@@ -13,8 +12,6 @@ from .programs import EXAMPLES
 @pytest.fixture(params=sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def example(request: pytest.FixtureRequest) -> Path:
     script: Path = request.param
-    if script.stem == "cluster" and importlib.util.find_spec("distributed") is None:
-        pytest.skip('Dask is not here: python -m pip install ".[cluster]"')
     return script
 
 

@@ -7,22 +7,22 @@ from typing import Any
 
 import trio
 
-from aiterkit._runtime.backend import ASYNCIO_TURN, Turns
+from aiterkit._runtime.backend import ASYNCIO_TURN, SpinPolicy
 from aiterkit._runtime.backend_trio import turn_trap
 
 
-def tried(turns: Turns, waits: int) -> list[int]:
+def tried(turns: SpinPolicy, waits: int) -> list[int]:
     """Return before which of so many *waits* a turn is taken, all of them in vain."""
     taken: list[int] = []
     for wait in range(waits):
-        if not turns.left_out or turns.leave_out():
+        if not turns.to_skip or turns.skip():
             taken.append(wait)
-            turns.was_in_vain()
+            turns.wasted()
     return taken
 
 
 def test_turns_in_vain_are_tried_ever_more_rarely_but_never_given_up() -> None:
-    assert tried(Turns(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
+    assert tried(SpinPolicy(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
 
 
 def test_in_one_turn_every_other_task_takes_one_step() -> None:

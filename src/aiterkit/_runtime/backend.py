@@ -20,7 +20,7 @@ cancelled wait is over, and ending it again does nothing.
 """
 
 
-class WaysToWait(NamedTuple):
+class Backend(NamedTuple):
     """How tasks wait on one backend. Each part is paid per item."""
 
     make: Callable[[], Waiter]
@@ -47,7 +47,7 @@ class AsyncioTurn(tuple[None]):
 ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 
 
-class Turns:
+class SpinPolicy:
     """Whether one task lets the others run once, before it waits for them.
 
     Among tasks that are all busy, what is waited for is there after one turn of the
@@ -55,33 +55,33 @@ class Turns:
     is in vain; then it is not tried again for twice as many waits as the last time.
     """
 
-    __slots__ = ("in_vain", "left_out")
+    __slots__ = ("skip_length", "to_skip")
 
     MOST = 63
     """How many waits at most come before the next try."""
 
     def __init__(self) -> None:
-        self.in_vain: int = 0
-        self.left_out: int = 0
+        self.skip_length: int = 0
+        self.to_skip: int = 0
 
-    def leave_out(self) -> bool:
+    def skip(self) -> bool:
         """Count one of the waits that come before the next try."""
-        self.left_out -= 1
+        self.to_skip -= 1
         return False
 
-    def was_in_vain(self) -> None:
+    def wasted(self) -> None:
         """Learn from a turn that was taken for nothing."""
-        self.in_vain = min(2 * self.in_vain + 1, self.MOST)
-        self.left_out = self.in_vain
+        self.skip_length = min(2 * self.skip_length + 1, self.MOST)
+        self.to_skip = self.skip_length
 
 
-def ways_to_wait() -> WaysToWait:
+def current_backend() -> Backend:
     """Return how tasks wait on the backend that runs now."""
     cancelled = get_cancelled_exc_class()
     if cancelled is asyncio.CancelledError:
         loop = asyncio.get_running_loop()
         make = partial(asyncio.Future[None], loop=loop)
-        return WaysToWait(make, _end_future, None, ASYNCIO_TURN)
+        return Backend(make, _end_future, None, ASYNCIO_TURN)
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
         from aiterkit._runtime.backend_trio import (  # noqa: PLC0415
@@ -91,7 +91,7 @@ def ways_to_wait() -> WaysToWait:
         )
 
         trap = turn_trap()
-        return WaysToWait(TrioWaiter, TrioWaiter.end, trap, TrioTurn(trap))
+        return Backend(TrioWaiter, TrioWaiter.end, trap, TrioTurn(trap))
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )
@@ -108,7 +108,7 @@ def holds_token(limiter: CapacityLimiter) -> bool:
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
-def cancel_again() -> None:
+def repeat_cancel() -> None:
     """Repeat a native cancellation of this task, whose error was caught.
 
     Trio and anyio tell a task until it has left the cancelled scope, but asyncio

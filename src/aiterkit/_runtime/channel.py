@@ -5,87 +5,61 @@ Most blocks are an outlet themselves; one with several readers has several.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Generic, NoReturn, Protocol, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from aiterkit._runtime.backend import Turns, Waiter, ways_to_wait
-from aiterkit._runtime.buffer import Nothing
+from aiterkit._runtime.backend import SpinPolicy, Waiter, current_backend
+from aiterkit._runtime.buffer import ResultBuffer
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 
-class Store(Protocol[R_co]):
-    """Where a block keeps what its reader has not had."""
-
-    late: list[BaseException]
-    """Errors that the reader will never see."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more comes in. It is asked first, and should be cheap."""
-        ...
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether, nothing more coming in, the reader has had all there was."""
-        ...
-
-    def pop(self) -> R_co | Nothing:
-        """Deliver the next value, or raise the error that ends it, if it is there."""
-        ...
-
-    def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        ...
-
-
-class Outlet(ABC, Generic[R]):
+class ResultChannel(ABC, Generic[R]):
     """The side of a block that one reader sees; `Results` stands on it."""
 
     __slots__ = (
         "__weakref__",
-        "being_read",
+        "buffer",
         "closed",
         "end_wait",
         "incomplete",
+        "is_receiving",
         "make_waiter",
         "name",
-        "reader",
-        "store",
+        "receiver",
+        "spin",
         "turn",
         "turn_trap",
-        "turns",
-        "waits_for_room",
+        "waiting_producers",
     )
 
-    store: Store[R]
+    buffer: ResultBuffer[R]
     name: str
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn: Awaitable[object]
     turn_trap: object
-    turns: Turns
+    spin: SpinPolicy
 
-    def __init__(self, store: Store[R], *, name: str) -> None:
-        self.store = store
+    def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
+        self.buffer = buffer
         self.name = name
         self.closed: bool = False
-        self.being_read: bool = False
+        self.is_receiving: bool = False
         self.incomplete: bool = False
-        self.waits_for_room: int = 0  # how many wait to be told that there is room
-        self.reader: Waiter | None = None
+        self.waiting_producers: int = 0  # how many wait to be told that there is room
+        self.receiver: Waiter | None = None
 
-    def learn_to_wait(self) -> None:
+    def bind_backend(self) -> None:
         """Find out which backend runs."""
-        ways = ways_to_wait()
+        ways = current_backend()
         self.make_waiter, self.end_wait = ways.make, ways.end
         self.turn_trap, self.turn = ways.trap, ways.turn
-        self.turns = Turns()
+        self.spin = SpinPolicy()
 
     @abstractmethod
-    def use_room(self) -> None:
+    def on_taken(self) -> None:
         """Read on, now that the reader has taken a result."""
 
     def begin_wait(self) -> Awaitable[object]:
@@ -93,17 +67,17 @@ class Outlet(ABC, Generic[R]):
 
         The *reader* that waits is this wait, until somebody ends it.
         """
-        self.reader = waiter = self.make_waiter()
+        self.receiver = waiter = self.make_waiter()
         return waiter
 
-    def wake_reader(self) -> None:
+    def wake_receiver(self) -> None:
         """Let the reader look again, if it waits."""
-        reader = self.reader
+        reader = self.receiver
         if reader is not None:
-            self.reader = None
+            self.receiver = None
             self.end_wait(reader)
 
-    async def tell_incomplete(self) -> NoReturn:
+    async def raise_incomplete(self) -> NoReturn:
         """Say that results are missing which will never come.
 
         Raises:

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
-from aiterkit._runtime.buffer import NOTHING
-from aiterkit._runtime.channel import Outlet
+from aiterkit._runtime.buffer import EMPTY
+from aiterkit._runtime.channel import ResultChannel
 
 R = TypeVar("R")
 
@@ -12,39 +12,39 @@ R = TypeVar("R")
 class _Reading(Generic[R]):
     """Reading, one result at a time, from any task, while the block is open."""
 
-    __slots__ = ("__weakref__", "_block")
+    __slots__ = ("__weakref__", "_scope")
 
-    def __init__(self, block: Outlet[R]) -> None:
-        self._block = block
+    def __init__(self, scope: ResultChannel[R]) -> None:
+        self._scope = scope
 
     async def __anext__(self) -> R:
-        block = self._block
-        store = block.store
-        if block.being_read or block.closed:
-            block.refuse()
-        took_turn = False
-        while (value := store.pop()) is NOTHING:
-            if block.incomplete:
-                await block.tell_incomplete()
-            if store.ended and store.exhausted:
+        scope = self._scope
+        buffer = scope.buffer
+        if scope.is_receiving or scope.closed:
+            scope.refuse()
+        yielded = False
+        while (value := buffer.pop()) is EMPTY:
+            if scope.incomplete:
+                await scope.raise_incomplete()
+            if buffer.ended and buffer.exhausted:
                 raise StopAsyncIteration
-            turns = block.turns
-            if took_turn:
-                turns.was_in_vain()
-            took_turn = not turns.left_out or turns.leave_out()
-            block.being_read = True
+            spin = scope.spin
+            if yielded:
+                spin.wasted()
+            yielded = not spin.to_skip or spin.skip()
+            scope.is_receiving = True
             try:
-                await (block.turn if took_turn else block.begin_wait())
+                await (scope.turn if yielded else scope.begin_wait())
             finally:
-                block.being_read = False
-                block.reader = None
-            if block.closed:
-                block.refuse()
+                scope.is_receiving = False
+                scope.receiver = None
+            if scope.closed:
+                scope.refuse()
         # From here on nothing is awaited: a cancelled reader loses nothing.
-        if took_turn:
-            block.turns.in_vain = 0
-        if block.waits_for_room:
-            block.use_room()
+        if yielded:
+            scope.spin.skip_length = 0
+        if scope.waiting_producers:
+            scope.on_taken()
         return value
 
 

@@ -27,13 +27,14 @@ import aiterkit.testing
 WINGS = {
     "_sequential": "Sequential",
     "_concurrent": "Concurrent",
+    "_runtime": "Concurrent",  # what the blocks give
     "_calls": "A call, changed",
 }
 
 
 @dataclass(frozen=True)
 class Family:
-    """The public names of one module."""
+    """The public names of one module, or of one folder of them."""
 
     wing: str
     title: str
@@ -52,7 +53,8 @@ def families() -> list[Family]:
     }
     found: dict[str, list[str]] = {}
     for name in aiterkit.__all__:
-        found.setdefault(origins[name], []).append(name)
+        family = ".".join(origins[name].split(".")[:3])
+        found.setdefault(family, []).append(name)
     order = list(WINGS)
     result: list[Family] = []
     for module in sorted(

@@ -325,7 +325,7 @@ async def test_finished_results_keep_no_items_alive_for_long() -> None:
     most = 0
     async with ak.concurrent_map(call, source, limit=3) as results:
         async for _ in results:
-            store: Any = results._scope.buffer
+            store: Any = results._channel.buffer
             most = max(most, len(store._queue))
     assert most <= 6
 

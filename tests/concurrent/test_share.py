@@ -307,8 +307,8 @@ def test_what_makes_no_sense_is_refused_at_the_call(
         make()
 
 
-def test_copies_have_room_while_no_lane_is_full() -> None:
-    copies = BroadcastState[str](2, buffer=2)
+def test_a_broadcast_has_room_while_no_queue_is_full() -> None:
+    copies = BroadcastState[str](2, buffer_size=2)
     first, second = copies.queues
     copies.share("a")
     assert copies.has_room()
@@ -324,14 +324,14 @@ def test_copies_have_room_while_no_lane_is_full() -> None:
     assert copies.has_room()
     copies.share("d")
     assert (second.exhausted, first.exhausted) == (True, False)
-    copies.ended = True
+    copies.end()
+    assert not first.exhausted
     assert popped(first) == ["c", "d"]
-    assert popped(copies) == []
-    assert copies.exhausted
+    assert first.exhausted
 
 
-def test_parts_go_to_their_lanes_and_the_error_to_all() -> None:
-    parts = PartitionState[str](str.islower, [True, False], buffer=1)
+def test_items_go_to_the_queue_of_their_key_and_the_error_to_all() -> None:
+    parts = PartitionState[str](str.islower, [True, False], buffer_size=1)
     lower, upper = parts.queues
     parts.share("A")
     assert not parts.has_room()
@@ -340,6 +340,6 @@ def test_parts_go_to_their_lanes_and_the_error_to_all() -> None:
     parts.fail(error)
     assert popped(lower) == [repr(error)]
     assert popped(lower) == []
-    assert not parts.exhausted
+    assert (lower.exhausted, upper.exhausted) == (True, False)
     assert lower.close() == []
     assert parts.close() == [error]

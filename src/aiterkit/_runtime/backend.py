@@ -21,15 +21,15 @@ cancelled wait is over, and ending it again does nothing.
 
 
 class Backend(NamedTuple):
-    """How tasks wait on one backend. Each part is paid per item."""
+    """How tasks wait on the backend that runs. Each part is paid per item."""
 
-    make: Callable[[], Waiter]
+    make_waiter: Callable[[], Waiter]
     """Return a wait for the current task."""
 
-    end: Callable[[Any], None]
-    """End a wait that *make* made. Only the first time counts."""
+    end_wait: Callable[[Any], None]
+    """End a wait that *make_waiter* made. Only the first time counts."""
 
-    trap: object
+    turn_trap: object
     """What a task yields to its loop to let others run once."""
 
     turn: Awaitable[object]
@@ -48,31 +48,36 @@ ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 
 
 class SpinPolicy:
-    """Whether one task lets the others run once, before it waits for them.
+    """Whether a task yields once before it parks.
 
     Among tasks that are all busy, what is waited for is there after one turn of the
-    others, and a turn costs less than a wait that somebody must end. Elsewhere it
-    is in vain; then it is not tried again for twice as many waits as the last time.
+    others, and a turn costs less than a wait that somebody must end. Where it is
+    not, the next 1, 3, 7, … 63 waits park at once.
     """
 
-    __slots__ = ("skip_length", "to_skip")
+    __slots__ = ("_skip_length", "_to_skip")
 
-    MOST = 63
-    """How many waits at most come before the next try."""
+    LONGEST_SKIP = 63
 
     def __init__(self) -> None:
-        self.skip_length: int = 0
-        self.to_skip: int = 0
+        self._skip_length: int = 0
+        self._to_skip: int = 0
 
-    def skip(self) -> bool:
-        """Count one of the waits that come before the next try."""
-        self.to_skip -= 1
-        return False
+    def should_yield(self) -> bool:
+        """Decide for one wait."""
+        if self._to_skip:
+            self._to_skip -= 1
+            return False
+        return True
+
+    def paid_off(self) -> None:
+        """Note that after the last yield the wait was over."""
+        self._skip_length = 0
 
     def wasted(self) -> None:
-        """Learn from a turn that was taken for nothing."""
-        self.skip_length = min(2 * self.skip_length + 1, self.MOST)
-        self.to_skip = self.skip_length
+        """Note that after the last yield there was still nothing."""
+        self._skip_length = min(2 * self._skip_length + 1, self.LONGEST_SKIP)
+        self._to_skip = self._skip_length
 
 
 def current_backend() -> Backend:

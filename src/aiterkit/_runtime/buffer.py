@@ -1,11 +1,16 @@
-"""What a store gives its reader: a value, nothing yet, or an error."""
+"""What waits for a reader: results, then the end or one error."""
 
+from abc import ABC, abstractmethod
 from enum import Enum, auto
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, Literal, TypeVar
+
+from aiterkit._runtime.errors import raise_to_reader
+
+R = TypeVar("R")
 
 
 class Empty(Enum):
-    """What stands for a value where there is none yet."""
+    """What stands for a result where there is none yet."""
 
     EMPTY = auto()
 
@@ -13,29 +18,48 @@ class Empty(Enum):
 EMPTY: Final = Empty.EMPTY
 
 
-R_co = TypeVar("R_co", covariant=True)
+class ResultBuffer(ABC, Generic[R]):
+    """What one reader has yet to receive.
 
+    It decides and never waits: the scope around it starts the tasks, waits, and
+    asks here.
+    """
 
-class ResultBuffer(Protocol[R_co]):
-    """Where a block keeps what its reader has not had."""
+    __slots__ = ("_failure", "ended", "unseen_errors")
 
-    unseen_errors: list[BaseException]
-    """Errors that the reader will never see."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more comes in. It is asked first, and should be cheap."""
-        ...
+    def __init__(self) -> None:
+        # Whether nothing more comes in. It is read before all else, so it is a
+        # plain attribute.
+        self.ended: bool = False
+        # Errors that the reader will never see; they are chained to the one that
+        # leaves the block.
+        self.unseen_errors: list[BaseException] = []
+        # The error that ends the results: one at most. A list, so that it can be
+        # given away: whoever still held it when it is raised would be part of a
+        # reference cycle through its traceback.
+        self._failure: list[BaseException] = []
 
     @property
     def exhausted(self) -> bool:
-        """Whether, nothing more coming in, the reader has had all there was."""
-        ...
+        """Whether the reader has received everything that will ever come."""
+        return self.ended and not self._failure and self.is_empty()
 
-    def pop(self) -> R_co | Empty:
-        """Deliver the next value, or raise the error that ends it, if it is there."""
-        ...
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Tell whether no result waits for the reader."""
+
+    @abstractmethod
+    def pop(self) -> R | Empty:
+        """Return the next result, or raise the error that ends them, if it is there."""
 
     def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        ...
+        """Drop what was not received; return the errors among it."""
+        unseen, self.unseen_errors = self.unseen_errors + self._failure, []
+        self._failure.clear()
+        return unseen
+
+    def _raise_failure(self) -> Literal[Empty.EMPTY]:
+        """Raise the error that ends the results, if there is one."""
+        if self._failure:
+            raise_to_reader(self._failure.pop())
+        return EMPTY

@@ -1,7 +1,4 @@
-"""Where one reader takes what a block has for it.
-
-Most blocks are an outlet themselves; one with several readers has several.
-"""
+"""Where one reader receives the results of a block."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -9,14 +6,17 @@ from typing import Generic, NoReturn, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from aiterkit._runtime.backend import SpinPolicy, Waiter, current_backend
+from aiterkit._runtime.backend import Backend, SpinPolicy, Waiter
 from aiterkit._runtime.buffer import ResultBuffer
 
 R = TypeVar("R")
 
 
 class ResultChannel(ABC, Generic[R]):
-    """The side of a block that one reader sees; `Results` stands on it."""
+    """The side of a block that one reader sees; `Results` stands on it.
+
+    Most scopes are a channel themselves; one with several readers has several.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -30,58 +30,57 @@ class ResultChannel(ABC, Generic[R]):
         "receiver",
         "spin",
         "turn",
-        "turn_trap",
         "waiting_producers",
+        "wants_room",
     )
 
-    buffer: ResultBuffer[R]
-    name: str
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn: Awaitable[object]
-    turn_trap: object
     spin: SpinPolicy
 
     def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
-        self.buffer = buffer
-        self.name = name
-        self.closed: bool = False
-        self.is_receiving: bool = False
-        self.incomplete: bool = False
-        self.waiting_producers: int = 0  # how many wait to be told that there is room
+        self.buffer: ResultBuffer[R] = buffer
+        self.name: str = name  # of the operator, for messages
+        self.closed: bool = False  # once the block is being left
+        self.incomplete: bool = False  # once results are missing that never come
+        self.is_receiving: bool = False  # while a task is inside `__anext__`
+        # The wait of that task, while it is parked. Whoever ends the wait sets this
+        # to None first, so that nobody ends it twice.
         self.receiver: Waiter | None = None
+        # How many tasks are parked until the reader has received something.
+        self.waiting_producers: int = 0
+        # Whether `on_received` is to be called although no task is parked: the tasks
+        # that read a sync source are parked as idle workers, or have ended.
+        self.wants_room: bool = False
 
-    def bind_backend(self) -> None:
-        """Find out which backend runs."""
-        ways = current_backend()
-        self.make_waiter, self.end_wait = ways.make, ways.end
-        self.turn_trap, self.turn = ways.trap, ways.turn
+    def bind_backend(self, backend: Backend) -> None:
+        """Wait in the way of *backend*, which runs now."""
+        self.make_waiter, self.end_wait = backend.make_waiter, backend.end_wait
+        self.turn = backend.turn
         self.spin = SpinPolicy()
 
     @abstractmethod
-    def on_taken(self) -> None:
-        """Read on, now that the reader has taken a result."""
+    def on_received(self) -> None:
+        """Read on: the reader has received a result, so there may be room."""
 
     def begin_wait(self) -> Awaitable[object]:
-        """Return a wait until a result may be ready, or none will ever be.
-
-        The *reader* that waits is this wait, until somebody ends it.
-        """
+        """Return a wait until a result may be there, or none will ever be."""
         self.receiver = waiter = self.make_waiter()
         return waiter
 
     def wake_receiver(self) -> None:
-        """Let the reader look again, if it waits."""
-        reader = self.receiver
-        if reader is not None:
+        """Let the reader look again, if it is parked."""
+        receiver = self.receiver
+        if receiver is not None:
             self.receiver = None
-            self.end_wait(reader)
+            self.end_wait(receiver)
 
     async def raise_incomplete(self) -> NoReturn:
         """Say that results are missing which will never come.
 
         Raises:
-            RuntimeError: Since the tasks of the block were cancelled over its head.
+            RuntimeError: Since the tasks of the block were cancelled from outside.
         """
         await checkpoint()  # perhaps the reader is cancelled too, and woken first
         raise RuntimeError(
@@ -89,7 +88,7 @@ class ResultChannel(ABC, Generic[R]):
         )
 
     def refuse(self) -> NoReturn:
-        """Say why no result can be had by this task now."""
+        """Say why no result can be received by this task now."""
         raise RuntimeError(
             f"the results of {self.name}() can be read only inside its "
             f"'async with' block"

@@ -1,7 +1,7 @@
-"""What a block gives its reader."""
+"""What a block gives its reader: results, one at a time."""
 
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from aiterkit._runtime.buffer import EMPTY
 from aiterkit._runtime.channel import ResultChannel
@@ -12,39 +12,42 @@ R = TypeVar("R")
 class _Reading(Generic[R]):
     """Reading, one result at a time, from any task, while the block is open."""
 
-    __slots__ = ("__weakref__", "_scope")
+    __slots__ = ("__weakref__", "_channel")
 
-    def __init__(self, scope: ResultChannel[R]) -> None:
-        self._scope = scope
+    def __init__(self, channel: ResultChannel[R]) -> None:
+        self._channel = channel
+
+    def __aiter__(self) -> Self:
+        return self
 
     async def __anext__(self) -> R:
-        scope = self._scope
-        buffer = scope.buffer
-        if scope.is_receiving or scope.closed:
-            scope.refuse()
+        channel = self._channel
+        buffer = channel.buffer
+        if channel.is_receiving or channel.closed:
+            channel.refuse()
         yielded = False
         while (value := buffer.pop()) is EMPTY:
-            if scope.incomplete:
-                await scope.raise_incomplete()
+            if channel.incomplete:
+                await channel.raise_incomplete()
             if buffer.ended and buffer.exhausted:
                 raise StopAsyncIteration
-            spin = scope.spin
+            spin = channel.spin
             if yielded:
                 spin.wasted()
-            yielded = not spin.to_skip or spin.skip()
-            scope.is_receiving = True
+            yielded = spin.should_yield()
+            channel.is_receiving = True
             try:
-                await (scope.turn if yielded else scope.begin_wait())
+                await (channel.turn if yielded else channel.begin_wait())
             finally:
-                scope.is_receiving = False
-                scope.receiver = None
-            if scope.closed:
-                scope.refuse()
+                channel.is_receiving = False
+                channel.receiver = None
+            if channel.closed:
+                channel.refuse()
         # From here on nothing is awaited: a cancelled reader loses nothing.
         if yielded:
-            scope.spin.skip_length = 0
-        if scope.waiting_producers:
-            scope.on_taken()
+            channel.spin.paid_off()
+        if channel.waiting_producers or channel.wants_room:
+            channel.on_received()
         return value
 
 
@@ -73,9 +76,6 @@ class Results(_Reading[R], AsyncIterator[R]):
 
     __slots__ = ()
 
-    def __aiter__(self) -> "Results[R]":
-        return self
-
 
 class UnorderedResults(_Reading[R], AsyncIterator[R]):
     """Results in the order of completion, as `concurrent_map_unordered` gives them.
@@ -101,6 +101,3 @@ class UnorderedResults(_Reading[R], AsyncIterator[R]):
     """
 
     __slots__ = ()
-
-    def __aiter__(self) -> "UnorderedResults[R]":
-        return self

@@ -1,22 +1,16 @@
-"""What every block of the concurrent side is: tasks, one reader, one way out.
-
-The tasks live between `__aenter__` and `__aexit__` and nowhere else. What they
-have for the reader goes through a `ResultBuffer`; what goes wrong is kept here until it
-can be told in order.
-"""
+"""What every block is: tasks that live from its entry to its exit, and one way out."""
 
 import contextvars
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
-from anyio import (
-    create_task_group,
-    get_cancelled_exc_class,
-)
+from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 
+from aiterkit._runtime.backend import Backend, Waiter, current_backend
 from aiterkit._runtime.buffer import ResultBuffer
 from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.errors import attach_unseen, raise_bare
@@ -24,21 +18,38 @@ from aiterkit._runtime.errors import attach_unseen, raise_bare
 R = TypeVar("R")
 
 
-class ReadScope(ResultChannel[R]):
-    """The tasks of one block, from entry to exit."""
+class TaskScope(ABC):
+    """The tasks of one block, from entry to exit.
 
-    __slots__ = ("_fatal", "close_errors", "context", "opened", "tasks")
+    The tasks run between `__aenter__` and `__aexit__` and nowhere else. Errors
+    that no reader will see are kept here until the block is left.
+    """
 
     context: contextvars.Context
     tasks: TaskGroup
+    make_waiter: Callable[[], Waiter]
+    end_wait: Callable[[Waiter], None]
+    turn_trap: object
 
-    def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
-        super().__init__(buffer, name=name)
-        self.opened: bool = False
+    def __init__(self, *, name: str) -> None:
+        self.name: str = name  # of the operator, for messages
+        self.opened: bool = False  # once the block has been entered
+        self.closed: bool = False  # once the block is being left
+        # How many source tasks are parked until there is room.
+        self.waiting_producers: int = 0
+        # What closing the sources raised. The first leaves the block, if nothing
+        # else does.
         self.close_errors: list[BaseException] = []
+        # What must end the program, such as KeyboardInterrupt; it leaves the block
+        # before all else.
         self._fatal: BaseException | None = None
 
-    def _check_entry(self) -> None:
+    def bind_backend(self, backend: Backend) -> None:
+        """Wait in the way of *backend*, which runs now."""
+        self.make_waiter, self.end_wait = backend.make_waiter, backend.end_wait
+        self.turn_trap = backend.turn_trap
+
+    def _check_entry(self) -> None:  # noqa: B027 - most have nothing to check
         """Refuse to be entered, if need be; nothing has been started yet."""
 
     @abstractmethod
@@ -47,21 +58,29 @@ class ReadScope(ResultChannel[R]):
 
     @abstractmethod
     def abandon(self) -> None:
-        """Begin nothing more, and wake whoever waits: the block is left, or cancelled.
+        """Begin nothing more, and wake every wait: the block is left, or cancelled.
 
-        If results are missing then, say so by `incomplete`.
+        If a reader misses results by that, its channel is `incomplete`.
         """
 
     @abstractmethod
+    def add_unseen(self, error: BaseException) -> None:
+        """Keep an *error* that no reader will see."""
+
+    @abstractmethod
+    def take_unseen(self) -> list[BaseException]:
+        """Return the errors that no reader has seen, at the end."""
+
+    @abstractmethod
     def _finish(self) -> None:
-        """Let go of everything, after the last task; no circle may be left."""
+        """Release everything after the last task. No reference cycle may be left."""
 
     async def __aenter__(self) -> Self:
         """Start the work."""
         if self.opened:
             raise RuntimeError(f"{self.name}(...) can be entered only once")
         self.opened = True
-        self.bind_backend()
+        self.bind_backend(current_backend())
         self.context = contextvars.copy_context()
         self._check_entry()
         self.tasks = create_task_group()
@@ -76,7 +95,7 @@ class ReadScope(ResultChannel[R]):
         traceback: TracebackType | None,
         /,
     ) -> None:
-        """Cancel what runs, await it, close the sources; raise what must be told.
+        """Cancel the tasks, await them, close the sources; raise what went wrong.
 
         The *error* that leaves the block already is never masked: only what must
         end the program outranks it.
@@ -92,20 +111,20 @@ class ReadScope(ResultChannel[R]):
                 raise
         finally:
             self._finish()
-            late = self.buffer.close() + self.close_errors
-            unclosed = self.close_errors[0] if self.close_errors else None
+            unseen = self.take_unseen() + self.close_errors
+            close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []
             fatal, self._fatal = self._fatal, None
         try:
             if fatal is not None:
-                await raise_bare(fatal, late)
+                await raise_bare(fatal, unseen)
             if error is None:
-                if unclosed is not None:
-                    await raise_bare(unclosed, late)
+                if close_error is not None:
+                    await raise_bare(close_error, unseen)
             elif not isinstance(error, cancelled):
-                attach_unseen(error, late)
-        finally:  # no circle through the traceback
-            del error, fatal, late, traceback, unclosed
+                attach_unseen(error, unseen)
+        finally:  # no reference cycle through the traceback
+            del error, fatal, unseen, traceback, close_error
 
     def abort(self, error: BaseException) -> None:
         """Cancel everything, the body too, and leave the block with *error*."""
@@ -115,18 +134,39 @@ class ReadScope(ResultChannel[R]):
         self.abandon()
 
 
-B = TypeVar("B", bound=ReadScope[Any])
+class ReadScope(TaskScope, ResultChannel[R]):
+    """A block with one reader: the tasks, and the channel that they fill."""
+
+    def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
+        TaskScope.__init__(self, name=name)
+        ResultChannel.__init__(self, buffer, name=name)
+
+    def bind_backend(self, backend: Backend) -> None:
+        """Wait in the way of *backend*, which runs now."""
+        TaskScope.bind_backend(self, backend)
+        ResultChannel.bind_backend(self, backend)
+
+    def add_unseen(self, error: BaseException) -> None:
+        """Keep an *error* that the reader will not see."""
+        self.buffer.unseen_errors.append(error)
+
+    def take_unseen(self) -> list[BaseException]:
+        """Return the errors that the reader has not seen, at the end."""
+        return self.buffer.close()
 
 
-class ConcurrentOperator(Generic[B]):
-    """The `async with` block of an operator.
+ScopeT = TypeVar("ScopeT", bound=TaskScope)
 
-    Its `__init__` checks the arguments and makes the *block*; its `__aenter__`
+
+class ConcurrentOperator(Generic[ScopeT]):
+    """The public `async with` block of an operator: entered once, and nothing else.
+
+    Its `__init__` checks the arguments and makes the scope; its `__aenter__`
     returns what the block is read by.
     """
 
     _gives: ClassVar[str] = "results"
-    _scope: B | None = None
+    _scope: ScopeT | None = None
 
     def __del__(self) -> None:
         scope = self._scope
@@ -140,7 +180,7 @@ class ConcurrentOperator(Generic[B]):
                 source=self,
             )
 
-    async def _open(self) -> B:
+    async def _open(self) -> ScopeT:
         scope = self._scope
         assert scope is not None  # noqa: S101 - __init__ made it
         return await scope.__aenter__()

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
+from aiterkit._runtime.errors import is_deliverable, without_stop
+
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -21,15 +23,44 @@ class Sink(ABC, Generic[T_contra]):
 
     @abstractmethod
     def end(self) -> None:
-        """Hear that the source has no more items."""
+        """Note that the source has no more items."""
 
     @abstractmethod
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*, in the place of its next item."""
+        """Note that the source raised *error*, in the place of its next item."""
 
     def may_close(self) -> bool:
-        """Tell whether the source, of which no more is read, may be closed."""
+        """Tell whether the source, which is read no more, may be closed."""
         return True
 
     def on_closed(self) -> None:
-        """Hear that the source is closed."""
+        """Note that the source is closed."""
+
+
+class GuardedSink(Sink[T_contra]):
+    """A sink that runs a function of the user's on each item.
+
+    What that raises counts as an error of the source, in the item's place, and the
+    source is read no more.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def accept(self, item: T_contra) -> None:
+        """Take an *item*. This may run a function of the user's."""
+
+    @abstractmethod
+    def stop_reading(self) -> None:
+        """Read no more of the source. The read is not under way now."""
+
+    def put(self, item: T_contra) -> bool:
+        """Take an *item*; tell whether there is room for one more."""
+        try:
+            self.accept(item)
+        except BaseException as error:
+            if not is_deliverable(error):
+                raise
+            self.fail(without_stop(error))
+            self.stop_reading()
+        return self.has_room()

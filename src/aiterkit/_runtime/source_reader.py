@@ -30,7 +30,7 @@ from aiterkit._runtime.errors import (
     is_from_cancellation,
     without_stop,
 )
-from aiterkit._runtime.scope import ReadScope
+from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.sync_source import with_checkpoints
 
@@ -70,7 +70,7 @@ class SourceTask(ABC):
 
     _task: TaskHandle[None]
 
-    def __init__(self, scope: ReadScope[Any]) -> None:
+    def __init__(self, scope: TaskScope) -> None:
         self.stopped: bool = False
         self._scope = scope
         # It is opened before the first read and outlives the last: a source may
@@ -137,15 +137,14 @@ class SourceTask(ABC):
                     try:  # as in `_wait`
                         if has_room:
                             yield trap
-                        elif spin.to_skip:
-                            spin.to_skip -= 1
+                        elif not spin.should_yield():
                             yield from self._begin_wait().__await__()
                             has_room = sink.has_room()
                         else:
                             yield trap
                             has_room = sink.has_room()
                             if has_room:
-                                spin.skip_length = 0
+                                spin.paid_off()
                             else:
                                 spin.wasted()
                     except get_cancelled_exc_class():
@@ -197,7 +196,7 @@ class SourceTask(ABC):
         elif is_from_cancellation(error):
             self._scope.close_errors.append(error)
         else:
-            self._scope.buffer.unseen_errors.append(error)
+            self._scope.add_unseen(error)
 
     async def _wait(self) -> None:
         """Wait until the sink may be settled.
@@ -257,7 +256,7 @@ class SourceReader(SourceTask, Generic[T]):
     __slots__ = ("_iterator", "_sink")
 
     def __init__(
-        self, scope: ReadScope[Any], iterator: AsyncIterator[T], sink: Sink[T]
+        self, scope: TaskScope, iterator: AsyncIterator[T], sink: Sink[T]
     ) -> None:
         super().__init__(scope)
         self._iterator = iterator

@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from aiterkit._core.source import is_async
 from aiterkit._runtime.buffer import EMPTY, Empty
 from aiterkit._runtime.errors import is_deliverable, without_stop
-from aiterkit._runtime.scope import ReadScope
+from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import Sink
 
 T = TypeVar("T")
@@ -28,9 +28,7 @@ class SyncSource(Generic[T]):
 
     __slots__ = ("_iterator", "_run", "_scope", "_sink", "next")
 
-    def __init__(
-        self, scope: ReadScope[Any], iterator: Iterator[T], sink: Sink[T]
-    ) -> None:
+    def __init__(self, scope: TaskScope, iterator: Iterator[T], sink: Sink[T]) -> None:
         self._scope = scope
         self._iterator = iterator
         self._run = scope.context.copy().run

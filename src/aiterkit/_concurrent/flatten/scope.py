@@ -31,7 +31,7 @@ class FlattenScope(SourcesScope[Any, R]):
     ) -> None:
         super().__init__([], state, name=name)
         self.func = func
-        self.state = state
+        self.inners = state
         self.plain: set[type] = set()
         self.idle: list[InnerReader] = []
         self._iterator = iterator
@@ -39,16 +39,15 @@ class FlattenScope(SourcesScope[Any, R]):
         self._inner_readers: list[InnerReader] = []
         self._reader_of: dict[Upstream, InnerReader] = {}
         self._starting: InnerReader | None = None
-        self._counted_undrained = 0
 
     # The block.
 
     def _start(self) -> None:
-        outer = OuterSink(self, self.state)
+        outer = OuterSink(self, self.inners)
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[Any]", self._iterator)
             reader = SourceReader(self, iterator, outer)
-            self._readers[self.state.outer] = reader
+            self._readers[self.inners.outer] = reader
             reader.start(f"{self.name} source")
         else:
             self._sync = SyncSource(self, cast("Iterator[Any]", self._iterator), outer)
@@ -68,60 +67,56 @@ class FlattenScope(SourcesScope[Any, R]):
             reader.request_stop()
         super().abandon()
 
-    def on_taken(self) -> None:
-        state = self.state
-        inner: Any = state.resumable  # an `Inner`, for it has given an item
+    def on_received(self) -> None:
+        inners = self.inners
+        inner: Any = inners.resumable  # an `InnerSource`, since it has given an item
         reader = self._reader_of.get(inner)
         if reader is not None:
             reader.wake()
         else:
-            state.release(inner)
-        self._count_undrained()
-        if state.has_free_slot:
+            inners.release(inner)
+            # While a closed source is not drained, each item that is received may
+            # free its slot.
+            self.wants_room = inners.undrained > 0
+        if inners.take_free_slot():
             self._begin_more()
-
-    def _count_undrained(self) -> None:
-        """Have the reader say when it has taken what is left of a closed source."""
-        before, self._counted_undrained = self._counted_undrained, self.state.undrained
-        self.waiting_producers += self._counted_undrained - before
 
     def _begin_more(self) -> None:
         """Have more inner sources read, now that there is room for one."""
-        self.state.has_free_slot = False
         if self._sync is None:
             self.wake_sources()
         else:
             self._start_or_wake_reader()
 
     def settle(self) -> None:
-        state = self.state
-        if state.to_stop:
-            void, state.to_stop = state.to_stop, []
-            for upstream in void:
+        inners = self.inners
+        if inners.to_stop:
+            for upstream in inners.take_to_stop():
                 reader = self._reader_of.get(upstream) or self._readers.get(upstream)
-                if reader is None:  # a sync one: nobody waits in it
-                    state.leave(upstream)
+                if reader is None:  # a sync outer source: no task is parked in it
+                    inners.leave(upstream)
                 else:
                     reader.stop()
-        if state.has_free_slot:
+        if inners.take_free_slot():
             self._begin_more()
-        # Not for nothing: on asyncio, who is always being woken is never cancelled.
-        if self.receiver is not None and (not state.open or state.has_next()):
+        # Only if there is something for the reader: a task that is woken again and
+        # again never gets to see its cancellation on asyncio.
+        if self.receiver is not None and (not inners.open or inners.has_next()):
             self.wake_receiver()
 
     # The inner sources.
 
     def sink_for(self, upstream: Upstream) -> UpstreamSink[Any]:
-        """Return where the items of the source of *port* go."""
-        state = self.state
-        if isinstance(state, Interleaved):
-            return ArrivalSink(self, upstream, state)
+        """Return where the items of the source of *upstream* go."""
+        inners = self.inners
+        if isinstance(inners, Interleaved):
+            return ArrivalSink(self, upstream, inners)
         return UpstreamSink(self, upstream)
 
     def begin(self, item: Any) -> None:
         """Have the inner source of *item* read, by a task that has none."""
         reader = self.idle.pop() if self.idle else self._add_reader()
-        upstream = self.state.begin()
+        upstream = self.inners.begin()
         self._reader_of[upstream] = reader
         reader.take(upstream, item)
 
@@ -132,9 +127,9 @@ class FlattenScope(SourcesScope[Any, R]):
         return reader
 
     def _start_or_wake_reader(self) -> None:
-        """Bring a task that has no inner source, to ask a sync outer one.
+        """Have one task without an inner source ask a sync outer one for an item.
 
-        It brings the next: so there come no more than are needed.
+        That task starts or wakes the next, so there are no more than are needed.
         """
         if self._starting is None and self._may_pull():
             if self.idle:
@@ -144,8 +139,10 @@ class FlattenScope(SourcesScope[Any, R]):
                 self._starting = self._add_reader()
 
     def _may_pull(self) -> bool:
-        state = self.state
-        return state.may_begin() and state.outer in state.open and not self._abandoned
+        inners = self.inners
+        return (
+            inners.may_begin() and inners.outer in inners.open and not self._abandoned
+        )
 
     def pull(self, reader: "InnerReader") -> tuple[InnerSource, Any] | None:
         """Ask a sync outer source for *reader*, if there may be one more."""
@@ -156,16 +153,17 @@ class FlattenScope(SourcesScope[Any, R]):
         item = self._sync.pull()
         if item is EMPTY:
             return None
-        upstream = self.state.begin()
+        upstream = self.inners.begin()
         self._reader_of[upstream] = reader
         self._start_or_wake_reader()
         return upstream, item
 
     def on_closed(self, upstream: InnerSource) -> None:
-        """Hear that an inner source is closed."""
+        """Note that an inner source is closed."""
+        inners = self.inners
         del self._reader_of[upstream]
-        self.state.on_closed(upstream)
-        self._count_undrained()
+        inners.on_closed(upstream)
+        self.wants_room = inners.undrained > 0
         self.settle()
         self.wake_sources()
 
@@ -255,9 +253,9 @@ class InnerReader(SourceTask):
         if is_cancelled(error) or not is_deliverable(error):
             self._raised(error)
         elif self.stopped:
-            self._scope.state.unseen_errors.append(error)
+            self._scope.inners.unseen_errors.append(error)
         else:
-            self._scope.state.fail(upstream, without_stop(error))
+            self._scope.inners.fail(upstream, without_stop(error))
             self._scope.settle()
 
 
@@ -280,12 +278,12 @@ class OuterSink(Sink[Any]):
         return self._state.may_begin()
 
     def end(self) -> None:
-        """Hear that there are no more inner sources."""
+        """Note that there are no more inner sources."""
         self._state.end(self._state.outer)
         self._scope.settle()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the outer source raised *error*, in the place of its next item."""
+        """Store the *error* of the outer source, in the place of its next item."""
         self._state.fail(self._state.outer, error)
         self._scope.settle()
 
@@ -294,6 +292,6 @@ class OuterSink(Sink[Any]):
         return self._scope.may_close()
 
     def on_closed(self) -> None:
-        """Hear that it is closed."""
+        """Note that it is closed."""
         self._state.leave(self._state.outer)
         self._scope.settle()

@@ -1,8 +1,8 @@
-"""Where the inner sources of a source meet: by arrival, or one after the other.
+"""Which inner sources may be read, and what the reader receives of them.
 
-These are two more junctions: they decide and never wait. Only so many inner sources
-may be read at once, and only as many more may wait, closed, until their items have
-reached the reader; then the *outer* source is asked for no more.
+Two more ways in which sources are combined: by arrival, or one after the other.
+Only *limit* inner sources may be read at once, and only as many more may be closed
+and not yet drained by the reader; until then the *outer* source is not read on.
 """
 
 from abc import abstractmethod
@@ -18,32 +18,32 @@ class InnerSource(Upstream):
 
     __slots__ = ("ended", "error", "holds_slot", "is_drained", "items")
 
-    items: deque[Any]
-    """Those that wait for its turn, if they come in turns."""
+    items: deque[Any]  # those that wait for its turn, where sources take turns
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
+        # Whether it is closed, and counts until the reader has taken all of it.
         self.holds_slot: bool = False
-        self.ended: bool = False
-        self.is_drained: bool = False
-        self.error: BaseException | None = None
+        self.ended: bool = False  # it gives no more items
+        self.is_drained: bool = False  # the reader has taken all of it
+        self.error: BaseException | None = None  # what comes after its items
 
 
 class FlattenState(MergeState[Any, Any]):
     """How many inner sources there are, and may be.
 
-    At most *limit* are read at once. Those that are closed, and of which the reader
-    has not had everything, are *lingering*: so may as many more. It is *vacated* when
-    one has ceased to linger that kept others from being read.
+    At most *limit* are read at once. As many more may be closed and not yet drained.
     """
 
     def __init__(self, limit: int, *rest: Any) -> None:
         super().__init__(*rest)
         self.outer = self.add()
         self._limit = limit
-        self._count = 0
+        self._count = 0  # inner sources that are read, or are being closed
+        # Whether one was drained that had kept others from being read, until
+        # `take_free_slot`.
         self.has_free_slot: bool = False
-        self.undrained: int = 0
+        self.undrained: int = 0  # closed, but not yet drained by the reader
 
     def may_begin(self) -> bool:
         """Tell whether there may be one more inner source."""
@@ -51,7 +51,7 @@ class FlattenState(MergeState[Any, Any]):
         return count < limit and count + self.undrained < 2 * limit
 
     def begin(self) -> InnerSource:
-        """Book one more inner source."""
+        """Add one more inner source."""
         inner = InnerSource(self._opened)
         self._opened += 1
         self._count += 1
@@ -60,7 +60,7 @@ class FlattenState(MergeState[Any, Any]):
         return inner
 
     def on_closed(self, inner: InnerSource) -> None:
-        """Book that it is closed."""
+        """Note that it is closed."""
         self.leave(inner)
         self._count -= 1
         if not self._is_drained(inner):
@@ -68,9 +68,9 @@ class FlattenState(MergeState[Any, Any]):
             self.undrained += 1
 
     def release(self, inner: InnerSource) -> None:
-        """Let it linger no more, if the reader has had all of it.
+        """Free its slot, if it is closed and drained.
 
-        To be told whenever the reader has taken an item of one that is closed.
+        To be called whenever the reader has taken an item of one that is closed.
         """
         if inner.holds_slot and self._is_drained(inner):
             inner.holds_slot = False
@@ -78,13 +78,18 @@ class FlattenState(MergeState[Any, Any]):
                 self.has_free_slot = True
             self.undrained -= 1
 
+    def take_free_slot(self) -> bool:
+        """Tell whether a slot was freed for others; each is reported once."""
+        had, self.has_free_slot = self.has_free_slot, False
+        return had
+
     @abstractmethod
     def has_next(self) -> bool:
         """Tell whether there is a value that the reader may have now."""
 
     @abstractmethod
     def _is_drained(self, inner: InnerSource) -> bool:
-        """Tell whether the reader has had all of what has ended."""
+        """Tell whether the reader has taken all of a source that has ended."""
 
 
 class Interleaved(FlattenState, ArrivalBuffer[Any]):
@@ -168,7 +173,7 @@ class Concatenated(FlattenState):
         self._failure.append(head.error)
         head.error = None
         self._queue.clear()
-        return self._tell_failure()
+        return self._raise_when_closed()
 
     def close(self) -> list[BaseException]:
         while self._queue:

@@ -250,9 +250,6 @@ class ExpandResults(UnorderedResults[T]):
         super().__init__(expansion)
         self._expansion = expansion
 
-    def __aiter__(self) -> "ExpandResults[T]":
-        return self
-
     def statistics(self) -> ExpandStatistics:
         """Return how many items were reached, wait, run and were delivered."""
         return self._expansion.progress()

@@ -1,16 +1,15 @@
-"""Where several sources meet: what each may read, what the reader gets next.
+"""What several sources may be asked for, and what the reader receives of them.
 
-A junction decides and never waits; the block around it reads the sources and
-asks here. Each source comes in by a `Upstream`. There is a junction for each way in
-which sources can meet.
+A `MergeState` decides and never waits: the `SourcesScope` around it reads the
+sources and asks here. Each source has an `Upstream`. There is a state for each way in
+which sources are combined.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from typing import Any, Generic, Literal, TypeVar
 
-from aiterkit._runtime.buffer import EMPTY, Empty
-from aiterkit._runtime.errors import raise_to_reader
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,41 +25,33 @@ class Upstream:
         self.waiting: int = 0
 
 
-class MergeState(ABC, Generic[T, R]):
-    """The books of a block that reads several sources.
+class MergeState(ResultBuffer[R], Generic[T, R]):
+    """What is known of the sources of one block.
 
-    Those that are still read are *live*; it has *ended* when none is. Those that are
-    *void* shall be read no more, whatever they would give. The one that was *freed* by
-    what the reader took may be read again; so may all, if that is None. A *late* error
-    is one that the reader will never see. It is *decided* when nothing that a live
-    source might give will reach the reader, and *ready* when a waiting one may go on.
+    It has *ended* when no source is open.
     """
 
-    __slots__ = (
-        "_failure",
-        "_opened",
-        "ended",
-        "open",
-        "ready",
-        "resumable",
-        "settled",
-        "to_stop",
-        "unseen_errors",
-    )
+    __slots__ = ("_opened", "open", "ready", "resumable", "settled", "to_stop")
 
     def __init__(self) -> None:
+        super().__init__()
+        self.ended = True
+        # The sources that are read, or are being closed; a dict for its order.
         self.open: dict[Upstream, None] = {}
-        self.ended: bool = True
+        # Those that are to be read no more, whatever they would give, until
+        # `take_to_stop` has handed them over.
         self.to_stop: list[Upstream] = []
+        # The source that may go on since the reader received something of it; None
+        # if all may.
         self.resumable: Upstream | None = None
-        self.unseen_errors: list[BaseException] = []
+        # Whether nothing that an open source might give will reach the reader.
         self.settled: bool = False
+        # Whether a parked reader may go on after the last `put`.
         self.ready: bool = True
-        self._opened: int = 0
-        self._failure: list[BaseException] = []  # one at most, to be given away
+        self._opened: int = 0  # how many there have been
 
     def add(self) -> Upstream:
-        """Book one more source."""
+        """Add one more source."""
         upstream = Upstream(self._opened)
         self._opened += 1
         self.open[upstream] = None
@@ -68,18 +59,14 @@ class MergeState(ABC, Generic[T, R]):
         return upstream
 
     def leave(self, upstream: Upstream) -> None:
-        """Book that the source is read no more, for whatever reason."""
+        """Note that the source is read no more, for whatever reason."""
         self.open.pop(upstream, None)
         self.ended = not self.open
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether the reader has had everything that will ever come."""
-        return self.ended and not self._failure and self.is_empty()
-
-    @abstractmethod
-    def is_empty(self) -> bool:
-        """Tell whether no value waits for the reader."""
+    def take_to_stop(self) -> list[Upstream]:
+        """Return the sources that must be stopped now; each is returned once."""
+        to_stop, self.to_stop = self.to_stop, []
+        return to_stop
 
     @abstractmethod
     def has_room(self, upstream: Upstream) -> bool:
@@ -87,41 +74,26 @@ class MergeState(ABC, Generic[T, R]):
 
     @abstractmethod
     def put(self, upstream: Upstream, item: T) -> bool:
-        """Book an *item*; tell whether there is room for one more of that source."""
+        """Store an *item*; tell whether there is room for one more of that source."""
 
     @abstractmethod
     def end(self, upstream: Upstream) -> None:
-        """Book that the source has no more items."""
+        """Note that the source has no more items."""
 
     @abstractmethod
     def fail(self, upstream: Upstream, error: BaseException) -> None:
-        """Book the *error* of the source, in the place of its next item."""
+        """Store the *error* of the source, in the place of its next item."""
 
-    @abstractmethod
-    def pop(self) -> R | Empty:
-        """Deliver the next value, or raise the error that ends it, if it is there.
-
-        A failure is told only when no source that it made void is read any more.
-        """
-
-    def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        late, self.unseen_errors = self.unseen_errors + self._failure, []
-        self._failure.clear()
-        return late
-
-    def _decide(self, error: BaseException | None = None) -> None:
+    def _settle(self, error: BaseException | None = None) -> None:
         """Let nothing more come but *error*, if there is one."""
         self.settled = self.ready = True
         self.to_stop.extend(self.open)
         if error is not None:
             self._failure.append(error)
 
-    def _tell_failure(self) -> Literal[Empty.EMPTY]:
-        """Raise the failure, if there is one and every source that it voids is over."""
-        if self._failure and not self.open:
-            raise_to_reader(self._failure.pop())
-        return EMPTY
+    def _raise_when_closed(self) -> Literal[Empty.EMPTY]:
+        """Raise the failure, if there is one and every source it ends is closed."""
+        return EMPTY if self.open else self._raise_failure()
 
 
 class ArrivalBuffer(MergeState[T, T]):
@@ -150,7 +122,7 @@ class ArrivalBuffer(MergeState[T, T]):
 
     def fail(self, upstream: Upstream, error: BaseException) -> None:
         self.leave(upstream)
-        self._decide(error)
+        self._settle(error)
 
     def pop(self) -> T | Empty:
         if self.queue:
@@ -158,16 +130,16 @@ class ArrivalBuffer(MergeState[T, T]):
             upstream.waiting -= 1
             self.resumable = upstream
             return item
-        return self._tell_failure() if self._failure else EMPTY
+        return self._raise_when_closed() if self._failure else EMPTY
 
 
 class ReadAhead(ArrivalBuffer[T]):
     """The items of one source, at most *window* of them ahead of the reader.
 
-    With a *window* of 0, there is room while a reader waits, which is *asked*.
+    With a *window* of 0, there is room while a reader waits.
     """
 
-    asked = False
+    asked = False  # while a reader waits
 
     def has_room(self, upstream: Upstream) -> bool:
         return upstream.waiting < self.window or (self.asked and not upstream.waiting)
@@ -184,7 +156,8 @@ class LatestRow(ArrivalBuffer[Any]):
     def __init__(self) -> None:
         super().__init__(1)
         self.ready: bool = False
-        self._newest: list[Any] = []
+        self._newest: list[Any] = []  # by the index of the source
+        # Those that have given nothing yet.
         self._missing: set[Upstream] = set()
 
     def add(self) -> Upstream:
@@ -205,7 +178,7 @@ class LatestRow(ArrivalBuffer[Any]):
     def end(self, upstream: Upstream) -> None:
         self.leave(upstream)
         if upstream in self._missing:
-            self._decide()
+            self._settle()
 
 
 class _End:
@@ -227,11 +200,12 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         super().__init__()
         self._name = name
         self._strict = strict
+        # The next row, by index: EMPTY, an item, _END, or an _Error.
         self._row: list[Any] = []
-        self._missing = 0
-        self._judged = 0
-        self._upstreams: list[Upstream] = []
-        self._stopped_from = 0
+        self._missing = 0  # how many items the row still needs
+        self._judged = 0  # how many places from the left cannot end it any more
+        self._upstreams: list[Upstream] = []  # by index
+        self._stopped_from = 0  # the index from which on all are to be stopped
 
     def add(self) -> Upstream:
         upstream = super().add()
@@ -269,7 +243,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
 
     def pop(self) -> tuple[Any, ...] | Empty:
         if self.is_empty():
-            return self._tell_failure()
+            return self._raise_when_closed()
         row = tuple(self._row)
         self._missing = self._opened
         self._row = [EMPTY] * self._opened
@@ -288,7 +262,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         self._row[upstream.index] = outcome
 
     def _stop_right_of(self, upstream: Upstream) -> None:
-        # Each is looked at once, however many end: those beyond are void already.
+        # Each is looked at once, however many end: those beyond are stopped already.
         right = self._upstreams[upstream.index + 1 : self._stopped_from]
         self.to_stop.extend(other for other in right if other in self.open)
         self._stopped_from = min(self._stopped_from, upstream.index + 1)
@@ -304,18 +278,18 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
                 return
             if isinstance(outcome, _Error):
                 row[self._judged] = _END
-                self._decide(outcome.error)
+                self._settle(outcome.error)
                 return
             ended = outcome is _END
             all_ended = self._strict and row[0] is _END
             if ended and not self._strict:
-                self._decide()
+                self._settle()
                 return
             if ended != all_ended:
-                self._decide(self._unequal("shorter" if ended else "longer"))
+                self._settle(self._unequal("shorter" if ended else "longer"))
                 return
             self._judged += 1
-        self._decide()
+        self._settle()
 
     def _unequal(self, how: str) -> ValueError:
         """Say how the source that is judged compares with those before, as `zip`."""

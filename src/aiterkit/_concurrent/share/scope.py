@@ -1,13 +1,13 @@
 """The block of an operator with several readers."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from aiterkit._concurrent.share.state import SharedState, SubscriberQueue
+from aiterkit._runtime.backend import Backend
 from aiterkit._runtime.channel import ResultChannel
-from aiterkit._runtime.errors import is_deliverable, without_stop
-from aiterkit._runtime.scope import ReadScope
-from aiterkit._runtime.sink import Sink
+from aiterkit._runtime.scope import TaskScope
+from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.sync_source import with_checkpoints
 
@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 
 class Subscription(ResultChannel[T]):
-    """Where one of several readers takes what is in its lane."""
+    """Where one of several readers receives what is in its queue."""
 
     def __init__(self, scope: "ShareScope[T]", queue: SubscriberQueue[T]) -> None:
         super().__init__(queue, name=scope.name)
         self.queue = queue
-        self.waiting_producers = 1  # the block knows whether it does
+        self.wants_room = True  # whether the source waits for it, the scope knows
         self._scope = scope
 
-    def on_taken(self) -> None:
+    def on_received(self) -> None:
         if self._scope.waiting_producers:
-            self._scope.on_taken()
+            self._scope.read_on()
 
     def leave(self) -> None:
         """Take no more. The last one to leave stops the source."""
@@ -35,8 +35,8 @@ class Subscription(ResultChannel[T]):
             self._scope.on_left()
 
 
-class ShareScope(ReadScope[T], Sink[T]):
-    """A source that is read into lanes, and a reader for each."""
+class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
+    """A source that is read into the queues of several readers."""
 
     _source: SourceReader[T]
 
@@ -47,18 +47,21 @@ class ShareScope(ReadScope[T], Sink[T]):
         *,
         name: str,
     ) -> None:
-        super().__init__(state, name=name)
+        super().__init__(name=name)
         self.subscriptions: list[Subscription[T]] = []
         self._state = state
         self._iterator = with_checkpoints(iterator)
 
     # The block.
 
-    def _start(self) -> None:
+    def bind_backend(self, backend: Backend) -> None:
+        super().bind_backend(backend)
         for queue in self._state.queues:
             subscription = Subscription(self, queue)
-            subscription.bind_backend()
+            subscription.bind_backend(backend)
             self.subscriptions.append(subscription)
+
+    def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)
         self._source.start(f"{self.name} source")
 
@@ -69,24 +72,33 @@ class ShareScope(ReadScope[T], Sink[T]):
         self._source.request_stop()
         self._wake_receivers()
 
-    def on_taken(self) -> None:
-        self._source.wake()
+    def add_unseen(self, error: BaseException) -> None:
+        self._state.unseen_errors.append(error)
+
+    def take_unseen(self) -> list[BaseException]:
+        return self._state.close()
 
     def _finish(self) -> None:
-        del self._source  # which holds the block
+        del self._source  # it refers to this scope
         self.subscriptions.clear()  # and so do these
 
     def _wake_receivers(self) -> None:
         for subscription in self.subscriptions:
             subscription.wake_receiver()
 
+    # The readers.
+
+    def read_on(self) -> None:
+        """Let the source look again whether there is room."""
+        self._source.wake()
+
     def on_left(self) -> None:
-        """Read on, if it was this reader who held the source back; or no more."""
-        if all(queue.left for queue in self._state.queues):
-            self._state.ended = True
+        """Read on, if it was this reader that held the source back; or no more."""
+        if self._state.all_left:
+            self._state.end()
             self._source.stop()
         else:
-            self.on_taken()
+            self.read_on()
 
     # The source.
 
@@ -94,25 +106,21 @@ class ShareScope(ReadScope[T], Sink[T]):
         """Tell whether the source may be asked for one more item."""
         return self._state.has_room()
 
-    def put(self, item: T) -> bool:
-        """Put an *item* into its lanes; tell whether there is room for one more."""
-        try:
-            self._state.share(item)
-        except BaseException as error:
-            if not is_deliverable(error):
-                raise
-            self.fail(without_stop(error))
-            self._source.request_stop()
-        else:
-            self._wake_receivers()
-        return self._state.has_room()
+    def accept(self, item: T) -> None:
+        """Put an *item* where it belongs."""
+        self._state.share(item)
+        self._wake_receivers()
+
+    def stop_reading(self) -> None:
+        """Read no more, after an error of a function of the user's."""
+        self._source.request_stop()
 
     def end(self) -> None:
-        """Hear that the source has no more items."""
-        self._state.ended = True
+        """Note that the source has no more items."""
+        self._state.end()
         self._wake_receivers()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*, in the place of its next item."""
+        """Store the *error* of the source, in the place of its next item."""
         self._state.fail(error)
         self._wake_receivers()

@@ -52,9 +52,6 @@ class SharedResults(Results[T]):
         super().__init__(subscription)
         self._branch = subscription
 
-    def __aiter__(self) -> "SharedResults[T]":
-        return self
-
     async def aclose(self) -> None:
         """Leave: take no more, and hold nobody back.
 

@@ -1,41 +1,42 @@
-"""What each of several readers has yet to take."""
+"""What each of several readers has yet to receive."""
 
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from aiterkit._runtime.buffer import EMPTY, Empty
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
 
 T = TypeVar("T")
 
 
-class SubscriberQueue(Generic[T]):
-    """What one reader has yet to take."""
+class SubscriberQueue(ResultBuffer[T]):
+    """What one reader has yet to receive."""
 
     def __init__(self, state: "SharedState[T]") -> None:
-        self.unseen_errors: list[BaseException] = []
-        self.left: bool = False
-        self.error_delivered: bool = False
+        super().__init__()
+        self.left: bool = False  # this reader takes no more
+        self.error_delivered: bool = False  # it has seen the error of the source
         self._state = state
         self._items: deque[T] = deque()
 
     @property
-    def ended(self) -> bool:
-        return self.left or self._state.ended
-
-    @property
     def exhausted(self) -> bool:
-        untold = self._state.error is not None and not self.error_delivered
-        return self.left or (self.ended and not self._items and not untold)
+        if self.left:
+            return True
+        error_comes = self._state.error is not None and not self.error_delivered
+        return self.ended and not self._items and not error_comes
+
+    def is_empty(self) -> bool:
+        return not self._items
 
     def put(self, item: T) -> None:
-        """Book an *item* for this reader, unless it has left."""
+        """Store an *item* for this reader, unless it has left."""
         if self.left:
             return
         self._items.append(item)
-        if len(self._items) == self._state.buffer:
+        if len(self._items) == self._state.buffer_size:
             self._state.full += 1
 
     def pop(self) -> T | Empty:
@@ -45,43 +46,30 @@ class SubscriberQueue(Generic[T]):
                 return EMPTY
             self.error_delivered = True
             raise_to_reader(state.error)
-        if len(self._items) == state.buffer:
+        if len(self._items) == state.buffer_size:
             state.full -= 1
         return self._items.popleft()
 
     def leave(self) -> None:
-        """Book that this reader takes no more: it holds nobody back."""
-        if len(self._items) == self._state.buffer:
+        """Note that this reader takes no more: it holds no other one back."""
+        if len(self._items) == self._state.buffer_size:
             self._state.full -= 1
-        self.left = True
+        self.left = self.ended = True
         self._items.clear()
-
-    def close(self) -> list[BaseException]:
-        """Give up what was not delivered; the error is told by `SharedState`."""
-        self._items.clear()
-        return []
 
 
 class SharedState(ABC, Generic[T]):
-    """The lanes of all readers, and what they have in common."""
+    """The queues of all readers, and what they have in common."""
 
-    def __init__(self, readers: int, buffer: int) -> None:
-        self.buffer = buffer
-        self.full: int = 0
-        self.ended: bool = False
-        self.error: BaseException | None = None
+    def __init__(self, readers: int, buffer_size: int) -> None:
+        self.buffer_size = buffer_size
+        self.full: int = 0  # queues that have no room
+        self.ended: bool = False  # no more items come
+        self.error: BaseException | None = None  # what comes after the items
         self.unseen_errors: list[BaseException] = []
         self.queues: list[SubscriberQueue[T]] = [
             SubscriberQueue(self) for _ in range(readers)
         ]
-
-    @property
-    def exhausted(self) -> bool:
-        return all(queue.exhausted for queue in self.queues)
-
-    def pop(self) -> Empty:
-        """Deliver nothing: it is the lanes that do."""
-        return EMPTY
 
     def has_room(self) -> bool:
         """Tell whether the source may be asked for one more item."""
@@ -91,24 +79,36 @@ class SharedState(ABC, Generic[T]):
     def share(self, item: T) -> None:
         """Put an *item* where it belongs."""
 
-    def fail(self, error: BaseException) -> None:
-        """Book the *error* of the source, after the items of every lane."""
+    def end(self) -> None:
+        """Note that no more items come."""
         self.ended = True
+        for queue in self.queues:
+            queue.ended = True
+
+    def fail(self, error: BaseException) -> None:
+        """Store the *error* of the source, after the items of every queue."""
         self.error = error
+        self.end()
+
+    @property
+    def all_left(self) -> bool:
+        """Whether no reader takes any more."""
+        return all(queue.left for queue in self.queues)
 
     def close(self) -> list[BaseException]:
+        """Drop what was not received; return the errors that nobody has seen."""
         error, self.error = self.error, None
-        late, self.unseen_errors = self.unseen_errors, []
+        unseen, self.unseen_errors = self.unseen_errors, []
         if error is not None and not all(
             queue.error_delivered for queue in self.queues
         ):
-            late.append(error)
-        self.queues.clear()  # which hold these books
-        return late
+            unseen.append(error)
+        self.queues.clear()  # they refer to this state
+        return unseen
 
 
 class BroadcastState(SharedState[T]):
-    """Every reader has every item."""
+    """Every reader receives every item."""
 
     def share(self, item: T) -> None:
         for queue in self.queues:
@@ -116,12 +116,12 @@ class BroadcastState(SharedState[T]):
 
 
 class PartitionState(SharedState[T]):
-    """Every item has one reader, which is told by its key."""
+    """Every item has one reader, which its key decides."""
 
     def __init__(
-        self, key: Callable[[T], Hashable], keys: list[Hashable], buffer: int
+        self, key: Callable[[T], Hashable], keys: list[Hashable], buffer_size: int
     ) -> None:
-        super().__init__(len(keys), buffer)
+        super().__init__(len(keys), buffer_size)
         self._key = key
         self._place = {key: place for place, key in enumerate(keys)}
 

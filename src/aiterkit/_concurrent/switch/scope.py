@@ -78,12 +78,12 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
             self._inner.request_stop()
         self.wake_receiver()
 
-    def on_taken(self) -> None:
-        assert self._inner is not None  # noqa: S101 - nobody else waits for room
+    def on_received(self) -> None:
+        assert self._inner is not None  # noqa: S101 - only it waits for room
         self._inner.wake()
 
     def _finish(self) -> None:
-        del self._outer  # which holds the block
+        del self._outer  # it refers to this scope
 
     # The source of the newest item.
 
@@ -123,12 +123,12 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         return True
 
     def end(self) -> None:
-        """Hear that the source has no more items."""
-        self.state.ended = True
+        """Note that the source has no more items."""
+        self.state.end()
         self.wake_receiver()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*, in the place of its next item."""
+        """Store the *error* of the source, in the place of its next item."""
         self.state.fail(error)
         if self._inner is not None:
             self._inner.stop()
@@ -150,19 +150,19 @@ class InnerSink(Sink[R]):
         return self._scope.state.has_room()
 
     def put(self, item: R) -> bool:
-        """Put a result where the reader finds it."""
+        """Store a result, and wake the reader."""
         self._scope.state.put(item)
         self._scope.wake_receiver()
         return False
 
     def end(self) -> None:
-        """Hear that the source has no more results; its task tells the rest."""
+        """Do nothing: what matters is that the source is closed."""
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*."""
+        """Store the *error* of the source, which ends everything."""
         self._scope.state.fail(error)
         self._scope.stop()
 
     def on_closed(self) -> None:
-        """Hear that the source is closed."""
+        """Open the next source, now that this one is closed."""
         self._scope.advance()

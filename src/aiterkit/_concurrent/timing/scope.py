@@ -1,6 +1,6 @@
 """The block of an operator with one source, one reader and no calls between them.
 
-What it does with the items is decided by its `TimedBuffer`, which never waits.
+A `TimedBuffer` decides what comes of the items; here is what waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -10,9 +10,8 @@ from typing import Generic, TypeVar
 from anyio import CancelScope
 
 from aiterkit._concurrent.timing.state import TimedBuffer
-from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
-from aiterkit._runtime.sink import Sink
+from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.sync_source import with_checkpoints
 
@@ -20,8 +19,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class SingleSourceScope(ReadScope[R], Sink[T], Generic[T, R]):
-    """A source that is read onto a shelf, and a reader who takes from it."""
+class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
+    """A source that is read into a buffer, and a reader that takes from it."""
 
     _source: SourceReader[T]
 
@@ -48,7 +47,7 @@ class SingleSourceScope(ReadScope[R], Sink[T], Generic[T, R]):
         self._source.request_stop()
         self.wake_receiver()
 
-    def on_taken(self) -> None:
+    def on_received(self) -> None:
         self._source.wake()
 
     def _finish(self) -> None:
@@ -76,26 +75,21 @@ class SingleSourceScope(ReadScope[R], Sink[T], Generic[T, R]):
         """Tell whether the source may be asked for one more item."""
         return self.timed.has_room()
 
-    def put(self, item: T) -> bool:
-        """Put an *item* on the shelf; tell whether there is room for one more."""
-        try:
-            if self.timed.take(item):
-                self.wake_receiver()
-        except BaseException as error:
-            if not is_deliverable(error):
-                raise
-            # What a function of the user's raises is told like an error of the
-            # source, in the item's place; and the source is read no more.
-            self.fail(without_stop(error))
-            self._source.request_stop()
-        return self.timed.has_room()
+    def accept(self, item: T) -> None:
+        """Store an *item*."""
+        if self.timed.take(item):
+            self.wake_receiver()
+
+    def stop_reading(self) -> None:
+        """Read no more, after an error of a function of the user's."""
+        self._source.request_stop()
 
     def end(self) -> None:
-        """Hear that the source has no more items."""
-        self.timed.ended = True
+        """Note that the source has no more items."""
+        self.timed.end()
         self.wake_receiver()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*, in the place of its next item."""
+        """Store the *error* of the source, in the place of its next item."""
         self.timed.fail(error)
         self.wake_receiver()

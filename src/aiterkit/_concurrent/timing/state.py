@@ -1,27 +1,24 @@
 """What is given when: decided by the time that is passed in, never by waiting."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from math import floor, inf
 from typing import Generic, TypeVar
 
 from anyio import current_time
 
-from aiterkit._runtime.buffer import EMPTY, Empty
-from aiterkit._runtime.errors import raise_to_reader
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class TimedBuffer(ABC, Generic[T, R]):
-    """What lies between a source and its reader; then the end, or an error."""
+class TimedBuffer(ResultBuffer[R], Generic[T, R]):
+    """What lies between one source and its reader; then the end, or an error."""
 
     def __init__(self) -> None:
-        self.ended: bool = False
-        self.is_awaited: bool = False
-        self.unseen_errors: list[BaseException] = []
-        self._failure: list[BaseException] = []  # one at most, to be given away
+        super().__init__()
+        self.is_awaited: bool = False  # while a reader waits
 
     @property
     @abstractmethod
@@ -34,35 +31,26 @@ class TimedBuffer(ABC, Generic[T, R]):
 
     @abstractmethod
     def take(self, item: T) -> bool:
-        """Book an *item*; tell whether a waiting reader must look again."""
+        """Store an *item*; tell whether a waiting reader must look again."""
 
     @abstractmethod
     def pop_value(self) -> R | Empty:
-        """Deliver what is ready; all that is left, once the source has ended."""
+        """Return what is ready; once the source has ended, all that is left."""
 
-    @abstractmethod
-    def is_empty(self) -> bool:
-        """Tell whether there is nothing more to deliver."""
+    def end(self) -> None:
+        """Note that the source has no more items."""
+        self.ended = True
 
     def fail(self, error: BaseException) -> None:
-        """Book the *error* of the source, in the place of its next item."""
+        """Store the *error* of the source, in the place of its next item."""
         self.ended = True
         self._failure.append(error)
-
-    @property
-    def exhausted(self) -> bool:
-        return self.ended and not self._failure and self.is_empty()
 
     def pop(self) -> R | Empty:
         value = self.pop_value()
         if value is EMPTY and self._failure and self.is_empty():
-            raise_to_reader(self._failure.pop())
+            return self._raise_failure()
         return value
-
-    def close(self) -> list[BaseException]:
-        late, self.unseen_errors = self.unseen_errors + self._failure, []
-        self._failure.clear()
-        return late
 
 
 class Batches(TimedBuffer[T, tuple[T, ...]]):
@@ -83,11 +71,13 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self._weight = weight
         self._max_weight = max_weight
         self._now = now
+        # The batch that gathers: its items, its weight, and when it is over.
         self._items: list[T] = []
         self._load: float = 0
+        self._deadline = inf
+        # One item at most that belongs to the next batch, and the same of it.
         self._next: list[T] = []
         self._next_load: float = 0
-        self._deadline = inf
         self._next_deadline = inf
 
     @property
@@ -144,14 +134,14 @@ class Newest(TimedBuffer[T, T]):
     def __init__(self, *, now: Callable[[], float] = current_time) -> None:
         super().__init__()
         self._now = now
-        self._settled: list[T] = []
-        self._fresh: list[T] = []
-        self._deadline = inf
-        self.taken: int = 0
-        self.delivered: int = 0
+        self._settled: list[T] = []  # what the reader may have: one at most
+        self._fresh: list[T] = []  # what has yet to settle: one at most
+        self._deadline = inf  # when the fresh one settles
+        self.taken: int = 0  # items that the source has given
+        self.delivered: int = 0  # items that the reader has received
 
     def start(self) -> None:
-        """Hear that the block is entered now."""
+        """Note that the block is entered now."""
 
     @abstractmethod
     def _settles_at(self, now: float) -> float:

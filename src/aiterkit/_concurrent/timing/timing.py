@@ -73,9 +73,6 @@ class NewestResults(Results[T]):
         super().__init__(scope)
         self._timed = timed
 
-    def __aiter__(self) -> "NewestResults[T]":
-        return self
-
     def statistics(self) -> NewestStatistics:
         """Return how many items were taken, delivered and dropped so far."""
         timed = self._timed

@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
@@ -139,12 +139,14 @@ class ReadScope(TaskScope, ResultChannel[R]):
 
     def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
         TaskScope.__init__(self, name=name)
-        ResultChannel.__init__(self, buffer, name=name)
+        channel: Any = ResultChannel  # pyright cannot tell of which results
+        channel.__init__(self, buffer, name=name)
 
     def bind_backend(self, backend: Backend) -> None:
         """Wait in the way of *backend*, which runs now."""
         TaskScope.bind_backend(self, backend)
-        ResultChannel.bind_backend(self, backend)
+        channel: Any = ResultChannel
+        channel.bind_backend(self, backend)
 
     def add_unseen(self, error: BaseException) -> None:
         """Keep an *error* that the reader will not see."""

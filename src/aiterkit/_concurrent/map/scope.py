@@ -9,7 +9,6 @@ suspended, never earlier: calls that do not suspend all run in one worker.
 What is decided is decided in the `CallQueue`; here it is only waited for.
 """
 
-import types
 from collections import deque
 from collections.abc import (
     AsyncIterator,
@@ -35,6 +34,7 @@ from aiterkit._core.call import awaiting, is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
 from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token
+from aiterkit._runtime.context import stepwise
 from aiterkit._runtime.errors import is_cancelled, is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
@@ -324,7 +324,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         if self._inbox and not self._worker_starting:
             self._start_or_wake_worker()
 
-    @types.coroutine
+    @stepwise
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
         self, worker: "Worker[T, R]"
     ) -> Generator[Any, Any, None]:
@@ -449,7 +449,6 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 del failure
             return
 
-    @types.coroutine
     def _wait_for_item(self, *, yielded: bool) -> Generator[Any, Any, bool]:
         """Wait until there may be an item; tell whether by yielding once.
 

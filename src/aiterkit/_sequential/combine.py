@@ -5,7 +5,7 @@ from types import AsyncGeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
-from aiterkit._core.arguments import at_least
+from aiterkit._core.checks import check_count
 from aiterkit._core.clock import Event, new_event
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
@@ -405,7 +405,7 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
         TypeError: If *source* is not iterable or *n* is no integer.
         ValueError: If *n* is negative.
     """
-    count = at_least(0, "n", n)
+    count = check_count(n, name="n", least=0)
     place = _place_of(source) or _Place(_Tee(open_async(source)), _Link())
     return tuple(place.tee.fork(place.link) for _ in range(count))
 

@@ -10,8 +10,8 @@ from operator import gt, lt
 from struct import calcsize
 from typing import Any, Literal, Protocol, TypeGuard, TypeVar, overload
 
-from aiterkit._core.arguments import position
 from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.checks import check_callable, check_func, check_position
 from aiterkit._core.source import Opened, as_async, open_async
 from aiterkit._core.types import AnyIterable, TypeIs
 
@@ -94,6 +94,7 @@ async def acollect(
     Raises:
         TypeError: If *source* is not iterable.
     """
+    check_callable(into, name="into")
     items = [item async for item in as_async(source)]
     if into is list:
         return items
@@ -133,6 +134,7 @@ async def areduce(
         TypeError: If *source* is not iterable, or if it is empty and there is no
             *initial*.
     """
+    check_func(func, source, usage="areduce(func, source)")
     iterator = open_async(source)
     plain: set[type] = set()
     total = initial
@@ -269,6 +271,8 @@ async def _extreme(
     default: Any,
     name: str,
 ) -> Any:
+    if key is not None:
+        check_func(key, source, usage=f"{name}(source, key=key)", name="key")
     plain: set[type] = set()
     best = best_mark = _MISSING
     async for item in as_async(source):
@@ -454,6 +458,8 @@ async def asorted(
     Raises:
         TypeError: If *source* is not iterable.
     """
+    if key is not None:
+        check_func(key, source, usage="asorted(source, key=key)", name="key")
     items = [item async for item in as_async(source)]
     if key is None:
         items.sort(reverse=reverse)
@@ -548,7 +554,7 @@ async def anth(source: AnyIterable[Any], /, n: int, default: Any = None) -> Any:
         TypeError: If *source* is not iterable.
         ValueError: If *n* is no integer of at least 0.
     """
-    left = position("n", n) or 0
+    left = check_position(n, name="n")
     async for item in as_async(source):
         if not left:
             return item
@@ -612,6 +618,10 @@ async def afind(
     Raises:
         TypeError: If *source* is not iterable.
     """
+    if predicate is not None:
+        check_func(
+            predicate, source, usage="afind(predicate, source)", name="predicate"
+        )
     plain: set[type] = set()
     async for item in as_async(source):
         result = item

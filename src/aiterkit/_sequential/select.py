@@ -5,13 +5,13 @@ from sys import maxsize
 from types import NoneType
 from typing import Any, TypeGuard, TypeVar, overload
 
-from aiterkit._core.arguments import position
 from aiterkit._core.call import (
     COROUTINE,
     is_async_function,
     needs_await,
     plain_type,
 )
+from aiterkit._core.checks import check_func, check_position
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -70,6 +70,7 @@ def afilter(
     """
     if predicate is None:
         return (item async for item in as_async(source) if item)
+    check_func(predicate, source, usage="afilter(predicate, source)", name="predicate")
     if is_async_function(predicate) and is_async_iterable(source):
         return (
             item
@@ -137,6 +138,9 @@ def afilterfalse(
     """
     if predicate is None:
         return (item async for item in as_async(source) if not item)
+    check_func(
+        predicate, source, usage="afilterfalse(predicate, source)", name="predicate"
+    )
     judge: Callable[[T], Any] = predicate
     plain: set[type] = set()
     return (
@@ -209,6 +213,9 @@ def atakewhile(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(
+        predicate, source, usage="atakewhile(predicate, source)", name="predicate"
+    )
     return _take_while(predicate, open_async(source))
 
 
@@ -249,6 +256,9 @@ def adropwhile(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(
+        predicate, source, usage="adropwhile(predicate, source)", name="predicate"
+    )
     return _drop_while(predicate, open_async(source))
 
 
@@ -303,6 +313,8 @@ def aunique(
         TypeError: If *source* is not iterable, at the call; if an item or its key is
             not hashable, then.
     """
+    if key is not None:
+        check_func(key, source, usage="aunique(source, key)", name="key")
     return _unique(open_async(source), key)
 
 
@@ -363,11 +375,10 @@ def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T,
     if not 1 <= len(bounds) <= 3:  # noqa: PLR2004 - as slice() takes them
         raise TypeError(f"aislice() takes 1 to 3 bounds, not {len(bounds)}")
     first, last, *rest = (0, *bounds) if len(bounds) == 1 else bounds
-    start = position("start", first) or 0
-    stop = position("stop", last)
-    step = position("step", rest[0]) if rest else None
-    if step == 0:
-        raise ValueError("step must be at least 1, not 0")
+    start = check_position(first, name="start", optional=True) or 0
+    stop = check_position(last, name="stop", optional=True)
+    step = rest[0] if rest else None
+    step = check_position(step, name="step", least=1, optional=True)
     iterator = open_async(source)
     if start == 0 and stop is not None and step in {None, 1}:
         return _head(iterator, stop)

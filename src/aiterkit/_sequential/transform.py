@@ -2,17 +2,16 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from operator import index
 from types import NoneType
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
-from aiterkit._core.arguments import at_least
 from aiterkit._core.call import (
     COROUTINE,
     is_async_function,
     needs_await,
     plain_type,
 )
+from aiterkit._core.checks import check_count, check_func, check_int
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -100,6 +99,7 @@ def amap(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(func, source, usage="amap(func, source)")
     if more:
         return _map([open_async(each) for each in (source, *more)], func)
     if is_async_function(func) and is_async_iterable(source):
@@ -181,6 +181,7 @@ def astarmap(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(func, source, usage="astarmap(func, source)")
     if is_async_function(func):
         return (
             await func(*item)  # type: ignore[await-not-async]  # see needs_await
@@ -213,7 +214,7 @@ def aenumerate(
     Raises:
         TypeError: If *source* is not iterable or *start* is no integer, at the call.
     """
-    number = index(start) - 1
+    number = check_int(start, name="start") - 1
     return ((number := number + 1, item) async for item in as_async(source))
 
 
@@ -261,10 +262,10 @@ def aaccumulate(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
-    iterator = open_async(source)
     if func is None:
-        return _add_up(iterator, initial)
-    return _accumulate(iterator, func, initial)
+        return _add_up(open_async(source), initial)
+    check_func(func, source, usage="aaccumulate(source, func)")
+    return _accumulate(open_async(source), func, initial)
 
 
 async def _add_up(
@@ -349,7 +350,8 @@ def abatched(
         ValueError: If *n* is below 1, at the call; if *strict* and items are left at
             the end, then.
     """
-    return _batched(open_async(source), at_least(1, "n", n), strict)
+    n = check_count(n, name="n", least=1)
+    return _batched(open_async(source), n, strict)
 
 
 async def _batched(
@@ -403,9 +405,9 @@ def awindowed(
             call.
         ValueError: If *n* or *step* is below 1, at the call.
     """
-    return _windowed(
-        open_async(source), at_least(1, "n", n), fillvalue, at_least(1, "step", step)
-    )
+    n = check_count(n, name="n", least=1)
+    step = check_count(step, name="step", least=1)
+    return _windowed(open_async(source), n, fillvalue, step)
 
 
 async def _windowed(
@@ -460,6 +462,8 @@ def agroupby(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    if key is not None:
+        check_func(key, source, usage="agroupby(source, key)", name="key")
     return _Groups(open_async(source), key).groups()
 
 
@@ -549,6 +553,7 @@ def aflat_map(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(func, source, usage="aflat_map(func, source)")
     plain: set[type] = set()
     return (
         item

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_callable, check_count, shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.buffer import NOTHING, Nothing, tell
@@ -137,9 +137,10 @@ class Parts(Lanes[T]):
         try:
             place = self._place[key]
         except KeyError:
-            known = ", ".join(map(repr, self._place))
+            known = shortened(list(self._place))[1:-1]
             raise ValueError(
-                f"key gave {key!r} for {item!r}, which is none of keys: {known}"
+                f"key gave {shortened(key)} for {shortened(item)}, "
+                f"which is none of keys: {known}"
             ) from None
         self.lanes[place].put(item)
 
@@ -423,6 +424,6 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         if not known:
             raise ValueError("keys must have at least one key")
         if len(set(known)) < len(known):
-            raise ValueError(f"keys must have each key once, not {known!r}")
+            raise ValueError(f"keys must have each key once, not {shortened(known)}")
         lanes = Parts(key, known, buffer)
         self._block = Fan(open_source(source), lanes, name=type(self).__name__)

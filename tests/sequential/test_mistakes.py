@@ -47,6 +47,21 @@ TAKES_BOTH: dict[str, tuple[Callable[[Any, Any], Any], str, str]] = {
     "agroupby": (lambda f, s: ak.agroupby(s, f), "agroupby(source, {})", "key"),
     "adropwhile": (ak.adropwhile, "adropwhile({}, source)", "predicate"),
     "amap": (ak.amap, "amap({}, source)", "func"),
+    "anlargest": (
+        lambda f, s: ak.anlargest(1, s, f),
+        "anlargest(n, source, {})",
+        "key",
+    ),
+    "ansmallest": (
+        lambda f, s: ak.ansmallest(1, s, f),
+        "ansmallest(n, source, {})",
+        "key",
+    ),
+    "atakewhile_inclusive": (
+        ak.atakewhile_inclusive,
+        "atakewhile_inclusive({}, source)",
+        "predicate",
+    ),
     "amap of two": (lambda f, s: ak.amap(f, s, [1]), "amap({}, source)", "func"),
     "amax": (lambda f, s: ak.amax(s, key=f), "amax(source, key={})", "key"),
     "amin": (lambda f, s: ak.amin(s, key=f), "amin(source, key={})", "key"),
@@ -72,10 +87,12 @@ def test_a_function_and_a_source_that_are_swapped_are_recognised(
     helper: Callable[[Any, Any], Any], usage: str, name: str, source: Any, func: Any
 ) -> None:
     usage = usage.format(name if "=" not in usage else "key")
-    first = usage.partition("(")[2].partition(",")[0]
+    place = (
+        f"{name} comes first" if f"({name}" in usage else f"source comes before {name}"
+    )
     with pytest.raises(TypeError) as caught:
         use(helper(source, func))
-    assert str(caught.value) == f"{first} comes first: {usage}"
+    assert str(caught.value) == f"{place}: {usage}"
 
 
 @both
@@ -135,6 +152,9 @@ NUMBERS: list[Any] = [
     ("aislice start", lambda s, n: ak.aislice(s, n, 5), "start", None),
     ("aislice stop", lambda s, n: ak.aislice(s, 1, n), "stop", None),
     ("aislice step", lambda s, n: ak.aislice(s, 1, 2, n), "step", None),
+    ("anlargest", lambda s, n: ak.anlargest(n, s), "n", None),
+    ("ansmallest", lambda s, n: ak.ansmallest(n, s), "n", None),
+    ("atail", lambda s, n: ak.atail(n, s), "n", 0),
     ("anth", ak.anth, "n", None),
     ("apaced", ak.apaced, "per_second", None),
     ("atee", ak.atee, "n", 0),

@@ -66,7 +66,7 @@ def check_func(
     """
     if callable(func):
         return
-    operator, _, arguments = usage.partition("(")
+    operator = usage.partition("(")[0]
     if isinstance(func, CoroutineType):
         called = func.__name__
         func.close()  # or Python would also warn that nobody awaited it
@@ -76,8 +76,9 @@ def check_func(
             f"{before}{called}{after}, not {before}{called}(...){after}"
         )
     if _is_iterable(func) and _looks_like_func(source):
-        first = arguments.partition(",")[0]
-        raise TypeError(f"{first} comes first: {usage}")
+        is_first = usage.startswith(f"{operator}({name}")
+        place = f"{name} comes first" if is_first else f"source comes before {name}"
+        raise TypeError(f"{place}: {usage}")
     check_callable(func, name=name)
 
 

@@ -1,14 +1,18 @@
 """Operators that read several sources, or one several times."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from heapq import heapify, heappop, heapreplace
 from types import AsyncGeneratorType, TracebackType
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
-from aiterkit._core.checks import check_count
+from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.clock import Event, new_event
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
+from aiterkit._sequential.lengths import check_lengths
+from aiterkit._sequential.ordering import Comparable, Reversed
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -18,6 +22,7 @@ T4 = TypeVar("T4")
 T5 = TypeVar("T5")
 T6 = TypeVar("T6")
 F = TypeVar("F")
+C = TypeVar("C", bound=Comparable)
 
 
 def achain(*sources: AnyIterable[T]) -> AsyncGenerator[T, None]:
@@ -154,33 +159,15 @@ async def _zip(
 async def _zip_strict(
     iterators: list[AsyncIterator[T]],
 ) -> AsyncGenerator[tuple[T, ...], None]:
-    row: list[T] = []
     while iterators:
-        row = []
+        row: list[T] = []
         for iterator in iterators:
             try:
                 row.append(await anext(iterator))
             except StopAsyncIteration:
-                break
-        if len(row) < len(iterators):
-            break
+                await check_lengths(iterators, len(row), operator="azip")
+                return
         yield tuple(row)
-    else:
-        return
-    if row:
-        raise ValueError(f"azip() {_compared(len(row), 'shorter')}")
-    for number, iterator in enumerate(iterators[1:], 1):
-        try:
-            await anext(iterator)
-        except StopAsyncIteration:
-            continue
-        raise ValueError(f"azip() {_compared(number, 'longer')}")
-
-
-def _compared(number: int, how: str) -> str:
-    """Say how source *number*, from 0, compares with those before, as `zip` does."""
-    before = "argument 1" if number == 1 else f"arguments 1-{number}"
-    return f"argument {number + 1} is {how} than {before}"
 
 
 @overload
@@ -373,6 +360,106 @@ async def _cycle(iterator: AsyncIterator[T]) -> AsyncGenerator[T, None]:
     while kept:
         for item in kept:
             yield item
+
+
+@overload
+def amerge(
+    *sources: AnyIterable[C], key: None = None, reverse: bool = ...
+) -> AsyncGenerator[C, None]: ...
+@overload
+def amerge(
+    *sources: AnyIterable[T],
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+    reverse: bool = ...,
+) -> AsyncGenerator[T, None]: ...
+def amerge(
+    *sources: AnyIterable[Any],
+    key: Callable[[Any], Any] | None = None,
+    reverse: bool = False,
+) -> AsyncGenerator[Any, None]:
+    """Give the items of sorted *sources* in one sorted order.
+
+        first                  1--4-----|
+        second                 2-----3--|
+        amerge(first, second)  1--2--3--(4|)
+
+    The twin of `heapq.merge`: each of *sources* must be sorted already, from the
+    smallest item to the largest. One item of each is read and held; the smallest is
+    given, and then the next one is read from its source. Of equal items, the one from
+    the earlier source comes first. To get items as they arrive, see `concurrent_merge`.
+
+    Examples:
+        >>> [number async for number in amerge([1, 4], [2, 3], [5])]
+        [1, 2, 3, 4, 5]
+        >>> [word async for word in amerge(["aaa", "b"], ["cc"], key=len, reverse=True)]
+        ['aaa', 'cc', 'b']
+
+    Args:
+        *sources: Any iterables, sync or async. They are not closed.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+        reverse: Whether *sources* are sorted from the largest item to the smallest.
+
+    Raises:
+        TypeError: If one of *sources* is not iterable or *key* cannot be called, at the
+            call.
+    """
+    if key is not None:
+        check_callable(key, name="key")
+    return _merge([open_async(source) for source in sources], key, reverse)
+
+
+async def _merge(
+    iterators: list[AsyncIterator[Any]],
+    key: Callable[[Any], Any] | None,
+    reverse: bool,  # noqa: FBT001 - an option no longer, here
+) -> AsyncGenerator[Any, None]:
+    plain: set[type] = set()
+    heads: list[_Head] = []
+    for place, iterator in enumerate(iterators):
+        head: _Head = [None, place, None, iterator]
+        if await _advance(head, key, plain, reverse):
+            heads.append(head)
+    heapify(heads)
+    while len(heads) > 1:
+        head = heads[0]
+        yield head[2]
+        if await _advance(head, key, plain, reverse):
+            heapreplace(heads, head)
+        else:
+            heappop(heads)
+    for _, _, last, iterator in heads:  # none, or the only one that is left
+        yield last
+        async for item in Opened(iterator):
+            yield item
+
+
+_Head: TypeAlias = list[Any]
+"""What is compared, the place of the source (no two are equal), the item, the source.
+
+A list and no object, since heapq compares it without a call of ours.
+"""
+
+
+async def _advance(
+    head: _Head,
+    key: Callable[[Any], Any] | None,
+    plain: set[type],
+    reverse: bool,  # noqa: FBT001 - see _merge
+) -> bool:
+    """Put the next item of its source into *head*, and tell whether there was one."""
+    try:
+        mark = head[2] = await anext(head[3])
+    except StopAsyncIteration:
+        return False
+    if key is not None:
+        mark = key(mark)
+        if type(mark) is COROUTINE or (
+            type(mark) not in plain and needs_await(mark, plain)
+        ):
+            mark = await mark
+    head[0] = Reversed(mark) if reverse else mark
+    return True
 
 
 def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None], ...]:

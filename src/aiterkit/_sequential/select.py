@@ -1,5 +1,6 @@
 """Operators that leave items out."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from sys import maxsize
 from types import NoneType
@@ -11,7 +12,7 @@ from aiterkit._core.call import (
     needs_await,
     plain_type,
 )
-from aiterkit._core.checks import check_func, check_position
+from aiterkit._core.checks import check_count, check_func, check_position
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -234,6 +235,54 @@ async def _take_while(
         yield item
 
 
+def atakewhile_inclusive(
+    predicate: Callable[[T], object], source: AnyIterable[T], /
+) -> AsyncGenerator[T, None]:
+    """Give the items of *source* up to and with the first that fails *predicate*.
+
+        source                                     1--2--a--3|
+        atakewhile_inclusive(str.isdigit, source)  1--2--(a|)
+
+    The twin of `more_itertools.takewhile_inclusive`: unlike `atakewhile`, no item is
+    read that is not given. *predicate* is called when the next item is asked for.
+
+    Examples:
+        >>> [word async for word in atakewhile_inclusive(str.isdigit, ["1", "a", "2"])]
+        ['1', 'a']
+
+    Args:
+        predicate: Takes an item; its result is awaited if it can be, and tested
+            for truth once.
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *predicate* cannot be called or *source* is not iterable, at the
+            call.
+    """
+    check_func(
+        predicate,
+        source,
+        usage="atakewhile_inclusive(predicate, source)",
+        name="predicate",
+    )
+    return _take_while_inclusive(predicate, open_async(source))
+
+
+async def _take_while_inclusive(
+    predicate: Callable[[T], Any], iterator: AsyncIterator[T]
+) -> AsyncGenerator[T, None]:
+    plain: set[type] = set()
+    async for item in Opened(iterator):
+        yield item
+        result = predicate(item)
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        if not result:
+            return
+
+
 def adropwhile(
     predicate: Callable[[T], object], source: AnyIterable[T], /
 ) -> AsyncGenerator[T, None]:
@@ -412,3 +461,36 @@ async def _slice(
         here += 1
         if here == end:
             return
+
+
+def atail(n: int, source: AnyIterable[T], /) -> AsyncGenerator[T, None]:
+    """Give the last *n* items of *source*.
+
+        source            a--b--c|
+        atail(2, source)  -------(bc|)
+
+    The twin of `more_itertools.tail`: when you ask for the first item, *source* is read
+    to its end, and no more than *n* items are held. For one item, see `alast`.
+
+    Examples:
+        >>> [letter async for letter in atail(2, "abc")]
+        ['b', 'c']
+
+    Args:
+        n: How many; if there are fewer, all of them are given.
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        ValueError: If *n* is negative, at the call.
+    """
+    n = check_count(n, name="n", least=0)
+    return _tail(n, open_async(source))
+
+
+async def _tail(n: int, iterator: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    last: deque[T] = deque(maxlen=n)
+    async for item in Opened(iterator):
+        last.append(item)
+    while last:
+        yield last.popleft()

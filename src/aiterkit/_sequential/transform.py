@@ -20,6 +20,7 @@ from aiterkit._core.source import (
     open_async,
 )
 from aiterkit._core.types import AnyIterable
+from aiterkit._sequential.lengths import check_lengths
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -33,11 +34,19 @@ F = TypeVar("F")
 
 @overload
 def amap(
-    func: Callable[[T], Awaitable[R]], source: AnyIterable[T], /
+    func: Callable[[T], Awaitable[R]],
+    source: AnyIterable[T],
+    /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
-    func: Callable[[T], Awaitable[R] | R], source: AnyIterable[T], /
+    func: Callable[[T], Awaitable[R] | R],
+    source: AnyIterable[T],
+    /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -45,6 +54,8 @@ def amap(
     source1: AnyIterable[T1],
     source2: AnyIterable[T2],
     /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -52,6 +63,8 @@ def amap(
     source1: AnyIterable[T1],
     source2: AnyIterable[T2],
     /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -60,6 +73,8 @@ def amap(
     source2: AnyIterable[T2],
     source3: AnyIterable[T3],
     /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -68,9 +83,37 @@ def amap(
     source2: AnyIterable[T2],
     source3: AnyIterable[T3],
     /,
+    *,
+    strict: bool = ...,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[..., Awaitable[R]],
+    source1: AnyIterable[Any],
+    source2: AnyIterable[Any],
+    source3: AnyIterable[Any],
+    source4: AnyIterable[Any],
+    /,
+    *more: AnyIterable[Any],
+    strict: bool = ...,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[..., Awaitable[R] | R],
+    source1: AnyIterable[Any],
+    source2: AnyIterable[Any],
+    source3: AnyIterable[Any],
+    source4: AnyIterable[Any],
+    /,
+    *more: AnyIterable[Any],
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 def amap(
-    func: Callable[..., Any], source: AnyIterable[Any], /, *more: AnyIterable[Any]
+    func: Callable[..., Any],
+    source: AnyIterable[Any],
+    /,
+    *more: AnyIterable[Any],
+    strict: bool = False,
 ) -> AsyncGenerator[Any, None]:
     """Call *func* on each item of *source*, one at a time, in order.
 
@@ -82,7 +125,7 @@ def amap(
     never overlap, and the source waits while a call runs: for calls that
     overlap, see `concurrent_map`.
 
-    With *more* sources, *func* takes an item of each, as in `map`: they are read
+    With *more* sources, *func* takes one item from each, as in `map`: they are read
     one after the other, and the shortest one ends it.
 
     Examples:
@@ -94,14 +137,18 @@ def amap(
     Args:
         func: Takes an item. What it returns is awaited if it can be.
         source: Any iterable, sync or async. It is not closed.
-        *more: Others.
+        *more: Further sources; *func* then takes one item from each.
+        strict: Whether sources of different lengths are an error, as in `map` since
+            Python 3.14.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *func* cannot be called or a source is not iterable, at the call.
+        ValueError: If *strict* and a source ends before another, when it does.
     """
     check_func(func, source, usage="amap(func, source)")
     if more:
-        return _map([open_async(each) for each in (source, *more)], func)
+        iterators = [open_async(each) for each in (source, *more)]
+        return _map_strict(iterators, func) if strict else _map(iterators, func)
     if is_async_function(func) and is_async_iterable(source):
         return (
             await func(item)  # type: ignore[await-not-async]  # see needs_await
@@ -143,6 +190,26 @@ async def _map(
         except StopAsyncIteration:
             return
         result = func(*items)
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        yield result
+
+
+async def _map_strict(
+    iterators: list[AsyncIterator[Any]], func: Callable[..., Any]
+) -> AsyncGenerator[Any, None]:
+    plain: set[type] = set()
+    while True:
+        row: list[Any] = []
+        for iterator in iterators:
+            try:
+                row.append(await anext(iterator))
+            except StopAsyncIteration:
+                await check_lengths(iterators, len(row), operator="amap")
+                return
+        result = func(*row)
         if type(result) is COROUTINE or (
             type(result) not in plain and needs_await(result, plain)
         ):

@@ -454,6 +454,60 @@ def test_agroupby_steps_as_its_twin_does(
             break  # what comes after an error is not the twin's
 
 
+class Compared:
+    """A key that counts how often it is compared."""
+
+    comparisons = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, Compared)
+        Compared.comparisons += 1
+        return self.number == other.number
+
+
+def comparisons(
+    groups: Any, take: Callable[[Any], Any], end: type[Exception], moves: list[bool]
+) -> list[int]:
+    """Count them after each move: on to the next group, or the next item of the last.
+
+    Up to the end of the groups: from there on the twin compares again at each call.
+    """
+    Compared.comparisons = 0
+    counts: list[int] = []
+    group: Any = None
+    for goes_on in moves:
+        try:
+            if goes_on:
+                _, group = take(groups)
+            elif group is not None:
+                take(group)
+        except end:
+            if goes_on:
+                return [*counts, Compared.comparisons]
+            group = None
+        counts.append(Compared.comparisons)
+    return counts
+
+
+@given(st.lists(st.integers(0, 1), max_size=6), st.lists(st.booleans(), max_size=12))
+@settings(deadline=None)
+def test_agroupby_compares_as_often_as_its_twin(
+    numbers: list[int], moves: list[bool]
+) -> None:
+    keys = [Compared(number) for number in numbers]
+    wanted = comparisons(itertools.groupby(keys), next, StopIteration, moves)
+    got = comparisons(
+        ak.agroupby(keys), lambda made: finish(anext(made)), StopAsyncIteration, moves
+    )
+    assert got == wanted
+
+
 @given(sources(), st.integers(0, 3), st.lists(st.integers(0, 2), max_size=20))
 @settings(deadline=None)
 def test_atee_steps_as_its_twin_does(script: Items, n: int, moves: list[int]) -> None:

@@ -1,9 +1,10 @@
 """Operators that read several sources, or one several times."""
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from heapq import heapify, heappop, heapreplace
-from types import AsyncGeneratorType, TracebackType
-from typing import Any, Generic, TypeAlias, TypeVar, overload
+from types import AsyncGeneratorType, FrameType, TracebackType
+from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 from weakref import WeakKeyDictionary, ref
 
 from aiterkit._core.call import COROUTINE, needs_await
@@ -466,10 +467,9 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
     """Return *n* generators, each of which gives all items of *source*.
 
     The twin of `itertools.tee`: an item is kept until the last of them has given it.
-    They can be read in different tasks. The source is read by one at a time, and
-    whoever comes meanwhile waits for the item that is being read. To read
-    one source in many tasks with a bound on how far they drift apart, see
-    `concurrent_broadcast`.
+    They can be read in different tasks. One of them reads *source* at a time; the
+    others wait for the item that is being read. To read one source in many tasks with
+    a bound on how far they drift apart, see `concurrent_broadcast`.
 
     One of them may be the *source* of another `atee`: the new ones then go on where
     it stands, and all of them read the first source, as since Python 3.13.1.
@@ -489,10 +489,13 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
         n: How many.
 
     Raises:
-        TypeError: If *source* is not iterable or *n* is no integer.
-        ValueError: If *n* is negative.
+        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        ValueError: If *n* is negative, at the call.
+        RuntimeError: If *source* reads one of them, when it does.
     """
     count = check_count(n, name="n", least=0)
+    if not count:
+        return ()
     place = _place_of(source) or _Place(_Tee(open_async(source)), _Link())
     return tuple(place.tee.fork(place.link) for _ in range(count))
 
@@ -547,6 +550,11 @@ class _Tee(Generic[T]):
         """Return what is after *link*, read by us or by another branch."""
         while link.after is None:
             if self._reading:
+                if self._is_reading_here():
+                    raise RuntimeError(
+                        "atee(): source reads a branch of its own tee, "
+                        "which waits for what source gives next"
+                    )
                 if self._read is None:
                     self._read = new_event()
                 await self._read.wait()
@@ -556,6 +564,19 @@ class _Tee(Generic[T]):
             return link.after
         finally:
             del link  # as above
+
+    def _is_reading_here(self) -> bool:
+        """Tell whether the source called us, so that each would wait for the other.
+
+        A coroutine that runs stands on the stack above all that await it. Another task
+        that is reading does not stand there: for that one we can wait.
+        """
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's is no other
+        while frame is not None:
+            if frame.f_code is _READ_ONE and frame.f_locals["self"] is self:
+                return True
+            frame = frame.f_back
+        return False
 
     async def _read_one(self, link: _Link[T]) -> None:
         after: _Link[T] = _Link()
@@ -572,6 +593,9 @@ class _Tee(Generic[T]):
                 self._read = None
         link.after = after
         del link, after  # as above
+
+
+_READ_ONE = cast("Any", _Tee)._read_one.__code__  # noqa: SLF001 - of this file
 
 
 class _Place(Generic[T]):

@@ -569,14 +569,17 @@ class _Groups(Generic[T]):
         return True
 
     async def groups(self) -> AsyncGenerator[tuple[Any, AsyncGenerator[T, None]], None]:
-        going_on = await self._step()
-        while going_on:
+        if not await self._step():
+            return
+        while True:
             key = self._item_key
             self._group = token = object()
             yield key, self._items(key, token)
             self._group = None
-            while going_on and _same(key, self._item_key):
-                going_on = await self._step()
+            # An item that the group has given was compared there.
+            while not self._item or _same(key, self._item_key):
+                if not await self._step():
+                    return
 
     async def _items(self, key: Any, token: object) -> AsyncGenerator[T, None]:
         while self._group is token:

@@ -9,6 +9,7 @@ added to the package is in the documentation without a line here.
 import ast
 import builtins
 import functools
+import heapq
 import importlib
 import inspect
 import itertools
@@ -152,7 +153,7 @@ def twin(name: str) -> str:
     """Return the name of the standard library's twin, if there is one."""
     if name in _TWINS:
         return _TWINS[name]
-    for module in (builtins, itertools, functools):
+    for module in (builtins, itertools, functools, heapq):
         if name.startswith("a") and hasattr(module, name[1:]):
             return f"{module.__name__}.{name[1:]}".removeprefix("builtins.")
     return ""

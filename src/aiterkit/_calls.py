@@ -20,9 +20,14 @@ from weakref import WeakKeyDictionary
 from anyio import CapacityLimiter, Event, current_time, move_on_after, sleep
 from anyio.lowlevel import RunVar
 
-from aiterkit._core.arguments import positive
 from aiterkit._core.call import needs_await
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import (
+    check_count,
+    check_func,
+    check_positive,
+    name_of,
+    shortened,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -180,7 +185,7 @@ def timed(
         ValueError: If *seconds* is not more than 0.
     """
     _check_func("timed", func)
-    limit = positive("seconds", seconds)
+    limit = check_positive(seconds, name="seconds")
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
         with move_on_after(limit):
@@ -193,7 +198,7 @@ def timed(
                     f"{type(result).__name__!r}, which cannot be awaited)"
                 )
             return await result
-        raise TimeoutError(f"{_name(func)}() took longer than {limit} seconds")
+        raise TimeoutError(f"{name_of(func)}() took longer than {limit} seconds")
 
     return _like(func, call)
 
@@ -209,7 +214,10 @@ def _options_by_name(*names: str) -> Callable[[F], F]:
             if len(args) == 1:
                 return change(*args, **options)
             given = dict(zip(names, args[1:], strict=False)) | options
-            shown = ["func", *(f"{key}={value!r}" for key, value in given.items())]
+            shown = [
+                "func",
+                *(f"{key}={shortened(value)}" for key, value in given.items()),
+            ]
             raise TypeError(
                 f"{name}() takes a function, and options by their names: "
                 f"{name}({', '.join(shown)})"
@@ -267,7 +275,7 @@ def paced(
     """
     _check_func("paced", func)
     pace = _Pace(
-        positive("per_second", per_second),
+        check_positive(per_second, name="per_second"),
         check_count(burst, name="burst", least=1),
     )
 
@@ -412,11 +420,11 @@ def offloaded(
     """
     _check_func("offloaded", func)
     if iscoroutinefunction(func) or iscoroutinefunction(_dunder_call(func)):
-        raise TypeError(_IS_ASYNC.format(_name(func)))
+        raise TypeError(_IS_ASYNC.format(name_of(func)))
     if limiter is not None and not isinstance(limiter, CapacityLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
-            f"limiter must be an anyio.CapacityLimiter, not {limiter!r}: "
-            f"CapacityLimiter({limiter!r})"
+            f"limiter must be an anyio.CapacityLimiter, not {shortened(limiter)}: "
+            f"CapacityLimiter({shortened(limiter)})"
         )
     run = _runner(to)
 
@@ -433,7 +441,9 @@ _IS_ASYNC = "offloaded() takes a sync function, and {} is async: use it as it is
 def _runner(to: str) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Return what runs a function there, of a module that is loaded only now."""
     if to not in {"thread", "process", "interpreter"}:
-        raise ValueError(f"to must be 'thread', 'process' or 'interpreter', not {to!r}")
+        raise ValueError(
+            f"to must be 'thread', 'process' or 'interpreter', not {shortened(to)}"
+        )
     if to == "interpreter" and version_info < (3, 13):
         raise RuntimeError(
             f"to='interpreter' needs Python 3.13 or newer, "
@@ -450,7 +460,7 @@ def _block(work: partial[R], /) -> R:
     result = work()
     if isinstance(result, CoroutineType):
         result.close()  # or it would be said that nobody awaited it
-        raise TypeError(_IS_ASYNC.format(_name(work)))
+        raise TypeError(_IS_ASYNC.format(name_of(work)))
     return result
 
 
@@ -463,14 +473,7 @@ async def _result(result: Any, /) -> Any:
 
 
 def _check_func(change: str, func: object, /) -> None:
-    if isinstance(func, CoroutineType):
-        func.close()  # or it would also be said that nobody awaited it
-        name = func.__name__
-        raise TypeError(
-            f"{change}() takes the function, not a call of it: "
-            f"{change}({name}), not {change}({name}(...))"
-        )
-    check_callable(func)
+    check_func(func, usage=f"{change}(func)")
 
 
 def _check_exception(kind: Any, /) -> type[Exception]:
@@ -485,7 +488,8 @@ def _check_exception(kind: Any, /) -> type[Exception]:
             f"exceptions must be classes of Exception, which {kind.__name__} is "
             f"not: what ends a task or the program is never captured"
         )
-    raise TypeError(f"exceptions must be classes of exceptions, not {kind!r}")
+    shown = shortened(cast("object", kind))
+    raise TypeError(f"exceptions must be classes of exceptions, not {shown}")
 
 
 def _unwrapped(func: Callable[..., Any], /) -> Any:
@@ -497,11 +501,6 @@ def _unwrapped(func: Callable[..., Any], /) -> Any:
 def _dunder_call(func: Callable[..., Any], /) -> Any:
     """Return what a call of a callable object calls."""
     return type(_unwrapped(func)).__call__
-
-
-def _name(func: Callable[..., Any], /) -> str:
-    named = _unwrapped(func)
-    return getattr(named, "__name__", type(named).__name__)
 
 
 def _like(func: Callable[..., Any], call: F, /) -> F:

@@ -97,7 +97,11 @@ async def test_the_answer_is_tested_for_truth_once_and_may_fail() -> None:
     ("change", "error", "message"),
     [
         ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
-        ({"limit": True}, TypeError, "limit must be an int, not True"),
+        (
+            {"limit": True},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not True",
+        ),
         ({"buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
         ({"predicate": 3}, TypeError, "predicate must be callable, not 3"),
         (

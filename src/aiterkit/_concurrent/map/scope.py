@@ -584,5 +584,5 @@ def checked(
         buffer = check_count(buffer, name="buffer", least=0)
     if isinstance(limit, CapacityLimiter):
         return limit, window_of(1, buffer)  # until the block is entered
-    limit = check_count(limit, name="limit", least=1)
+    limit = check_count(limit, name="limit", least=1, or_limiter=True)
     return limit, window_of(limit, buffer)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aiterkit._concurrent.share.scope import ShareScope, Subscription
 from aiterkit._concurrent.share.state import BroadcastState, PartitionState
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_callable, check_count, shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results
@@ -192,6 +192,6 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         if not known:
             raise ValueError("keys must have at least one key")
         if len(set(known)) < len(known):
-            raise ValueError(f"keys must have each key once, not {known!r}")
+            raise ValueError(f"keys must have each key once, not {shortened(known)}")
         state = PartitionState(key, known, buffer)
         self._scope = ShareScope(open_source(source), state, name=type(self).__name__)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from aiterkit._core.checks import shortened
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
 
@@ -130,8 +131,9 @@ class PartitionState(SharedState[T]):
         try:
             place = self._place[key]
         except KeyError:
-            known = ", ".join(map(repr, self._place))
+            known = shortened(list(self._place))[1:-1]
             raise ValueError(
-                f"key gave {key!r} for {item!r}, which is none of keys: {known}"
+                f"key gave {shortened(key)} for {shortened(item)}, "
+                f"which is none of keys: {known}"
             ) from None
         self.queues[place].put(item)

@@ -19,8 +19,7 @@ from aiterkit._concurrent.timing.state import (
     Newest,
     Sampled,
 )
-from aiterkit._core.arguments import positive
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_callable, check_count, check_positive
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results
@@ -147,12 +146,14 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         max_weight: float | None = None,
     ) -> None:
         size = check_count(size, name="size", least=1)
-        within = positive("within", within)
+        within = check_positive(within, name="within")
         if (weight is None) != (max_weight is None):
             raise TypeError("weight and max_weight go together: give both, or neither")
         if weight is not None:
             check_callable(weight, name="weight")
-        limit = inf if max_weight is None else positive("max_weight", max_weight)
+        limit = (
+            inf if max_weight is None else check_positive(max_weight, name="max_weight")
+        )
         timed = Batches(size, within, weight, limit)
         name = type(self).__name__
         self._scope = SingleSourceScope(open_source(source), timed, name=name)
@@ -267,7 +268,7 @@ class concurrent_debounce(_Newest[T]):  # noqa: N801 - it is called like a funct
     """
 
     def __init__(self, source: AnyIterable[T], /, *, seconds: float) -> None:
-        self._make(source, Debounced(positive("seconds", seconds)))
+        self._make(source, Debounced(check_positive(seconds, name="seconds")))
 
 
 class concurrent_sample(_Newest[T]):  # noqa: N801 - it is called like a function
@@ -313,4 +314,4 @@ class concurrent_sample(_Newest[T]):  # noqa: N801 - it is called like a functio
     """
 
     def __init__(self, source: AnyIterable[T], /, *, seconds: float) -> None:
-        self._make(source, Sampled(positive("seconds", seconds)))
+        self._make(source, Sampled(check_positive(seconds, name="seconds")))

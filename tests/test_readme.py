@@ -20,11 +20,19 @@ def blocks(kind: str) -> list[str]:
     return [block["text"] for block in BLOCK.finditer(README) if block["kind"] == kind]
 
 
-def test_the_program_is_short_and_comes_first() -> None:
+def test_the_first_screen_says_what_it_is_and_shows_install_program_and_output() -> (
+    None
+):
+    top = README.splitlines()[:45]
     (program,) = blocks("python")
+    fences = [line for line in top if line.startswith("```") and line != "```"]
+    first = README.partition("```")[0].partition("\n\n")[2]
+    sentences = re.findall(r"[.:] [A-Z]|[.:]\n[A-Z]", first.partition("\n\n")[0])
 
+    assert fences == ["```sh", "```python", "```text"]
     assert len(program.splitlines()) <= 15
-    assert README.index(program) == README.index("```") + len("```python\n")
+    assert len(sentences) == 2  # between three sentences
+    assert "](docs/concurrency.md)" in first.partition(". ")[0]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -68,8 +76,9 @@ def test_each_public_name_has_its_place() -> None:
     assert set(aiterkit.__all__) <= set(re.findall(r"`(\w+)(?:\[T\])?`", section))
 
 
-def test_a_fresh_machine_needs_these_two_commands() -> None:
+def test_a_fresh_machine_needs_these_commands() -> None:
     assert blocks("sh") == [
+        "python -m pip install .\n",
         'python -m pip install ".[examples]" && python examples/compare.py\n',
         'python -m pip install -e ".[test]" && python -m pytest\n',
     ]

@@ -69,8 +69,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "_sequential.timing": ("Time", "Limit how long or how often you wait for items."),
     "_calls": (
         "Calls",
-        "Wrap a function: capture its errors, limit its time or its rate, or run it in "
-        "a thread or a process. The result works with every operator, and alone.",
+        "Wrap a function: errors as results, a time limit, a rate limit, or a thread.",
     ),
 }
 """By module: the title and what the family is for. The order is that of the pages.
@@ -127,7 +126,7 @@ def families() -> list[Family]:
     wings, known = list(WINGS), list(FAMILIES)
 
     def place(key: str) -> tuple[int, int, str]:
-        wing = "_concurrent" if key == RESULTS else key.split(".")[0]
+        wing = "_concurrent" if key == RESULTS else key.partition(".")[0]
         return (
             wings.index(wing),
             known.index(key) if key in known else len(known),
@@ -146,7 +145,7 @@ def families() -> list[Family]:
 def _described(key: str) -> tuple[str, str]:
     """Return the title and the words of a family by its module."""
     doc = inspect.getdoc(importlib.import_module(f"aiterkit.{key}")) or ""
-    title = key.split(".")[-1].replace("_", " ").capitalize()
+    title = key.rpartition(".")[2].replace("_", " ").capitalize()
     return title, doc.split("\n\n")[0].replace("\n", " ")
 
 

@@ -67,26 +67,40 @@ class _Source:
                 yield text
             case ast.JoinedStr(values=values):
                 yield "".join(self._part(part, known, depth) for part in values)
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                for first in self.texts(left, known, depth):
-                    for second in self.texts(right, known, depth):
-                        yield first + second
-            case ast.BinOp(left=left, op=ast.Mod()):
-                for text in self.texts(left, known, depth):
-                    yield re.sub(r"%\w", GAP, text)
             case ast.IfExp(body=body, orelse=orelse):
                 yield from self.texts(body, known, depth)
                 yield from self.texts(orelse, known, depth)
-            case ast.Call(func=ast.Attribute(value=value, attr="format")):
-                for text in self.texts(value, known, depth):
-                    yield re.sub(r"\{[^}]*\}", GAP, text)
+            case ast.BinOp():
+                yield from self._combined(node, known, depth)
             case ast.Name(id=name) if depth < DEPTH and name in known:
                 yield from self.texts(known[name], known, depth + 1)
             case ast.Name(id=name) if depth < DEPTH and name in self.constants:
                 yield from self.texts(self.constants[name], NONE, depth + 1)
-            case ast.Call(func=ast.Name(id=name)) if (
-                depth < DEPTH and name in self.functions
-            ):
+            case ast.Call():
+                yield from self._called(node, known, depth)
+            case _:
+                yield GAP
+
+    def _combined(
+        self, node: ast.BinOp, known: Mapping[str, ast.expr], depth: int
+    ) -> Iterator[str]:
+        """Return what two texts are together, or a text with what is filled in."""
+        for text in self.texts(node.left, known, depth):
+            if isinstance(node.op, ast.Add):
+                for end in self.texts(node.right, known, depth):
+                    yield text + end
+            else:
+                yield re.sub(r"%\w", GAP, text)
+
+    def _called(
+        self, node: ast.Call, known: Mapping[str, ast.expr], depth: int
+    ) -> Iterator[str]:
+        """Return what a call of ``format`` or of a function of ours may return."""
+        match node.func:
+            case ast.Attribute(value=value, attr="format"):
+                for text in self.texts(value, known, depth):
+                    yield re.sub(r"\{[^}]*\}", GAP, text)
+            case ast.Name(id=name) if depth < DEPTH and name in self.functions:
                 function = self.functions[name]
                 for each in ast.walk(function):
                     if isinstance(each, ast.Return) and each.value is not None:

@@ -173,6 +173,9 @@ def build(session: nox.Session) -> None:
     folders = {name.partition("/")[0].partition("-")[0] for name in names}
     if folders != {"aiterkit"} or "aiterkit/py.typed" not in names:
         session.error(f"the wheel holds {names}")
+    page = ZipFile(wheel).read(f"{wheel.name.rpartition('-py3')[0]}.dist-info/METADATA")
+    if found := re.findall(rb"\]\((?!https://)[^)]*\)", page):
+        session.error(f"links that lead nowhere from a package page: {found}")
     # From the sdist alone, a part of the tests: all else they need is the same.
     (sdist,) = place.glob("*.tar.gz")
     shutil.unpack_archive(sdist, place)

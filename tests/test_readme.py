@@ -1,8 +1,12 @@
 """Is what the README shows what one gets?"""
 
 import re
+import runpy
+import sys
+import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import anyio
@@ -82,3 +86,32 @@ def test_a_fresh_machine_needs_these_commands() -> None:
         'python -m pip install ".[examples]" && python examples/compare.py\n',
         'python -m pip install -e ".[test]" && python -m pytest\n',
     ]
+
+
+def test_each_link_leads_to_a_file() -> None:
+    links = re.findall(r"\]\(([^)]*)\)", README)
+
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_on_a_package_page_each_link_leads_to_the_repository(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    repository = project["urls"]["Repository"]
+    # The build backend is not there where tests run.
+    backend = "hatchling.metadata.plugin.interface"
+    stub = SimpleNamespace(MetadataHookInterface=object)
+    monkeypatch.setitem(sys.modules, backend, stub)
+    written = runpy.run_path(str(ROOT / "hatch_build.py"))["absolute"](
+        README, repository
+    )
+
+    assert all(url.startswith(repository) for url in project["urls"].values())
+    assert "![Two timelines. With amap, call a" in written
+    assert f"]({repository}/raw/main/docs/_static/two-timelines.svg)" in written
+    assert f"]({repository}/blob/main/docs/tutorial.md)" in written
+    links = re.findall(r"\]\(([^)]*)\)", written)
+    assert [link for link in links if not link.startswith(f"{repository}/")] == []
+    assert re.sub(rf"{repository}/(raw|blob)/main/", "", written) == README

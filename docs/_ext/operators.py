@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from addresses import urls
 from docutils import nodes
 from elsewhere import PLACES, elsewhere, names as names_elsewhere, note
 from facts import (
@@ -244,6 +245,14 @@ def navigation() -> str:
     return "\n".join(lines)
 
 
+def project_links() -> str:
+    """Return the end of the side bar, which leads to where the project lives."""
+    titles = {"Repository": "Repository", "Issues": "Report an issue"}
+    lines = [".. toctree::", "   :hidden:", "   :caption: Project", ""]
+    lines += [f"   {title} <{urls()[name]}>" for name, title in titles.items()]
+    return "\n".join([*lines, ""])
+
+
 def effects_table(names: list[str]) -> str:
     """Return a table of effects; names that have the same share a row."""
     rows: dict[tuple[str, ...], list[str]] = {}
@@ -316,6 +325,7 @@ def pages() -> dict[str, str]:
     found |= {f"operators/{each.page}.rst": family_page(each) for each in families()}
     found["operators/index.rst"] = index()
     found["operators/navigation.txt"] = navigation()
+    found["operators/project.txt"] = project_links()
     found["operators/effects.rst"] = effects_page()
     found["operators/elsewhere.rst"] = elsewhere_page()
     found["operators/testing.rst"] = testing_page()

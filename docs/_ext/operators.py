@@ -186,9 +186,7 @@ def elsewhere_page() -> str:
         found = elsewhere(name)
         lines.append(f"   * - :doc:`{name} </operators/{name}>`")
         for place in PLACES:
-            lines.append(
-                f"     - ``{found[place]}``" if place in found else r"     - \-"
-            )
+            lines.append(f"     - ``{found[place]}``" if place in found else "     -")
     return "\n".join(lines) + "\n"
 
 

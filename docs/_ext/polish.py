@@ -1,7 +1,8 @@
 """What each page has besides its text: a description, an edit link, places to break.
 
 A long name has no place to break a line, so a table gives it a wide column, and a
-phone breaks it anywhere. Behind each underscore it may break.
+phone breaks it anywhere. It may break behind an underscore or a dot, and before a
+capital.
 """
 
 import inspect
@@ -18,9 +19,10 @@ from sphinx.util.typing import ExtensionMetadata
 
 import aiterkit
 
-_CODE = re.compile(r'(<span class="pre">)(\w+)(</span>)')
+_CODE = re.compile(r'(<span class="pre">)([\w.(),]+)(</span>)')
 _HEADING = re.compile(r"(<h1>)(\w+)(<)")
 _LINK = re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">)(\w+)(</a>)')
+_BREAK = re.compile(r"(?<=[a-z0-9)][_.])(?=\w)|(?<=[a-z])(?=[A-Z])")
 LONG = 160
 
 
@@ -28,9 +30,7 @@ def breakable(html: str) -> str:
     """Let the names in *html* break behind an underscore."""
     for pattern in (_CODE, _HEADING, _LINK):
         html = pattern.sub(
-            lambda found: (
-                f"{found[1]}{re.sub(r'_(?=[^_])', '_<wbr>', found[2])}{found[3]}"
-            ),
+            lambda found: f"{found[1]}{_BREAK.sub('<wbr>', found[2])}{found[3]}",
             html,
         )
     return html
@@ -108,5 +108,6 @@ def add(
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Run after the theme has made its navigation."""
     app.connect("html-page-context", add, priority=900)
+    app.add_css_file("pages.css")
     app.add_js_file("navigation.js")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

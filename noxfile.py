@@ -20,7 +20,12 @@ nox.options.error_on_missing_interpreters = False
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # What tells of examples, pages and editors: tried once, on the oldest Python.
-TOLD = ["tests/test_example*.py", "tests/test_hover.py", "tests/test_pages.py"]
+TOLD = [
+    "tests/test_example*.py",
+    "tests/test_hover.py",
+    "tests/test_pages.py",
+    "tests/test_programs.py",
+]
 UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 
 # What does something else on a newer Python, and so is measured on the newest too.

@@ -19,6 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "timelines",
     "operators",
+    "copyable",
     "polish",
 ]
 default_role = "py:obj"

@@ -22,6 +22,8 @@ class Entry:
     """Whether it closes its source when it is left."""
     loop: bool = False
     """Whether it needs a running event loop."""
+    reads_all: bool = False
+    """Whether an operator reads its source to the end before it gives anything."""
 
 
 class _Made:
@@ -99,7 +101,10 @@ ENTRIES = (
     Entry("alen", "result", ak.alen),
     Entry("amap", "operator", lambda s: ak.amap(str, s)),
     Entry("amax", "result", ak.amax),
+    Entry("amerge", "operator", lambda s: ak.amerge(s, [9])),
     Entry("amin", "result", ak.amin),
+    Entry("anlargest", "result", lambda s: ak.anlargest(2, s)),
+    Entry("ansmallest", "result", lambda s: ak.ansmallest(2, s)),
     Entry("anth", "result", lambda s: ak.anth(s, 9)),
     Entry("apaced", "operator", lambda s: ak.apaced(s, 1), loop=True),
     Entry("apairwise", "operator", ak.apairwise),
@@ -107,6 +112,12 @@ ENTRIES = (
     Entry("asorted", "result", ak.asorted),
     Entry("astarmap", "operator", lambda s: ak.astarmap(max, _Pairs(s))),
     Entry("asum", "result", ak.asum),
+    Entry("atail", "operator", lambda s: ak.atail(2, s), reads_all=True),
+    Entry(
+        "atakewhile_inclusive",
+        "operator",
+        lambda s: ak.atakewhile_inclusive(lambda n: n < 9, s),
+    ),
     Entry("atakewhile", "operator", lambda s: ak.atakewhile(lambda n: n < 9, s)),
     Entry("atee", "operator", lambda s: ak.atee(s)[0]),
     Entry("atimeout", "operator", lambda s: ak.atimeout(s, 99), loop=True),

@@ -73,9 +73,7 @@ async def read(made: Any) -> Any:
         async with made as results:
             return [shown(outcome) async for outcome in results]
     result = await made
-    if isinstance(result, list):
-        return [shown(each) for each in cast("list[Any]", result)]
-    return result
+    return [*map(shown, result)] if isinstance(result, list) else result
 
 
 NUMBERS = [1, 0, 2]
@@ -131,6 +129,22 @@ REFUSES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "amax key": (lambda: ak.amax([1, 2], key=TEN), "between instances of 'Ok' and"),
     "amin key": (lambda: ak.amin([1, 2], key=TEN), "between instances of 'Ok' and"),
+    "anlargest key": (
+        lambda: ak.anlargest(1, [1, 2], key=TEN),
+        "between instances of 'Ok' and",
+    ),
+    "ansmallest key": (
+        lambda: ak.ansmallest(1, [1, 2], key=TEN),
+        "between instances of 'Ok' and",
+    ),
+    "amerge key": (
+        lambda: ak.amerge([1], [2], key=TEN),
+        "between instances of 'Ok' and",
+    ),
+    "atakewhile_inclusive predicate": (
+        lambda: ak.atakewhile_inclusive(TEN, NUMBERS),
+        NEITHER,
+    ),
     "asorted key": (lambda: ak.asorted([1, 2], key=TEN), "between instances of 'Ok'"),
     "concurrent_expand func": (
         lambda: ak.concurrent_expand(ATEN, [1], limit=2),

@@ -6,10 +6,11 @@ Sequential, one thing at a time, only while you await; no task is ever started:
 
     transform  amap astarmap aenumerate aaccumulate apairwise abatched awindowed
                agroupby aflat_map aflatten
-    select     afilter afilterfalse acompress aislice atakewhile adropwhile aunique
-    combine    achain azip azip_longest acycle atee
-    reduce     acollect areduce asum amin amax aall aany asorted afirst alast anth
-               afind alen
+    select     afilter afilterfalse acompress aislice atail atakewhile
+               atakewhile_inclusive adropwhile aunique
+    combine    achain azip azip_longest amerge acycle atee
+    reduce     acollect areduce asum amin amax aall aany asorted anlargest ansmallest
+               afirst alast anth afind alen
     time       atimeout apaced
 
 Concurrent, inside a block that you can see, within a bound that you give:
@@ -79,6 +80,7 @@ from aiterkit._runtime.results import Results, UnorderedResults
 from aiterkit._sequential.combine import (
     achain,
     acycle,
+    amerge,
     atee,
     azip,
     azip_longest,
@@ -93,6 +95,8 @@ from aiterkit._sequential.reduce import (
     alen,
     amax,
     amin,
+    anlargest,
+    ansmallest,
     anth,
     areduce,
     asorted,
@@ -104,7 +108,9 @@ from aiterkit._sequential.select import (
     afilter,
     afilterfalse,
     aislice,
+    atail,
     atakewhile,
+    atakewhile_inclusive,
     aunique,
 )
 from aiterkit._sequential.timing import (
@@ -159,7 +165,10 @@ __all__ = (
     "alen",
     "amap",
     "amax",
+    "amerge",
     "amin",
+    "anlargest",
+    "ansmallest",
     "anth",
     "apaced",
     "apairwise",
@@ -167,7 +176,9 @@ __all__ = (
     "asorted",
     "astarmap",
     "asum",
+    "atail",
     "atakewhile",
+    "atakewhile_inclusive",
     "atee",
     "atimeout",
     "aunique",

@@ -11,8 +11,7 @@ import anyio
 import pytest
 
 import aiterkit as ak
-from aiterkit._runtime.buffer import NOTHING
-from aiterkit._runtime.channel import Store
+from aiterkit._runtime.buffer import EMPTY, ResultBuffer
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, virtual_backend
 
 Func = Callable[[Any], Awaitable[Any]]
@@ -112,11 +111,11 @@ on_asyncio = pytest.mark.parametrize(
 )
 
 
-def popped(store: Store[Any]) -> list[Any]:
+def popped(store: ResultBuffer[Any]) -> list[Any]:
     """All that a reader would get of *store* now, and the ``repr`` of its error."""
     out: list[Any] = []
     try:
-        while (value := store.pop()) is not NOTHING:
+        while (value := store.pop()) is not EMPTY:
             out.append(value)
     except Exception as error:  # noqa: BLE001 - whatever it holds
         out.append(repr(error))

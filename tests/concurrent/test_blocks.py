@@ -45,10 +45,26 @@ async def echo(item: T) -> T:
     [
         ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
         ({"limit": -3}, ValueError, "limit must be at least 1, not -3"),
-        ({"limit": True}, TypeError, "limit must be an int, not True"),
-        ({"limit": 2.0}, TypeError, "limit must be an int, not 2.0"),
-        ({"limit": math.inf}, TypeError, "limit must be an int, not inf"),
-        ({"limit": None}, TypeError, "limit must be an int, not None"),
+        (
+            {"limit": True},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not True",
+        ),
+        (
+            {"limit": 2.0},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not 2.0",
+        ),
+        (
+            {"limit": math.inf},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not inf",
+        ),
+        (
+            {"limit": None},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not None",
+        ),
         ({"limit": 1, "buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
         ({"limit": 1, "buffer": False}, TypeError, "buffer must be an int, not False"),
         ({"limit": 1, "buffer": 0.5}, TypeError, "buffer must be an int, not 0.5"),
@@ -325,8 +341,8 @@ async def test_finished_results_keep_no_items_alive_for_long() -> None:
     most = 0
     async with ak.concurrent_map(call, source, limit=3) as results:
         async for _ in results:
-            store: Any = results._block.store
-            most = max(most, len(store._line))
+            store: Any = results._channel.buffer
+            most = max(most, len(store._queue))
     assert most <= 6
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._runtime.source_reader import PATIENCE
+from aiterkit._runtime.source_reader import MAX_ITEMS_PER_TURN
 from aiterkit.testing import SourceProbe, assert_timeline, explore, play
 
 from .forms import any_source, on_asyncio
@@ -148,8 +148,8 @@ async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None
     async def source() -> AsyncGenerator[int]:
         task = asyncio.current_task()
         assert task is not None
-        for item in range(PATIENCE):
-            if item == PATIENCE - 1:
+        for item in range(MAX_ITEMS_PER_TURN):
+            if item == MAX_ITEMS_PER_TURN - 1:
                 asyncio.get_running_loop().call_soon(task.cancel)
             yield item
         try:
@@ -163,7 +163,7 @@ async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None
         async with ak.concurrent_buffer(source(), 100) as results:
             async for item in results:
                 got.append(item)
-    assert got == list(range(PATIENCE))
+    assert got == list(range(MAX_ITEMS_PER_TURN))
 
 
 @on_asyncio

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.map.scope import Engine
-from aiterkit._concurrent.map.state import Slot
+from aiterkit._concurrent.map.scope import WorkerPool
+from aiterkit._concurrent.map.state import Call
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
 
 from .forms import (
@@ -516,7 +516,7 @@ async def test_nothing_leaves_a_circle_behind(
     with garbage_kept():
         await once()
         await anyio.sleep(1)
-        ours = (Engine, Slot, ak.Results, ak.UnorderedResults, Mark)
+        ours = (WorkerPool, Call, ak.Results, ak.UnorderedResults, Mark)
         assert [item for item in gc.get_objects() if isinstance(item, ours)] == []
 
 

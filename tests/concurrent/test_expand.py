@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.map.expand import Frontier
+from aiterkit._concurrent.map.state import Frontier
 from aiterkit.testing import (
     Barrier,
     CallProbe,
@@ -296,7 +296,7 @@ def test_a_frontier_is_over_when_nothing_waits_runs_or_comes() -> None:
     "wrong", [{"limit": 0}, {"limit": 1, "buffer": -1}, {"limit": 1, "max_waiting": 0}]
 )
 def test_the_roots_are_not_opened_when_an_argument_is_wrong(wrong: Any) -> None:
-    class Roots:
+    class RootsSink:
         def __aiter__(self) -> Any:
             raise AssertionError("opened")
 
@@ -304,4 +304,4 @@ def test_the_roots_are_not_opened_when_an_argument_is_wrong(wrong: Any) -> None:
         return []
 
     with pytest.raises(ValueError, match="must be at least"):
-        ak.concurrent_expand(leaf, Roots(), **wrong)
+        ak.concurrent_expand(leaf, RootsSink(), **wrong)

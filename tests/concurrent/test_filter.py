@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.map.filter import Passing
+from aiterkit._concurrent.map.state import FilteredCalls
 from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
 
 from .forms import any_source, calls
@@ -97,7 +97,11 @@ async def test_the_answer_is_tested_for_truth_once_and_may_fail() -> None:
     ("change", "error", "message"),
     [
         ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
-        ({"limit": True}, TypeError, "limit must be an int, not True"),
+        (
+            {"limit": True},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not True",
+        ),
         ({"buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
         ({"predicate": 3}, TypeError, "predicate must be callable, not 3"),
         (
@@ -201,19 +205,19 @@ def test_under_every_schedule_what_passes_comes_in_order(
 
 
 def test_the_ledger_skips_what_did_not_pass() -> None:
-    ledger = Passing[str](window=9)
-    a, b, c, d = (ledger.take(item) for item in "abcd")
-    assert not ledger.finish(b, value=False)
-    assert ledger.delivered == 0
-    assert not ledger.finish(a, value=False)  # and nothing behind it is ready
-    assert ledger.delivered == 2
-    assert ledger.finish(c, value=True)
-    assert ledger.pop() == "c"
-    ledger.ended = True
-    assert not ledger.exhausted
-    assert ledger.finish(d, value=False)
-    assert ledger.exhausted
-    assert ledger.delivered == 4
+    calls = FilteredCalls[str](window=9)
+    a, b, c, d = (calls.take(item) for item in "abcd")
+    assert not calls.finish(b, value=False)
+    assert calls.delivered == 0
+    assert not calls.finish(a, value=False)  # and nothing behind it is ready
+    assert calls.delivered == 2
+    assert calls.finish(c, value=True)
+    assert calls.pop() == "c"
+    calls.ended = True
+    assert not calls.exhausted
+    assert calls.finish(d, value=False)
+    assert calls.exhausted
+    assert calls.delivered == 4
 
 
 async def test_a_limiter_may_be_the_limit_and_be_shared() -> None:

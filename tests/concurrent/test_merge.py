@@ -268,7 +268,7 @@ async def test_leaving_thousands_of_sources_takes_no_quadratic_work(
             woken += 1
             await super().aclose()
 
-    stops = Heard("stop", "stop_gently")
+    stops = Heard("stop", "request_stop")
     sources = [Source(range(9), gap=1) for _ in range(300)]
     bad = SourceProbe(range(9), gap=2.5, fail_at=0, error=Boom() if failing else None)
     with stops, pytest.raises(Boom):

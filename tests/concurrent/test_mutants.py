@@ -13,17 +13,30 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 import aiterkit as ak
-from aiterkit._concurrent.flatten.flatten import Flattening, InnerReader
-from aiterkit._concurrent.flatten.state import ByArrival, InTurn
-from aiterkit._concurrent.map.expand import Feed, Frontier, Roots
-from aiterkit._concurrent.map.scope import Engine, Worker
-from aiterkit._concurrent.merge.buffer import Rendezvous
-from aiterkit._concurrent.merge.scope import ArrivalInlet, Sources
-from aiterkit._concurrent.merge.state import Ahead, Arrivals, Junction, Latest, Rows
-from aiterkit._concurrent.share.share import Copies, Fan, Lane, Lanes, Parts
-from aiterkit._concurrent.switch.switch import Current, Outcome, Switch
-from aiterkit._concurrent.timing.timing import Batches, Debounced, Newest, Sampled
-from aiterkit._runtime.source_reader import Reader
+from aiterkit._concurrent.flatten.scope import FlattenScope, InnerReader
+from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
+from aiterkit._concurrent.map.expand import FrontierSource, RootsSink
+from aiterkit._concurrent.map.scope import Worker, WorkerPool
+from aiterkit._concurrent.map.state import Frontier
+from aiterkit._concurrent.merge.scope import ArrivalSink, Rendezvous, SourcesScope
+from aiterkit._concurrent.merge.state import (
+    ArrivalBuffer,
+    LatestRow,
+    MergeState,
+    ReadAhead,
+    ZipState,
+)
+from aiterkit._concurrent.share.scope import ShareScope
+from aiterkit._concurrent.share.state import (
+    BroadcastState,
+    PartitionState,
+    SharedState,
+    SubscriberQueue,
+)
+from aiterkit._concurrent.switch.scope import InnerSink, SwitchScope
+from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._concurrent.timing.state import Batches, Debounced, Newest, Sampled
+from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
 
@@ -35,10 +48,10 @@ from . import (
     test_expand as expand,
     test_filter as filtering,
     test_flatten as flat,
-    test_junction as junction,
     test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
+    test_merge_state as merge_state,
     test_reading as reading,
     test_share as share,
     test_switch as switch,
@@ -79,8 +92,8 @@ def fault(
 fault(
     "merge",
     "reads one item too far",
-    ArrivalInlet,
-    "give",
+    ArrivalSink,
+    "put",
     ("< self._window", "<= self._window"),
     merge.test_each_source_is_read_ahead_by_its_own_bound,
     buffer=2,
@@ -88,24 +101,24 @@ fault(
 fault(
     "merge",
     "forgets that there is room again",
-    Sources,
-    "use_room",
-    ("self._readers[port].wake()", "pass"),
+    SourcesScope,
+    "on_received",
+    ("self._readers[upstream].wake()", "pass"),
     merge.test_each_source_is_read_ahead_by_its_own_bound,
     buffer=0,
 )
 fault(
     "merge",
     "wakes all sources for each item",
-    Arrivals,
+    ArrivalBuffer,
     "pop",
-    ("self.freed = port", "pass"),
+    ("self.resumable = upstream", "pass"),
     merge.test_taking_an_item_wakes_its_source_alone,
 )
 fault(
     "merge",
     "gives the newest first",
-    Arrivals,
+    ArrivalBuffer,
     "pop",
     (".popleft()", ".pop()"),
     merge.test_timelines,
@@ -115,16 +128,16 @@ fault(
 fault(
     "merge",
     "stops nobody after an error",
-    Junction,
-    "_decide",
-    ("self.void.extend(self.live)", "pass"),
+    MergeState,
+    "_settle",
+    ("self.to_stop.extend(self.open)", "pass"),
     merge.test_an_error_stops_the_other_sources_before_it_is_told,
 )
 fault(
     "zip",
     "asks for one row only",
-    Sources,
-    "use_room",
+    SourcesScope,
+    "on_received",
     ("self.wake_sources()", "pass"),
     rows.test_no_source_is_ever_more_than_one_item_ahead,
     make=ak.concurrent_zip,
@@ -132,7 +145,7 @@ fault(
 fault(
     "zip",
     "stops nobody at an end",
-    Rows,
+    ZipState,
     "end",
     ("if not self._strict", "if False"),
     rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
@@ -141,34 +154,34 @@ fault(
 fault(
     "zip",
     "stops nobody after an error",
-    Rows,
+    ZipState,
     "fail",
-    ("self._void_right_of(port)", "pass"),
+    ("self._stop_right_of(upstream)", "pass"),
     rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
     error=rows.Boom(),
 )
 fault(
     "zip",
     "reads over what waits",
-    Rows,
+    ZipState,
     "has_room",
-    ("is NOTHING", "is not _END"),
-    junction.test_a_row_frees_all_its_sources,
+    ("is EMPTY", "is not _END"),
+    merge_state.test_a_row_frees_all_its_sources,
 )
 fault(
     "zip_latest",
     "waits with the first items of old",
-    Latest,
-    "give",
+    LatestRow,
+    "put",
     ("return True", "return False"),
-    junction.test_the_newest_at_the_start_then_a_row_for_each,
+    merge_state.test_the_newest_at_the_start_then_a_row_for_each,
 )
 fault(
     "zip_latest",
     "goes on though no row can come",
-    Latest,
+    LatestRow,
     "end",
-    ("if port in self._missing", "if False"),
+    ("if upstream in self._missing", "if False"),
     rows.test_timelines_of_the_newest,
     lines=["a----b---|", "--|"],
     rows="--|",
@@ -176,9 +189,9 @@ fault(
 fault(
     "zip_latest",
     "starts before all are there",
-    Latest,
-    "give",
-    (".discard(port)", ".clear()"),
+    LatestRow,
+    "put",
+    (".discard(upstream)", ".clear()"),
     rows.test_timelines_of_the_newest,
     lines=["abc----|", "---x---|"],
     rows="---[cx]|",
@@ -196,16 +209,16 @@ fault(
 fault(
     "buffer",
     "asks for two",
-    Ahead,
+    ReadAhead,
     "has_room",
-    ("(self.asked and not port.waiting)", "self.asked"),
-    junction.test_with_no_window_there_is_room_for_what_is_asked,
+    ("(self.asked and not upstream.waiting)", "self.asked"),
+    merge_state.test_with_no_window_there_is_room_for_what_is_asked,
 )
 fault(
     "buffer",
     "reads one item too far",
-    ArrivalInlet,
-    "give",
+    ArrivalSink,
+    "put",
     ("< self._window", "<= self._window"),
     buffer.test_at_no_step_is_the_source_read_too_far,
     size=1,
@@ -215,7 +228,7 @@ fault(
     "lets a late item join",
     Batches,
     "take",
-    ("self.awaited and now >= self._deadline", "False"),
+    ("self.is_awaited and now >= self._deadline", "False"),
     timing.test_under_every_schedule_batches_are_the_same,
 )
 fault(
@@ -350,9 +363,9 @@ fault(
 fault(
     "broadcast",
     "lets a reader lag too far",
-    Lane,
+    SubscriberQueue,
     "put",
-    ("== self._lanes.buffer", "== self._lanes.buffer + 1"),
+    ("== self._state.buffer_size", "== self._state.buffer_size + 1"),
     share.test_the_slowest_reader_holds_the_source_back_after_buffer_items,
     probe=SourceProbe,
     buffer=2,
@@ -360,25 +373,25 @@ fault(
 fault(
     "broadcast",
     "waits for who has left",
-    Lane,
+    SubscriberQueue,
     "leave",
-    ("len(self._items) == self._lanes.buffer", "False"),
+    ("len(self._items) == self._state.buffer_size", "False"),
     share.test_a_reader_that_leaves_holds_nobody_back,
     make=share.broadcast,
 )
 fault(
     "broadcast",
     "tells an error for ever",
-    Lane,
+    SubscriberQueue,
     "pop",
-    ("self.was_told = True", "pass"),
+    ("self.error_delivered = True", "pass"),
     share.test_an_error_reaches_every_reader_after_its_items,
     make=share.broadcast,
 )
 fault(
     "broadcast",
     "tells an error to who has left",
-    Lane,
+    SubscriberQueue,
     "pop",
     (" or self.left", ""),
     share.test_a_reader_that_has_left_is_told_no_error,
@@ -386,9 +399,9 @@ fault(
 fault(
     "broadcast",
     "serves the first reader only",
-    Copies,
+    BroadcastState,
     "share",
-    ("in self.lanes", "in self.lanes[:1]"),
+    ("in self.queues", "in self.queues[:1]"),
     share.test_the_slowest_reader_holds_the_source_back_after_buffer_items,
     probe=SourceProbe,
     buffer=2,
@@ -396,16 +409,16 @@ fault(
 fault(
     "broadcast",
     "reads on for nobody",
-    Fan,
-    "hear_of_leaving",
-    ("self._source.stop()", "self._source.stop_gently()"),
+    ShareScope,
+    "on_left",
+    ("self._source.stop()", "self._source.request_stop()"),
     share.test_when_all_readers_have_left_the_source_is_closed_at_once,
     make=share.broadcast,
 )
 fault(
     "partition",
     "gives all to the last reader",
-    Parts,
+    PartitionState,
     "share",
     ("[place]", "[-1]"),
     share.test_the_reader_of_a_key_holds_the_source_back_after_buffer_items,
@@ -413,24 +426,24 @@ fault(
 fault(
     "partition",
     "ends with the first reader that leaves",
-    Fan,
-    "hear_of_leaving",
-    ("if all(", "if any("),
+    SharedState,
+    "all_left",
+    ("all(", "any("),
     share.test_a_reader_that_leaves_holds_nobody_back,
     make=share.partition,
 )
 fault(
     "partition",
     "tells an error again that all have seen",
-    Lanes,
+    SharedState,
     "close",
     ("not all(", "not any("),
-    share.test_parts_go_to_their_lanes_and_the_error_to_all,
+    share.test_items_go_to_the_queue_of_their_key_and_the_error_to_all,
 )
 fault(
     "switch",
     "gives old results",
-    Current,
+    SwitchState,
     "switch",
     ("self._results.clear()", "pass"),
     switch.test_a_result_of_an_older_item_is_dropped,
@@ -438,7 +451,7 @@ fault(
 fault(
     "switch",
     "opens one more after an error",
-    Current,
+    SwitchState,
     "fail",
     ("self._next.clear()", "pass"),
     switch.test_a_failure_waits_for_what_is_open_and_opens_nothing_more,
@@ -446,24 +459,24 @@ fault(
 fault(
     "switch",
     "lets the old source read on",
-    Switch,
-    "give",
-    (".stop()", ".stop_gently()"),
+    SwitchScope,
+    "put",
+    (".stop()", ".request_stop()"),
     switch.test_calls_are_cancelled_when_a_new_item_comes,
 )
 fault(
     "switch",
     "tells an error too early",
-    Current,
+    SwitchState,
     "pop",
-    (" and not self.busy", ""),
+    ("if self.busy", "if False"),
     switch.test_a_failure_is_told_when_what_it_ended_is_closed,
 )
 fault(
     "switch",
     "reads one result too far",
-    Outcome,
-    "give",
+    InnerSink,
+    "put",
     ("return False", "return True"),
     switch.test_at_most_one_result_is_read_ahead,
 )
@@ -497,7 +510,7 @@ fault(
 fault(
     "expand",
     "asks for no root",
-    Feed,
+    FrontierSource,
     "__anext__",
     ("self.ask_for_root()", "pass"),
     expand.test_a_root_is_read_only_when_nothing_else_waits,
@@ -506,7 +519,7 @@ fault(
 fault(
     "expand",
     "reads all roots at once",
-    Roots,
+    RootsSink,
     "has_room",
     ("frontier.is_hungry and not frontier.waiting", "True"),
     expand.test_a_root_is_read_only_when_nothing_else_waits,
@@ -515,7 +528,7 @@ fault(
 fault(
     "flat_map_unordered",
     "opens one source too many",
-    ByArrival,
+    Interleaved,
     "may_begin",
     ("count < limit", "count <= limit"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
@@ -526,8 +539,8 @@ fault(
 fault(
     "flat_map_unordered",
     "does not count what waits",
-    ByArrival,
-    "_has_passed",
+    Interleaved,
+    "_is_drained",
     ("not inner.waiting", "True"),
     flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map_unordered,
@@ -537,7 +550,7 @@ fault(
 fault(
     "flat_map_unordered",
     "lets one source too many wait",
-    ByArrival,
+    Interleaved,
     "may_begin",
     ("< 2 * limit", "<= 2 * limit"),
     flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
@@ -548,9 +561,9 @@ fault(
 fault(
     "flat_map_unordered",
     "closes the outer source first",
-    Flattening,
-    "is_settled",
-    ("not self._inner", "True"),
+    FlattenScope,
+    "may_close",
+    ("not self._reader_of", "True"),
     flat.test_inner_sources_are_closed_before_the_outer_one,
     make=ak.concurrent_flat_map_unordered,
 )
@@ -559,7 +572,7 @@ fault(
     "shields a source since the one before was closed",
     InnerReader,
     "run",
-    ("self._peace.shield = False", "pass"),
+    ("self._shield.shield = False", "pass"),
     flat.test_a_later_inner_source_can_be_interrupted,
     make=ak.concurrent_flat_map_unordered,
     items=flat.probed,
@@ -576,7 +589,7 @@ fault(
 fault(
     "flat_map",
     "opens one source too many",
-    InTurn,
+    Concatenated,
     "may_begin",
     ("count < limit", "count <= limit"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
@@ -587,7 +600,7 @@ fault(
 fault(
     "flat_map",
     "passes on while a source goes on",
-    InTurn,
+    Concatenated,
     "_pass_on",
     ("queue[0].ended and ", ""),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
@@ -598,7 +611,7 @@ fault(
 fault(
     "flat_map",
     "loses a late error",
-    InTurn,
+    Concatenated,
     "fail",
     ("self._drop(self._queue.pop())", "self._queue.pop()"),
     flat.test_in_order_an_earlier_error_makes_a_later_one_late,
@@ -606,9 +619,9 @@ fault(
 fault(
     "flat_map",
     "sees off who does not linger",
-    InTurn,
-    "see_off",
-    ("inner.lingers and ", ""),
+    Concatenated,
+    "release",
+    ("inner.holds_slot and ", ""),
     flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,
@@ -617,9 +630,9 @@ fault(
 fault(
     "flat_map",
     "asks a sync source where there is no room",
-    Flattening,
+    FlattenScope,
     "_may_pull",
-    ("nest.may_begin() and ", ""),
+    ("inners.may_begin()", "True"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,
@@ -628,9 +641,9 @@ fault(
 fault(
     "flat_map",
     "asks a sync source after an error",
-    Flattening,
+    FlattenScope,
     "_may_pull",
-    ("nest.outer in nest.live and ", ""),
+    ("inners.outer in inners.open", "True"),
     flat.test_an_error_of_the_function_is_told,
     make=ak.concurrent_flat_map_unordered,
     probe=SyncSourceProbe,
@@ -639,18 +652,18 @@ fault(
 fault(
     "flat_map",
     "brings one task alone to a sync source",
-    Flattening,
+    FlattenScope,
     "pull",
-    ("self._bring()", "pass"),
+    ("self._start_or_wake_reader()", "pass"),
     flat.test_few_items_start_few_tasks,
     make=ak.concurrent_flat_map,
 )
 fault(
     "flat_map",
     "brings nobody when the reader made room",
-    Flattening,
+    FlattenScope,
     "_begin_more",
-    ("self._bring()", "pass"),
+    ("self._start_or_wake_reader()", "pass"),
     flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,
@@ -659,9 +672,9 @@ fault(
 fault(
     "flat_map",
     "brings nobody when others made room unseen",
-    Flattening,
+    FlattenScope,
     "settle",
-    ("if nest.vacated:", "if False:"),
+    ("if inners.take_free_slot():", "if False:"),
     flat.test_what_others_leave_behind_unseen_makes_room_at_once,
     probe=SyncSourceProbe,
 )
@@ -697,7 +710,7 @@ fault(
 fault(
     "map",
     "takes whatever a source gives for a new kind of awaitable",
-    Reader,
+    SourceTask,
     "_read_and_close",
     ("awaiting(reading).__await__()", "reading.__await__()"),
     every_block.test_a_source_that_gives_no_awaitable_has_failed,
@@ -706,9 +719,9 @@ fault(
 fault(
     "map",
     "never says that a sync source has no room",
-    Engine,
+    WorkerPool,
     "_is_room",
-    ("self.waits_for_room = 1", "pass"),
+    ("self.wants_room = True", "pass"),
     reading.test_a_sync_source_is_read_no_further_either,
     operator=ak.concurrent_map,
     limit=1,
@@ -717,7 +730,7 @@ fault(
 fault(
     "map",
     "asks a sync source in spite of a limiter that shrank",
-    Engine,
+    WorkerPool,
     "_pull",
     ("or self._limiter is not None", "or False"),
     limiter.test_a_smaller_limiter_is_heeded_by_a_sync_source,
@@ -726,7 +739,7 @@ fault(
     "map",
     "lets void calls run on",
     Worker,
-    "dismiss",
+    "cancel",
     ("self.task.cancel()", "pass"),
     errors.test_in_completion_order_the_first_error_cancels_all_others,
     probe=SourceProbe,
@@ -734,24 +747,24 @@ fault(
 fault(
     "map",
     "takes the end of a void call for that of the block",
-    Engine,
+    WorkerPool,
     "_work",
-    ("elif not worker.is_dismissed", "else"),
+    ("elif not worker.cancel_called", "else"),
     errors.test_void_calls_may_end_one_after_the_other,
     form=FORMS[0],
 )
 fault(
     "map",
     "lets who was dismissed go on",
-    Engine,
+    WorkerPool,
     "_make_calls",
-    ("if worker.is_dismissed", "if False"),
+    ("if worker.cancel_called", "if False"),
     keys.test_who_outlives_a_dismissal_leaves_what_came_before_to_another,
 )
 fault(
     "map",
     "brings nobody for who has failed",
-    Engine,
+    WorkerPool,
     "_work",
     ("if self._inbox and", "if False and"),
     keys.test_in_input_order_a_call_that_overtook_others_may_fail,
@@ -759,18 +772,18 @@ fault(
 fault(
     "filter",
     "hears only of what is waited for",
-    Engine,
+    WorkerPool,
     "_make_calls",
-    ("if heeds_all or", "if"),
+    ("if notify_always or", "if"),
     filtering.test_what_did_not_pass_takes_no_room,
     probe=SourceProbe,
 )
 fault(
     "flat_map",
     "forgets a closed source whose items are not taken",
-    Flattening,
-    "_count_lingering",
-    ("self.waits_for_room +=", "_ ="),
+    FlattenScope,
+    "on_closed",
+    ("self.wants_room =", "_ ="),
     flat.test_a_closed_source_waits_no_longer_when_its_last_item_is_taken,
     make=ak.concurrent_flat_map_unordered,
     probe=SyncSourceProbe,
@@ -780,7 +793,7 @@ fault(
     "has one context for all",
     InnerReader,
     "run",
-    ("block.context.copy()", "block.context"),
+    ("scope.context.copy()", "scope.context"),
     flat.test_each_inner_source_sees_the_context_at_entry,
     make=ak.concurrent_flat_map,
 )

@@ -11,8 +11,8 @@ import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit._concurrent.merge.scope import Inlet, Sources
-from aiterkit._concurrent.merge.state import Junction, Port
+from aiterkit._concurrent.merge.scope import SourcesScope, UpstreamSink
+from aiterkit._concurrent.merge.state import MergeState, Upstream
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
@@ -389,7 +389,7 @@ async def test_nothing_leaves_a_circle_behind(
     with garbage_kept():
         await once()
         await anyio.sleep(1)
-        ours = (Sources, Inlet, Port, Junction, SourceReader, Mark)
+        ours = (SourcesScope, UpstreamSink, Upstream, MergeState, SourceReader, Mark)
         assert [item for item in gc.get_objects() if isinstance(item, ours)] == []
 
 

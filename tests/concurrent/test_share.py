@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.share.share import Copies, Parts
+from aiterkit._concurrent.share.state import BroadcastState, PartitionState
 from aiterkit.testing import (
     ProbeError,
     SourceProbe,
@@ -19,7 +19,7 @@ from aiterkit.testing import (
 
 from .forms import popped
 
-Reader = ak.SharedResults[int]
+SourceTask = ak.SharedResults[int]
 
 
 def broadcast(source: Any, readers: int, *, buffer: int) -> Any:
@@ -49,7 +49,7 @@ def test_every_reader_gets_its_items_in_order_under_every_schedule(
     async def test() -> None:
         got: list[list[int]] = [[] for _ in range(readers)]
 
-        async def read(reader: Reader, number: int) -> None:
+        async def read(reader: SourceTask, number: int) -> None:
             async for item in reader:
                 got[number].append(item)
                 await anyio.sleep(number)
@@ -81,7 +81,7 @@ async def test_whatever_the_pace_no_reader_lags_by_more_than_buffer(
     got: list[list[int]] = [[] for _ in pauses]
     source = SourceProbe(range(12), gap=gap)
 
-    async def read(reader: Reader, number: int) -> None:
+    async def read(reader: SourceTask, number: int) -> None:
         waits = iter(pauses[number])
         async for item in reader:
             got[number].append(item)
@@ -134,13 +134,13 @@ def test_a_reader_that_leaves_holds_nobody_back(make: Any) -> None:
         got: list[int] = []
         source = SourceProbe(range(12))
 
-        async def leave_after(reader: Reader, count: int) -> None:
+        async def leave_after(reader: SourceTask, count: int) -> None:
             async with aclosing(reader):
                 for _ in range(count):
                     await anext(reader)
                 await anyio.sleep(3)
 
-        async def stay(reader: Reader) -> None:
+        async def stay(reader: SourceTask) -> None:
             got.extend([item async for item in reader])
 
         async with make(source, 3, buffer=1) as (first, second, third):
@@ -182,7 +182,7 @@ async def test_a_task_that_waits_while_its_reader_leaves_is_told_the_end(
 ) -> None:
     got: list[object] = []
 
-    async def read(reader: Reader) -> None:
+    async def read(reader: SourceTask) -> None:
         got.append([item async for item in reader])
 
     async with make(SourceProbe([0], hang_at=0), 2, buffer=1) as (first, _):
@@ -229,7 +229,7 @@ async def test_a_reader_that_has_left_is_told_no_error() -> None:
 
 
 async def test_each_reader_is_read_by_one_task_at_a_time() -> None:
-    async def read(reader: Reader) -> None:
+    async def read(reader: SourceTask) -> None:
         await anext(reader)
 
     async with broadcast(SourceProbe([0], gap=5), 2, buffer=1) as (first, second):
@@ -307,9 +307,9 @@ def test_what_makes_no_sense_is_refused_at_the_call(
         make()
 
 
-def test_copies_have_room_while_no_lane_is_full() -> None:
-    copies = Copies[str](2, buffer=2)
-    first, second = copies.lanes
+def test_a_broadcast_has_room_while_no_queue_is_full() -> None:
+    copies = BroadcastState[str](2, buffer_size=2)
+    first, second = copies.queues
     copies.share("a")
     assert copies.has_room()
     copies.share("b")
@@ -324,15 +324,15 @@ def test_copies_have_room_while_no_lane_is_full() -> None:
     assert copies.has_room()
     copies.share("d")
     assert (second.exhausted, first.exhausted) == (True, False)
-    copies.ended = True
+    copies.end()
+    assert not first.exhausted
     assert popped(first) == ["c", "d"]
-    assert popped(copies) == []
-    assert copies.exhausted
+    assert first.exhausted
 
 
-def test_parts_go_to_their_lanes_and_the_error_to_all() -> None:
-    parts = Parts[str](str.islower, [True, False], buffer=1)
-    lower, upper = parts.lanes
+def test_items_go_to_the_queue_of_their_key_and_the_error_to_all() -> None:
+    parts = PartitionState[str](str.islower, [True, False], buffer_size=1)
+    lower, upper = parts.queues
     parts.share("A")
     assert not parts.has_room()
     assert (popped(lower), popped(upper)) == ([], ["A"])
@@ -340,6 +340,6 @@ def test_parts_go_to_their_lanes_and_the_error_to_all() -> None:
     parts.fail(error)
     assert popped(lower) == [repr(error)]
     assert popped(lower) == []
-    assert not parts.exhausted
+    assert (lower.exhausted, upper.exhausted) == (True, False)
     assert lower.close() == []
     assert parts.close() == [error]

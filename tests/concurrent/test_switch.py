@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.switch.switch import Current
+from aiterkit._concurrent.switch.state import SwitchState
 from aiterkit.testing import (
     CallProbe,
     ProbeError,
@@ -90,12 +90,12 @@ def test_the_old_source_is_closed_before_the_new_one_is_opened(strategy: Any) ->
             inner.append(Inner([(item, n) for n in range(3)], gap=1, close_delay=2))
             return inner[-1]
 
-        class Outer(SourceProbe[int]):
+        class OuterSink(SourceProbe[int]):
             async def aclose(self) -> None:
                 assert Inner.open == 0
                 await super().aclose()
 
-        source = Outer(range(6), gap=[0, 1, 4, 0, 9, 1, 0])
+        source = OuterSink(range(6), gap=[0, 1, 4, 0, 9, 1, 0])
         async with switch(func, source) as results:
             got = [result async for result in results]
         assert got[-3:] == [(5, 0), (5, 1), (5, 2)]
@@ -309,7 +309,7 @@ async def test_a_cancellation_from_outside_closes_both(after: float) -> None:
 
 
 def test_a_new_item_makes_what_was_there_void() -> None:
-    current = Current[str, str]()
+    current = SwitchState[str, str]()
     current.switch("a")
     assert current.busy
     assert current.advance() == ["a"]
@@ -327,7 +327,7 @@ def test_a_new_item_makes_what_was_there_void() -> None:
 
 
 def test_a_failure_waits_for_what_is_open_and_opens_nothing_more() -> None:
-    current = Current[str, str]()
+    current = SwitchState[str, str]()
     current.switch("a")
     current.advance()
     current.switch("b")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
-from aiterkit._concurrent.timing.timing import Batches, Debounced, Latest, Sampled
+from aiterkit._concurrent.timing.state import Batches, Debounced, Latest, Sampled
 from aiterkit.testing import (
     ProbeError,
     SourceProbe,
@@ -385,44 +385,44 @@ class Clock:
 
 def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
     clock = Clock()
-    shelf = Batches[str](3, 5, None, math.inf, now=clock)
-    assert shelf.due == math.inf
-    assert shelf.is_empty()
-    assert shelf.take("a")  # a waiting reader must know of the time
+    timed = Batches[str](3, 5, None, math.inf, now=clock)
+    assert timed.due == math.inf
+    assert timed.is_empty()
+    assert timed.take("a")  # a waiting reader must know of the time
     clock.time = 2
-    assert not shelf.take("b")
-    assert shelf.due == 5
-    assert popped(shelf) == []
+    assert not timed.take("b")
+    assert timed.due == 5
+    assert popped(timed) == []
     clock.time = 5
-    assert popped(shelf) == [("a", "b")]
-    assert shelf.due == math.inf
-    assert shelf.take("c")
-    assert not shelf.take("d")
-    assert shelf.has_room()
-    assert shelf.take("e")
-    assert not shelf.has_room()
-    assert popped(shelf) == [("c", "d", "e")]
+    assert popped(timed) == [("a", "b")]
+    assert timed.due == math.inf
+    assert timed.take("c")
+    assert not timed.take("d")
+    assert timed.has_room()
+    assert timed.take("e")
+    assert not timed.has_room()
+    assert popped(timed) == [("c", "d", "e")]
 
 
 def test_what_settles_is_decided_by_the_time_alone() -> None:
     clock = Clock()
-    for shelf in (Debounced[str](2, now=clock), Sampled[str](2, now=clock)):
+    for timed in (Debounced[str](2, now=clock), Sampled[str](2, now=clock)):
         clock.time = 0
-        if isinstance(shelf, Sampled):
-            shelf.start()
-        assert shelf.take("a")
-        assert not shelf.take("b")
-        assert (shelf.due, popped(shelf), shelf.dropped) == (2, [], 1)
+        if isinstance(timed, Sampled):
+            timed.start()
+        assert timed.take("a")
+        assert not timed.take("b")
+        assert (timed.due, popped(timed), timed.dropped) == (2, [], 1)
         clock.time = 2
-        assert shelf.take("c")
-        assert (popped(shelf), shelf.due) == (["b"], 4)
-        shelf.ended = True
-        assert not shelf.exhausted
-        assert (popped(shelf), shelf.due, shelf.exhausted) == (["c"], math.inf, True)
+        assert timed.take("c")
+        assert (popped(timed), timed.due) == (["b"], 4)
+        timed.ended = True
+        assert not timed.exhausted
+        assert (popped(timed), timed.due, timed.exhausted) == (["c"], math.inf, True)
 
 
 def test_the_latest_item_settles_at_once() -> None:
-    shelf = Latest[str](now=Clock())
-    assert shelf.take("a")
-    assert shelf.take("b")
-    assert (shelf.due, shelf.dropped, popped(shelf)) == (math.inf, 1, ["b"])
+    timed = Latest[str](now=Clock())
+    assert timed.take("a")
+    assert timed.take("b")
+    assert (timed.due, timed.dropped, popped(timed)) == (math.inf, 1, ["b"])

@@ -1,7 +1,15 @@
 """What all operators stand on: how a source is opened, how a result is judged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+)
+from contextlib import asynccontextmanager
 from functools import partial
 from types import coroutine
 from typing import Any
@@ -26,6 +34,18 @@ async def answer() -> list[int]:
 class Pages:
     def pages(self) -> list[int]:
         return [1]
+
+
+class Block:
+    async def __aenter__(self) -> list[int]:
+        return [1]
+
+    async def __aexit__(self, *error: object) -> None: ...
+
+
+@asynccontextmanager
+async def opened() -> AsyncGenerator[list[int], None]:
+    yield [1]
 
 
 class AsyncOnItsMetaclass(type):
@@ -61,6 +81,23 @@ def test_a_sync_source_cannot_end_the_iteration_by_mistake() -> None:
         pytest.param(None, "sync or async, not 'NoneType'", id="None"),
         pytest.param(pages, r"async; call pages\(\) to get one", id="a function"),
         pytest.param(Pages().pages, r"async; call pages\(\) to get one", id="a method"),
+        pytest.param(
+            partial(pages), r"async; call pages\(\) to get one", id="a partial"
+        ),
+        pytest.param(lambda: [1], "async; call it to get one", id="a lambda"),
+        pytest.param(
+            answer, r"async; await answer\(\) to get one", id="an async function"
+        ),
+        pytest.param(
+            Block(),
+            r"async; enter it: async with Block\(\.\.\.\) as results",
+            id="a block",
+        ),
+        pytest.param(
+            opened(),
+            r"async; enter it: async with \.\.\. as results",
+            id="a context manager",
+        ),
     ],
 )
 def test_a_source_that_is_none_is_told_what_it_should_be(

@@ -61,7 +61,10 @@ async def test_after_a_break_the_source_can_be_read_on(entry: Entry) -> None:
         async for _ in made:
             break
     source.assert_never_closed()
-    assert await anext(source) == source.pulls <= 3
+    if entry.reads_all:
+        assert source.pulls == 6
+    else:
+        assert await anext(source) == source.pulls <= 3
 
 
 @each("operator")
@@ -128,12 +131,16 @@ def test_it_adds_no_suspension(entry: Entry) -> None:
 CALLING: list[tuple[str, Callable[[Any, Any], Any]]] = [
     ("amap", ak.amap),
     ("amap of two", lambda f, s: ak.amap(f, s, [1, 1, 1])),
+    ("amap, strict", lambda f, s: ak.amap(f, s, [1] * 6, strict=True)),
+    ("amerge", lambda f, s: ak.amerge(s, [1], key=f)),
+    ("anlargest", lambda f, s: ak.anlargest(2, s, f)),
     ("astarmap", lambda f, s: ak.astarmap(f, ak.azip(s, s))),
     ("aaccumulate", lambda f, s: ak.aaccumulate(s, f)),
     ("afilter", ak.afilter),
     ("afilterfalse", ak.afilterfalse),
     ("agroupby", lambda f, s: ak.agroupby(s, f)),
     ("atakewhile", ak.atakewhile),
+    ("atakewhile_inclusive", ak.atakewhile_inclusive),
     ("adropwhile", ak.adropwhile),
     ("aunique", lambda f, s: ak.aunique(s, f)),
     ("aflat_map", ak.aflat_map),

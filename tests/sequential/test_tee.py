@@ -1,6 +1,7 @@
 """`atee` in many tasks."""
 
 import gc
+import itertools
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -112,6 +113,48 @@ async def test_an_ended_branch_holds_no_items() -> None:
     await second.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(second)
+
+
+class Biting:
+    """A source that reads a branch of its own tee."""
+
+    def __init__(self) -> None:
+        self.branches: Any = ak.atee(self)
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await anext(self.branches[1])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_source_that_reads_its_own_branch_is_an_error_and_no_hang(
+    nested: bool,  # noqa: FBT001 - a row
+) -> None:
+    source = Biting()
+    branch = ak.amap(str, source.branches[0]) if nested else source.branches[0]
+    with pytest.raises(RuntimeError, match=r"^atee\(\): source reads a branch of its"):
+        finish(anext(branch))
+
+
+async def test_a_branch_that_waits_for_another_task_is_no_error() -> None:
+    first, second = ak.atee(SourceProbe("ab", gap=1))
+    found: list[str] = []
+
+    async def reader(branch: Any) -> None:
+        found.extend([item async for item in branch])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader, first)
+        tasks.start_soon(reader, ak.amap(str.upper, second))
+    assert sorted(found) == ["A", "B", "a", "b"]
+
+
+def test_a_tee_of_none_opens_nothing() -> None:
+    number: Any = 5
+    twin: tuple[Any, ...] = itertools.tee(number, 0)
+    assert ak.atee(number, 0) == twin == ()
 
 
 class Broken:

@@ -101,8 +101,8 @@ async def test_a_scope_may_be_left_open_between_two_items() -> None:
         pytest.param(0, ValueError, "must be more than 0, not 0", id="0"),
         pytest.param(-1, ValueError, "must be more than 0, not -1", id="-1"),
         pytest.param(float("nan"), ValueError, "must be more than 0", id="NaN"),
-        pytest.param("1", TypeError, "must be a number, not 'str'", id="a string"),
-        pytest.param(True, TypeError, "must be a number, not 'bool'", id="a bool"),
+        pytest.param("1", TypeError, "must be a number, not '1'", id="a string"),
+        pytest.param(True, TypeError, "must be a number, not True", id="a bool"),
     ],
 )
 def test_the_number_is_checked_at_the_call(

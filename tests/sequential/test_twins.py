@@ -6,6 +6,7 @@
 
 import copy
 import functools
+import heapq
 import itertools
 import operator
 import sys
@@ -80,6 +81,17 @@ def two(item: st.SearchStrategy[Any] = values) -> Any:
     return st.lists(sources(item), min_size=2, max_size=2)
 
 
+def strict_map(*arguments: Any) -> Iterator[Any]:
+    # map() has it since 3.14.
+    *sources, func = arguments
+    return (func(*row) for row in zip(*sources, strict=True))
+
+
+def tail(source: Iterable[Any], n: int) -> Iterator[Any]:
+    # The twin reads at the call, where an error of the source comes too early.
+    yield from more_itertools.tail(n, source)
+
+
 def batched(source: Iterable[Any], n: int, strict: bool) -> Iterator[tuple[Any, ...]]:  # noqa: FBT001
     # The standard library has it since 3.12, and strict since 3.13.
     return more_itertools.batched(source, n, strict=strict)
@@ -98,6 +110,12 @@ ITERATORS = {
         lambda *a: ak.amap(a[-1], *a[:-1]),
         lambda *a: map(a[-1], *a[:-1]),
         st.lists(sources(), min_size=1, max_size=3),
+        func=lambda *items: sum(items),
+    ),
+    "amap of many, strict": Twin(
+        lambda *a: ak.amap(a[-1], *a[:-1], strict=True),
+        strict_map,
+        st.lists(sources(), min_size=1, max_size=4),
         func=lambda *items: sum(items),
     ),
     "astarmap": Twin(
@@ -161,6 +179,13 @@ ITERATORS = {
         one(),
         func=odd,
     ),
+    "atakewhile_inclusive": Twin(
+        lambda s, f: ak.atakewhile_inclusive(f, s),
+        lambda s, f: more_itertools.takewhile_inclusive(f, s),
+        one(),
+        func=odd,
+    ),
+    "atail": Twin(lambda s, n: ak.atail(n, s), tail, one(), st.tuples(small)),
     "adropwhile": Twin(
         lambda s, f: ak.adropwhile(f, s),
         lambda s, f: itertools.dropwhile(f, s),
@@ -187,6 +212,22 @@ ITERATORS = {
         lambda *s: ak.azip_longest(*s, fillvalue="-"),
         lambda *s: itertools.zip_longest(*s, fillvalue="-"),
         many(3),
+    ),
+    "amerge": Twin(ak.amerge, heapq.merge, many(4)),
+    "amerge, reverse": Twin(
+        lambda *s: ak.amerge(*s, reverse=True),
+        lambda *s: heapq.merge(*s, reverse=True),
+        many(4),
+    ),
+    "amerge with key": Twin(
+        lambda *a: ak.amerge(*a[:-2], key=a[-1], reverse=a[-2]),
+        lambda *a: heapq.merge(*a[:-2], key=a[-1], reverse=a[-2]),
+        many(3, st.tuples(values, values)),
+        st.tuples(st.booleans()),
+        operator.itemgetter(0),
+    ),
+    "amerge of what may not compare": Twin(
+        ak.amerge, heapq.merge, many(3, st.sampled_from([1, 2, "a"]))
     ),
     "acycle": Twin(ak.acycle, itertools.cycle, one()),
 }
@@ -271,6 +312,38 @@ RESULTS = {
         st.tuples(st.booleans()),
         odd,
     ),
+    "anlargest": Twin(
+        lambda s, n: ak.anlargest(n, s),
+        lambda s, n: heapq.nlargest(n, s),
+        one(),
+        st.tuples(st.integers(-1, 4)),
+    ),
+    "anlargest with key": Twin(
+        lambda s, n, f: ak.anlargest(n, s, f),
+        lambda s, n, f: heapq.nlargest(n, s, f),
+        one(st.tuples(values, values)),
+        st.tuples(st.integers(-1, 4)),
+        operator.itemgetter(0),
+    ),
+    "ansmallest": Twin(
+        lambda s, n: ak.ansmallest(n, s),
+        lambda s, n: heapq.nsmallest(n, s),
+        one(),
+        st.tuples(st.integers(-1, 4)),
+    ),
+    "ansmallest with key": Twin(
+        lambda s, n, f: ak.ansmallest(n, s, f),
+        lambda s, n, f: heapq.nsmallest(n, s, f),
+        one(st.tuples(values, values)),
+        st.tuples(st.integers(-1, 4)),
+        operator.itemgetter(0),
+    ),
+    "ansmallest of what may not compare": Twin(
+        lambda s, n: ak.ansmallest(n, s),
+        lambda s, n: heapq.nsmallest(n, s),
+        one(st.sampled_from([1, 2, "a"])),
+        st.tuples(st.integers(-1, 4)),
+    ),
     "afirst": Twin(ak.afirst, more_itertools.first, one()),
     "afirst with default": Twin(
         ak.afirst, more_itertools.first, one(), st.tuples(st.none())
@@ -302,9 +375,10 @@ def compare(
     other: Callable[..., Trace],
     *steps: int,
     phases: Sequence[Phase] = tuple(Phase),
+    examples: int = 60,
 ) -> None:
     @given(twin.sources, twin.options, hows, st.sampled_from([99] * 5 + [0, 1, 2]))
-    @settings(max_examples=60, deadline=None, phases=phases)
+    @settings(max_examples=examples, deadline=None, phases=phases)
     def judged(
         scripts: list[Items], options: tuple[Any, ...], how: Any, fails_at: int
     ) -> None:
@@ -378,6 +452,60 @@ def test_agroupby_steps_as_its_twin_does(
         assert (*event, source.read) == (*wanted, twin.read)
         if event[0] == "error":
             break  # what comes after an error is not the twin's
+
+
+class Compared:
+    """A key that counts how often it is compared."""
+
+    comparisons = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, Compared)
+        Compared.comparisons += 1
+        return self.number == other.number
+
+
+def comparisons(
+    groups: Any, take: Callable[[Any], Any], end: type[Exception], moves: list[bool]
+) -> list[int]:
+    """Count them after each move: on to the next group, or the next item of the last.
+
+    Up to the end of the groups: from there on the twin compares again at each call.
+    """
+    Compared.comparisons = 0
+    counts: list[int] = []
+    group: Any = None
+    for goes_on in moves:
+        try:
+            if goes_on:
+                _, group = take(groups)
+            elif group is not None:
+                take(group)
+        except end:
+            if goes_on:
+                return [*counts, Compared.comparisons]
+            group = None
+        counts.append(Compared.comparisons)
+    return counts
+
+
+@given(st.lists(st.integers(0, 1), max_size=6), st.lists(st.booleans(), max_size=12))
+@settings(deadline=None)
+def test_agroupby_compares_as_often_as_its_twin(
+    numbers: list[int], moves: list[bool]
+) -> None:
+    keys = [Compared(number) for number in numbers]
+    wanted = comparisons(itertools.groupby(keys), next, StopIteration, moves)
+    got = comparisons(
+        ak.agroupby(keys), lambda made: finish(anext(made)), StopAsyncIteration, moves
+    )
+    assert got == wanted
 
 
 @given(sources(), st.integers(0, 3), st.lists(st.integers(0, 2), max_size=20))
@@ -482,6 +610,15 @@ BAD: list[Any] = [
     ("acompress", ([], 1), itertools.compress),
     ("acompress", (1, []), itertools.compress),
     ("atakewhile", (str, 1), itertools.takewhile),
+    (
+        "atakewhile_inclusive",
+        (str, 1),
+        lambda *a: list(more_itertools.takewhile_inclusive(*a)),
+    ),
+    ("atail", (1, 1), more_itertools.tail),
+    ("atail", (-1, []), lambda n, s: list(more_itertools.tail(n, iter(s)))),
+    ("atail", ("a", []), lambda n, s: list(more_itertools.tail(n, iter(s)))),
+    ("amerge", ([], 1), lambda *a: list(heapq.merge(*a))),
     ("adropwhile", (str, 1), itertools.dropwhile),
     ("aunique", (1,), lambda s: list(more_itertools.unique_everseen(s))),
     ("aflatten", (1,), itertools.chain.from_iterable),
@@ -522,6 +659,11 @@ BAD_RESULTS: list[Any] = [
     ("aany", (1,), any),
     ("asorted", (1,), sorted),
     ("asorted", ([1, "a"],), sorted),
+    ("anlargest", (1, 1), heapq.nlargest),
+    ("anlargest", ("a", []), heapq.nlargest),
+    ("anlargest", (2, [1, "a"]), heapq.nlargest),
+    ("ansmallest", (2, 1), heapq.nsmallest),
+    ("ansmallest", (1, [1, "a"]), heapq.nsmallest),
     ("afirst", (1,), more_itertools.first),
     ("afirst", ([],), more_itertools.first),
     ("alast", ([],), more_itertools.last),

@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ import pytest
 import trio
 from anyio import lowlevel, to_thread
 
+import aiterkit as ak
 from aiterkit.testing import (
     DeadlockError,
     TaskLeakError,
@@ -23,6 +24,7 @@ from aiterkit.testing import (
     run_in_virtual_time,
     virtual_backend,
 )
+from aiterkit.testing._asyncio_loop import VirtualLoop
 from aiterkit.testing._report import place
 from aiterkit.testing._virtual import running_loop
 from aiterkit.testing._watch import private
@@ -214,6 +216,29 @@ def test_a_call_from_another_thread_is_refused() -> None:
 
     with pytest.raises(VirtualTimeError, match="a task waits for another thread"):
         run_in_virtual_time(main)
+
+
+def test_a_generator_that_is_left_unread_is_no_other_thread() -> None:
+    # On asyncio, which closes it when the loop has stopped; Trio warns of it itself.
+    async def letters() -> AsyncIterator[str]:
+        for letter in "abc":
+            yield letter
+
+    async def main() -> bool:
+        return await ak.aany(letter == "b" async for letter in letters())
+
+    assert run_in_virtual_time(main)
+
+
+def test_a_call_from_its_own_thread_is_taken_while_the_loop_is_stopped() -> None:
+    called: list[str] = []
+    loop = VirtualLoop()
+    try:
+        loop.call_soon_threadsafe(called.append, "before it runs")
+        loop.run_until_complete(asyncio.sleep(1))
+    finally:
+        loop.close()
+    assert called == ["before it runs"]
 
 
 @BACKENDS

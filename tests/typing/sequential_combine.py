@@ -5,7 +5,7 @@ from typing import assert_type
 
 import aiterkit as ak
 
-from .functions import number, numbers, text, words
+from .functions import fetched, number, numbers, text, words
 
 
 async def achain() -> None:
@@ -55,6 +55,12 @@ async def azip_longest() -> None:
 
 
 async def others() -> None:
+    assert_type(ak.amerge(words(), ["a"]), AsyncGenerator[str, None])
+    assert_type(ak.amerge(words(), text(), key=len), AsyncGenerator[str, None])
+    assert_type(
+        ak.amerge(numbers(), [1], key=fetched, reverse=True), AsyncGenerator[int, None]
+    )
+    assert_type(ak.amerge([object()], key=lambda _: 1), AsyncGenerator[object, None])
     assert_type(ak.acycle(words()), AsyncGenerator[str, None])
     assert_type(ak.atee(words()), tuple[AsyncGenerator[str, None], ...])
     assert_type(ak.atee(text(), 3), tuple[AsyncGenerator[str, None], ...])

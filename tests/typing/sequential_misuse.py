@@ -20,11 +20,14 @@ def of_a_function_for_other_items() -> None:
     ak.astarmap(tagged, [(1, "a")])  # rejected
     ak.afilter(is_odd, words())  # rejected
     ak.atakewhile(is_odd, words())  # rejected
+    ak.atakewhile_inclusive(is_odd, words())  # rejected
 
 
-def of_options_that_are_not_there() -> None:
+async def of_options_that_are_not_there() -> None:
     ak.amap(shown, [1], limit=3)  # rejected
     ak.azip([1], fillvalue=1)  # rejected
+    ak.atail(words(), 2)  # rejected
+    await ak.anlargest(words(), 2)  # rejected
     ak.abatched([1])  # rejected
     ak.aislice(words())  # rejected
     ak.aislice(words(), "1")  # rejected
@@ -34,6 +37,9 @@ def of_options_that_are_not_there() -> None:
 
 async def of_items_that_cannot() -> None:
     ak.aunique([[1]])  # rejected
+    ak.amerge([object()])  # rejected
+    await ak.anlargest(2, [object()])  # rejected
+    await ak.ansmallest(2, [object()])  # rejected
     await ak.amin([object()])  # rejected
     await ak.asorted([object()])  # rejected
     await ak.asum(words())  # rejected

@@ -68,6 +68,10 @@ async def extremes() -> None:
     assert_type(await ak.asorted(words()), list[str])
     assert_type(await ak.asorted(words(), key=len, reverse=True), list[str])
     assert_type(await ak.asorted(numbers(), key=fetched), list[int])
+    assert_type(await ak.anlargest(2, words()), list[str])
+    assert_type(await ak.anlargest(2, words(), len), list[str])
+    assert_type(await ak.ansmallest(2, numbers()), list[int])
+    assert_type(await ak.ansmallest(2, numbers(), key=fetched), list[int])
 
 
 async def places() -> None:

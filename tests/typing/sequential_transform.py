@@ -28,6 +28,14 @@ from .functions import (
 )
 
 
+def total(*found: int) -> int:
+    return sum(found)
+
+
+async def total_later(*found: int) -> int:
+    return sum(found)
+
+
 async def amap() -> None:
     assert_type(ak.amap(shown, numbers()), AsyncGenerator[str, None])
     assert_type(ak.amap(fetched, numbers()), AsyncGenerator[str, None])
@@ -48,6 +56,15 @@ async def amap() -> None:
     assert_type(ak.amap(same, numbers()), AsyncGenerator[int, None])
     assert_type(ak.amap(tagged, words(), numbers()), AsyncGenerator[str, None])
     assert_type(ak.amap(tagged_later, "ab", [1]), AsyncGenerator[str, None])
+    assert_type(ak.amap(shown, [1], strict=True), AsyncGenerator[str, None])
+    assert_type(ak.amap(tagged, "ab", [1], strict=True), AsyncGenerator[str, None])
+    assert_type(ak.amap(total, [1], [2], [3]), AsyncGenerator[int, None])
+    assert_type(ak.amap(total_later, [1], [2], [3]), AsyncGenerator[int, None])
+    assert_type(ak.amap(total, [1], [2], [3], numbers()), AsyncGenerator[int, None])
+    assert_type(
+        ak.amap(total_later, [1], [2], [3], [4], [5], strict=True),
+        AsyncGenerator[int, None],
+    )
 
 
 async def astarmap() -> None:

@@ -33,7 +33,8 @@ from anyio import (
 from anyio.abc import Process
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
-from aiterkit._calls.function import cut, name_of, sync_result
+from aiterkit._calls.function import sync_result
+from aiterkit._core.checks import name_of
 
 Run = Callable[..., Coroutine[Any, Any, Any]]
 """Runs a partial of a user's function, as `anyio.to_thread.run_sync` does."""
@@ -254,6 +255,13 @@ def _reason(error: BaseException, /) -> str:
     """Return what *error* says in one line, which is the last of a remote traceback."""
     lines = [line for line in str(error).splitlines() if line.strip(" '\"")]
     if not lines:
-        return cut(repr(error))
+        return _cut(repr(error))
     line = lines[-1] if "Traceback" in str(error) else lines[0]
-    return cut(line.removesuffix("."))
+    return _cut(line.removesuffix("."))
+
+
+def _cut(text: str, /) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+_LONGEST = 200  # characters

@@ -12,6 +12,7 @@ from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 from aiterkit._core.call import needs_await
+from aiterkit._core.checks import check_func, name_of, shortened
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,7 +29,10 @@ def options_by_name(*names: str) -> Callable[[F], F]:
             if len(args) == 1:
                 return change(*args, **options)
             given = dict(zip(names, args[1:], strict=False)) | options
-            usage = ["func", *(f"{key}={shown(value)}" for key, value in given.items())]
+            usage = [
+                "func",
+                *(f"{key}={shortened(value)}" for key, value in given.items()),
+            ]
             raise TypeError(
                 f"{name}() takes a function, and options by their names: "
                 f"{name}({', '.join(usage)})"
@@ -39,19 +43,6 @@ def options_by_name(*names: str) -> Callable[[F], F]:
     return decorate
 
 
-LONGEST = 200  # characters of a value in a message
-
-
-def cut(text: str, /) -> str:
-    """Return *text*, without its end if that is long."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
-def shown(value: object, /) -> str:
-    """Return the repr of *value* as a message shows it."""
-    return cut(repr(value))
-
-
 def is_awaitable(result: object, /) -> bool:
     return type(result) is CoroutineType or needs_await(result, set())
 
@@ -60,16 +51,9 @@ async def result_of(result: Any, /) -> Any:
     return await result if is_awaitable(result) else result
 
 
-def check_func(change: str, func: object, /) -> None:
-    if isinstance(func, CoroutineType):
-        func.close()  # or it would also be said that nobody awaited it
-        name = func.__name__
-        raise TypeError(
-            f"{change}() takes the function, not a call of it: "
-            f"{change}({name}), not {change}({name}(...))"
-        )
-    if not callable(func):
-        raise TypeError(f"func must be callable, not {shown(func)}")
+def check_change(change: str, func: object, /) -> None:
+    """Refuse a *func* that *change* cannot change."""
+    check_func(func, usage=f"{change}(func)")
 
 
 def is_async_generator(func: Callable[..., Any], /) -> bool:
@@ -101,11 +85,6 @@ def unwrapped(func: Callable[..., Any], /) -> Any:
 def dunder_call(func: Callable[..., Any], /) -> Any:
     """Return what a call of a callable object calls."""
     return type(unwrapped(func)).__call__
-
-
-def name_of(func: Callable[..., Any], /) -> str:
-    named = unwrapped(func)
-    return getattr(named, "__name__", type(named).__name__)
 
 
 def like(func: Callable[..., Any], call: F, /) -> F:

@@ -12,14 +12,13 @@ from anyio import CapacityLimiter
 
 from aiterkit._calls.function import (
     IS_ASYNC,
-    check_func,
+    check_change,
     dunder_call,
     like,
-    name_of,
     options_by_name,
-    shown,
     sync_result,
 )
+from aiterkit._core.checks import name_of, shortened
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,12 +85,12 @@ def offloaded(
         anyio.BrokenWorkerProcess: By the call, if its worker process died.
         pickle.PicklingError: By the call, if something cannot be pickled.
     """
-    check_func("offloaded", func)
+    check_change("offloaded", func)
     if any(map(_is_async, (func, dunder_call(func)))):
         raise TypeError(IS_ASYNC.format(name_of(func)))
     if limiter is not None and not isinstance(limiter, CapacityLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
-            f"limiter must be an anyio.CapacityLimiter, not {shown(limiter)}: "
+            f"limiter must be an anyio.CapacityLimiter, not {shortened(limiter)}: "
             f"CapacityLimiter(4)"
         )
     run: Callable[..., Coroutine[Any, Any, R]] = _runner(to)
@@ -132,7 +131,7 @@ def _wrong_place(to: Any, /) -> Exception:
     """Return why *to* is refused, and what was probably meant."""
     rule = (
         f"to must be 'thread', 'process', 'interpreter' or a "
-        f"concurrent.futures.Executor, not {shown(to)}"
+        f"concurrent.futures.Executor, not {shortened(to)}"
     )
     if isinstance(to, str):
         return ValueError(rule)

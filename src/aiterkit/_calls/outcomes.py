@@ -14,12 +14,12 @@ from types import AsyncGeneratorType
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, cast, overload
 
 from aiterkit._calls.function import (
-    check_func,
+    check_change,
     is_async_generator,
     like,
-    name_of,
     result_of,
 )
+from aiterkit._core.checks import name_of, shortened
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -219,7 +219,7 @@ def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
             class of `Exception`; and by the call, if *func* is no async generator
             function itself and returns an async generator.
     """
-    check_func("captured", func)
+    check_change("captured", func)
     kinds = tuple(_check_exception(kind) for kind in exceptions) or (Exception,)
 
     if is_async_generator(func):
@@ -271,4 +271,5 @@ def _check_exception(kind: Any, /) -> type[Exception]:
             f"exceptions must be classes of Exception, which {kind.__name__} is "
             f"not: what ends a task or the program is never captured"
         )
-    raise TypeError(f"exceptions must be classes of exceptions, not {kind!r}")
+    shown = shortened(cast("object", kind))
+    raise TypeError(f"exceptions must be classes of exceptions, not {shown}")

@@ -19,18 +19,20 @@ from anyio import Event, current_time, move_on_after, sleep
 from anyio.lowlevel import RunVar
 
 from aiterkit._calls.function import (
-    check_func,
-    cut,
+    check_change,
     is_async_generator,
     is_awaitable,
     like,
-    name_of,
     options_by_name,
     result_of,
-    shown,
 )
-from aiterkit._core.arguments import positive
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import (
+    check_callable,
+    check_count,
+    check_positive,
+    name_of,
+    shortened,
+)
 
 Exact: TypeAlias = Any
 """An int or a `fractions.Fraction`, whose module is loaded only when one is needed."""
@@ -67,8 +69,8 @@ def timed(
             call, if *func* is not async.
         ValueError: If *seconds* is not more than 0.
     """
-    check_func("timed", func)
-    limit = positive("seconds", seconds)
+    check_change("timed", func)
+    limit = check_positive(seconds, name="seconds")
     if is_async_generator(func):
         raise TypeError(_IS_GENERATOR.format(name_of(func), limit))
 
@@ -186,8 +188,8 @@ def paced(
         ValueError: If *per_second* is not more than 0, or *burst* is less than 1; and
             by the call, if its cost is not from 0 to *burst*.
     """
-    check_func("paced", func)
-    rate = positive("per_second", per_second)
+    check_change("paced", func)
+    rate = check_positive(per_second, name="per_second")
     most = check_count(burst, name="burst", least=1)
     if cost is not None:
         check_callable(cost, name="cost")
@@ -220,13 +222,13 @@ def _amount(cost: Any, most: int, func: Callable[..., Any], /) -> Exact:
         cost.close()  # or Python would also warn that it was never awaited
         raise TypeError("cost must be a sync function, and it returned a coroutine")
     if isinstance(cost, bool) or not isinstance(cost, int | float):
-        raise TypeError(f"cost must return a number, not {shown(cost)}")
+        raise TypeError(f"cost must return a number, not {shortened(cost)}")
     if 0 <= cost <= most:
         whole = int(cost)
         return whole if whole == cost else import_module("fractions").Fraction(cost)
     raise ValueError(
         f"the cost of a call of {name_of(func)}() must be from 0 to {most}, which is "
-        f"burst=, not {cut(repr(cost))}: with a greater burst, calls may cost more"
+        f"burst=, not {shortened(cost)}: with a greater burst, calls may cost more"
     )
 
 

@@ -1,1 +1,1 @@
-"""Many at once, up to a bound that you name, inside a block that you can see."""
+"""Concurrent: many at once, up to a bound that you name, inside a visible block."""

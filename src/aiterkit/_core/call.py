@@ -26,7 +26,7 @@ from collections.abc import Awaitable
 from types import CoroutineType, FunctionType, GeneratorType, MethodType, NoneType
 from typing import Any, TypeGuard, TypeVar, cast
 
-from aiterkit._core.source import special
+from aiterkit._core.types import special
 
 R = TypeVar("R")
 

@@ -1,9 +1,46 @@
 """How arguments are checked: one wording for every operator.
 
-A message names the argument, the rule and the value that broke it.
+A message names the argument, the rule and the value that broke it, and for a likely
+mistake what to write instead. Each check takes the value first and the rest by name.
 """
 
+from functools import partial
 from operator import index
+from reprlib import Repr
+from sys import maxsize
+from types import CoroutineType
+from typing import Any, Literal, overload
+
+from aiterkit._core.types import special
+
+_MOST = 200
+
+_NO_SOURCE: Any = object()
+
+_repr = Repr()
+_repr.maxstring = _repr.maxother = _MOST
+
+
+def shortened(value: object, /) -> str:
+    """Return the repr of *value*, cut in the middle to at most 200 characters.
+
+    Every message shows values through this: a list of 100,000 URLs would fill the
+    screen and hide the rule.
+    """
+    try:
+        text = _repr.repr(value)
+    except Exception:  # noqa: BLE001 - the message matters more than what broke it
+        text = object.__repr__(value)  # an int too long to print, for example
+    half = _MOST // 2
+    return text if len(text) <= _MOST else f"{text[: half - 2]}...{text[1 - half :]}"
+
+
+def name_of(func: object, /) -> str:
+    """Return what a message calls *func*, which may be a partial or an object."""
+    while isinstance(func, partial):
+        func = func.func
+    name = getattr(func, "__name__", None)
+    return name if isinstance(name, str) else type(func).__name__
 
 
 def check_callable(func: object, /, *, name: str = "func") -> None:
@@ -13,24 +50,126 @@ def check_callable(func: object, /, *, name: str = "func") -> None:
         TypeError: If it cannot be called.
     """
     if not callable(func):
-        raise TypeError(f"{name} must be callable, not {func!r}")
+        raise TypeError(f"{name} must be callable, not {shortened(func)}")
 
 
-def check_count(value: int, /, *, name: str, least: int) -> int:
+def check_func(
+    func: object, source: object = _NO_SOURCE, /, *, usage: str, name: str = "func"
+) -> None:
+    """Refuse a *func* that cannot be called, and say which mistake it seems to be.
+
+    *usage* shows the right call, such as ``amap(func, source)``, with the argument
+    called *name* in it.
+
+    Raises:
+        TypeError: If *func* cannot be called.
+    """
+    if callable(func):
+        return
+    operator = usage.partition("(")[0]
+    if isinstance(func, CoroutineType):
+        called = func.__name__
+        func.close()  # or Python would also warn that nobody awaited it
+        before, _, after = usage.rpartition(name)
+        raise TypeError(
+            f"{operator}() takes the function, not a call of it: "
+            f"{before}{called}{after}, not {before}{called}(...){after}"
+        )
+    if _is_iterable(func) and _looks_like_func(source):
+        is_first = usage.startswith(f"{operator}({name}")
+        place = f"{name} comes first" if is_first else f"source comes before {name}"
+        raise TypeError(f"{place}: {usage}")
+    check_callable(func, name=name)
+
+
+def _looks_like_func(value: object, /) -> bool:
+    if value is None or isinstance(value, CoroutineType):
+        return True
+    return callable(value) and not _is_iterable(value)
+
+
+def _is_iterable(value: Any, /) -> bool:
+    return any(
+        special(value, method) for method in ("__aiter__", "__iter__", "__getitem__")
+    )
+
+
+def check_int(value: Any, /, *, name: str, or_limiter: bool = False) -> int:
+    """Return *value* as an int.
+
+    A bool is refused although it is an int: ``limit=True`` is a mistake.
+
+    Raises:
+        TypeError: If *value* is no integer.
+    """
+    if not isinstance(value, bool):
+        try:
+            return index(value)
+        except TypeError:
+            pass
+    wanted = "an int or an anyio.CapacityLimiter" if or_limiter else "an int"
+    raise TypeError(f"{name} must be {wanted}, not {shortened(value)}")
+
+
+def check_count(
+    value: Any, /, *, name: str, least: int, or_limiter: bool = False
+) -> int:
     """Return *value* as an int that is at least *least*.
 
-    A bool is refused although it is an int: `limit=True` is a mistake.
+    Args:
+        value: What was given.
+        name: What the argument is called.
+        least: The smallest that is allowed.
+        or_limiter: Whether the caller takes an `anyio.CapacityLimiter` too, which
+            *value* is not; the message then names it.
 
     Raises:
         TypeError: If *value* is no integer.
         ValueError: If it is less than *least*.
     """
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    try:
-        count = index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, not {value!r}") from None
+    count = check_int(value, name=name, or_limiter=or_limiter)
     if count < least:
-        raise ValueError(f"{name} must be at least {least}, not {count}")
+        raise ValueError(f"{name} must be at least {least}, not {shortened(count)}")
     return count
+
+
+@overload
+def check_position(value: Any, /, *, name: str) -> int: ...
+@overload
+def check_position(
+    value: Any, /, *, name: str, least: int = 0, optional: Literal[True]
+) -> int | None: ...
+def check_position(
+    value: Any, /, *, name: str, least: int = 0, optional: bool = False
+) -> int | None:
+    """Return *value* as an int that can be a position, or ``None`` if *optional*.
+
+    Raises:
+        ValueError: If it is neither, whatever its type: so does `itertools.islice`.
+    """
+    if value is None and optional:
+        return None
+    try:
+        number = check_int(value, name=name)
+    except TypeError:
+        number = -1
+    if least <= number <= maxsize:
+        return number
+    wanted = "None or an int" if optional else "an int"
+    raise ValueError(
+        f"{name} must be {wanted} from {least} to sys.maxsize, not {shortened(value)}"
+    )
+
+
+def check_positive(value: Any, /, *, name: str) -> float:
+    """Return *value*, which must be a number above 0.
+
+    Raises:
+        TypeError: If it is no number.
+        ValueError: If it is not above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, not {shortened(value)}")
+    if not value > 0:  # NaN is not above 0 either
+        raise ValueError(f"{name} must be more than 0, not {shortened(value)}")
+    return value

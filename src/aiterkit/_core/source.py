@@ -6,25 +6,18 @@ operator never does, and a concurrent one does it where it reads.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from functools import partial
 from types import CoroutineType, FunctionType, MethodType
-from typing import Generic, TypeGuard, TypeVar
+from typing import Any, Generic, TypeGuard, TypeVar
 
-from aiterkit._core.types import AnyIterable
+from aiterkit._core.call import is_async_function
+from aiterkit._core.checks import name_of
+from aiterkit._core.types import AnyIterable, special
 
 T = TypeVar("T")
 
-
-def special(instance: object, name: str, /) -> bool:
-    """Tell whether the type of *instance* has the special method *name*.
-
-    Exactly as the interpreter looks: on the type and its bases, so neither on
-    the instance nor on the metaclass (where ``hasattr(type(...), name)`` looks
-    too), and ``None`` says that there is none.
-    """
-    for base in type(instance).__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name] is not None
-    return False
+# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+_PARTIAL: Any = partial
 
 
 def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
@@ -46,10 +39,18 @@ def as_iterable(source: AnyIterable[T], /) -> Iterable[T]:
 def _complaint(source: object) -> str:
     """Say what is wrong with *source*, and what was likely meant."""
     wanted = "source must be an iterable, sync or async"
-    if isinstance(source, FunctionType | MethodType):
-        return f"{wanted}; call {source.__name__}() to get one"
     if isinstance(source, CoroutineType):
         return f"{wanted}; await {source.__name__}() to get one"
+    if isinstance(source, FunctionType | MethodType | _PARTIAL):
+        func: object = source
+        name = name_of(func)
+        call = f"{name}()" if name.isidentifier() else "it"  # a lambda has no name
+        do = "await" if is_async_function(func) else "call"
+        return f"{wanted}; {do} {call} to get one"
+    if special(source, "__aenter__"):
+        name = type(source).__name__
+        block = "..." if name.startswith("_") else f"{name}(...)"
+        return f"{wanted}; enter it: async with {block} as results"
     return f"{wanted}, not {type(source).__name__!r}"
 
 

@@ -20,16 +20,16 @@ cancelled wait is over, and ending it again does nothing.
 """
 
 
-class WaysToWait(NamedTuple):
-    """How tasks wait on one backend. Each part is paid per item."""
+class Backend(NamedTuple):
+    """How tasks wait on the backend that runs. Each part is paid per item."""
 
-    make: Callable[[], Waiter]
+    make_waiter: Callable[[], Waiter]
     """Return a wait for the current task."""
 
-    end: Callable[[Any], None]
-    """End a wait that *make* made. Only the first time counts."""
+    end_wait: Callable[[Any], None]
+    """End a wait that *make_waiter* made. Only the first time counts."""
 
-    trap: object
+    turn_trap: object
     """What a task yields to its loop to let others run once."""
 
     turn: Awaitable[object]
@@ -47,41 +47,46 @@ class AsyncioTurn(tuple[None]):
 ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 
 
-class Turns:
-    """Whether one task lets the others run once, before it waits for them.
+class SpinPolicy:
+    """Whether a task yields once before it parks.
 
     Among tasks that are all busy, what is waited for is there after one turn of the
-    others, and a turn costs less than a wait that somebody must end. Elsewhere it
-    is in vain; then it is not tried again for twice as many waits as the last time.
+    others, and a turn costs less than a wait that somebody must end. Where it is
+    not, the next 1, 3, 7, … 63 waits park at once.
     """
 
-    __slots__ = ("in_vain", "left_out")
+    __slots__ = ("_skip_length", "_to_skip")
 
-    MOST = 63
-    """How many waits at most come before the next try."""
+    LONGEST_SKIP = 63
 
     def __init__(self) -> None:
-        self.in_vain: int = 0
-        self.left_out: int = 0
+        self._skip_length: int = 0
+        self._to_skip: int = 0
 
-    def leave_out(self) -> bool:
-        """Count one of the waits that come before the next try."""
-        self.left_out -= 1
-        return False
+    def should_yield(self) -> bool:
+        """Decide for one wait."""
+        if self._to_skip:
+            self._to_skip -= 1
+            return False
+        return True
 
-    def was_in_vain(self) -> None:
-        """Learn from a turn that was taken for nothing."""
-        self.in_vain = min(2 * self.in_vain + 1, self.MOST)
-        self.left_out = self.in_vain
+    def paid_off(self) -> None:
+        """Note that after the last yield the wait was over."""
+        self._skip_length = 0
+
+    def wasted(self) -> None:
+        """Note that after the last yield there was still nothing."""
+        self._skip_length = min(2 * self._skip_length + 1, self.LONGEST_SKIP)
+        self._to_skip = self._skip_length
 
 
-def ways_to_wait() -> WaysToWait:
+def current_backend() -> Backend:
     """Return how tasks wait on the backend that runs now."""
     cancelled = get_cancelled_exc_class()
     if cancelled is asyncio.CancelledError:
         loop = asyncio.get_running_loop()
         make = partial(asyncio.Future[None], loop=loop)
-        return WaysToWait(make, _end_future, None, ASYNCIO_TURN)
+        return Backend(make, _end_future, None, ASYNCIO_TURN)
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
         from aiterkit._runtime.backend_trio import (  # noqa: PLC0415
@@ -91,7 +96,7 @@ def ways_to_wait() -> WaysToWait:
         )
 
         trap = turn_trap()
-        return WaysToWait(TrioWaiter, TrioWaiter.end, trap, TrioTurn(trap))
+        return Backend(TrioWaiter, TrioWaiter.end, trap, TrioTurn(trap))
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )
@@ -108,7 +113,7 @@ def holds_token(limiter: CapacityLimiter) -> bool:
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
-def cancel_again() -> None:
+def repeat_cancel() -> None:
     """Repeat a native cancellation of this task, whose error was caught.
 
     Trio and anyio tell a task until it has left the cancelled scope, but asyncio

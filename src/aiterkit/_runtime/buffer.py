@@ -1,24 +1,65 @@
-"""What a store gives its reader: a value, nothing yet, or an error."""
+"""What waits for a reader: results, then the end or one error."""
 
+from abc import ABC, abstractmethod
 from enum import Enum, auto
-from typing import Final, NoReturn
+from typing import Final, Generic, Literal, TypeVar
+
+from aiterkit._runtime.errors import raise_to_reader
+
+R = TypeVar("R")
 
 
-class Nothing(Enum):
-    """What stands for a value where there is none yet."""
+class Empty(Enum):
+    """What stands for a result where there is none yet."""
 
-    NOTHING = auto()
-
-
-NOTHING: Final = Nothing.NOTHING
+    EMPTY = auto()
 
 
-def tell(error: BaseException) -> NoReturn:
-    """Raise *error* to the reader, with no circle through its traceback.
+EMPTY: Final = Empty.EMPTY
 
-    Who calls this must not hold the error either.
+
+class ResultBuffer(ABC, Generic[R]):
+    """What one reader has yet to receive.
+
+    It decides and never waits: the scope around it starts the tasks, waits, and
+    asks here.
     """
-    try:
-        raise error
-    finally:
-        del error
+
+    __slots__ = ("_failure", "ended", "unseen_errors")
+
+    def __init__(self) -> None:
+        # Whether nothing more comes in. It is read before all else, so it is a
+        # plain attribute.
+        self.ended: bool = False
+        # Errors that the reader will never see; they are chained to the one that
+        # leaves the block.
+        self.unseen_errors: list[BaseException] = []
+        # The error that ends the results: one at most. A list, so that it can be
+        # given away: whoever still held it when it is raised would be part of a
+        # reference cycle through its traceback.
+        self._failure: list[BaseException] = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the reader has received everything that will ever come."""
+        return self.ended and not self._failure and self.is_empty()
+
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Tell whether no result waits for the reader."""
+
+    @abstractmethod
+    def pop(self) -> R | Empty:
+        """Return the next result, or raise the error that ends them, if it is there."""
+
+    def close(self) -> list[BaseException]:
+        """Drop what was not received; return the errors among it."""
+        unseen, self.unseen_errors = self.unseen_errors + self._failure, []
+        self._failure.clear()
+        return unseen
+
+    def _raise_failure(self) -> Literal[Empty.EMPTY]:
+        """Raise the error that ends the results, if there is one."""
+        if self._failure:
+            raise_to_reader(self._failure.pop())
+        return EMPTY

@@ -1,113 +1,86 @@
-"""Where one reader takes what a block has for it.
-
-Most blocks are an outlet themselves; one with several readers has several.
-"""
+"""Where one reader receives the results of a block."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Generic, NoReturn, Protocol, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from anyio.lowlevel import checkpoint
 
-from aiterkit._runtime.backend import Turns, Waiter, ways_to_wait
-from aiterkit._runtime.buffer import Nothing
+from aiterkit._runtime.backend import Backend, SpinPolicy, Waiter
+from aiterkit._runtime.buffer import ResultBuffer
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 
-class Store(Protocol[R_co]):
-    """Where a block keeps what its reader has not had."""
+class ResultChannel(ABC, Generic[R]):
+    """The side of a block that one reader sees; `Results` stands on it.
 
-    late: list[BaseException]
-    """Errors that the reader will never see."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more comes in. It is asked first, and should be cheap."""
-        ...
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether, nothing more coming in, the reader has had all there was."""
-        ...
-
-    def pop(self) -> R_co | Nothing:
-        """Deliver the next value, or raise the error that ends it, if it is there."""
-        ...
-
-    def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        ...
-
-
-class Outlet(ABC, Generic[R]):
-    """The side of a block that one reader sees; `Results` stands on it."""
+    Most scopes are a channel themselves; one with several readers has several.
+    """
 
     __slots__ = (
         "__weakref__",
-        "being_read",
+        "buffer",
         "closed",
         "end_wait",
         "incomplete",
+        "is_receiving",
         "make_waiter",
         "name",
-        "reader",
-        "store",
+        "receiver",
+        "spin",
         "turn",
-        "turn_trap",
-        "turns",
-        "waits_for_room",
+        "waiting_producers",
+        "wants_room",
     )
 
-    store: Store[R]
-    name: str
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn: Awaitable[object]
-    turn_trap: object
-    turns: Turns
+    spin: SpinPolicy
 
-    def __init__(self, store: Store[R], *, name: str) -> None:
-        self.store = store
-        self.name = name
-        self.closed: bool = False
-        self.being_read: bool = False
-        self.incomplete: bool = False
-        self.waits_for_room: int = 0  # how many wait to be told that there is room
-        self.reader: Waiter | None = None
+    def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
+        self.buffer: ResultBuffer[R] = buffer
+        self.name: str = name  # of the operator, for messages
+        self.closed: bool = False  # once the block is being left
+        self.incomplete: bool = False  # once results are missing that never come
+        self.is_receiving: bool = False  # while a task is inside `__anext__`
+        # The wait of that task, while it is parked. Whoever ends the wait sets this
+        # to None first, so that nobody ends it twice.
+        self.receiver: Waiter | None = None
+        # How many tasks are parked until the reader has received something.
+        self.waiting_producers: int = 0
+        # Whether `on_received` is to be called although no task is parked: the tasks
+        # that read a sync source are parked as idle workers, or have ended.
+        self.wants_room: bool = False
 
-    def learn_to_wait(self) -> None:
-        """Find out which backend runs."""
-        ways = ways_to_wait()
-        self.make_waiter, self.end_wait = ways.make, ways.end
-        self.turn_trap, self.turn = ways.trap, ways.turn
-        self.turns = Turns()
+    def bind_backend(self, backend: Backend) -> None:
+        """Wait in the way of *backend*, which runs now."""
+        self.make_waiter, self.end_wait = backend.make_waiter, backend.end_wait
+        self.turn = backend.turn
+        self.spin = SpinPolicy()
 
     @abstractmethod
-    def use_room(self) -> None:
-        """Read on, now that the reader has taken a result."""
+    def on_received(self) -> None:
+        """Read on: the reader has received a result, so there may be room."""
 
     def begin_wait(self) -> Awaitable[object]:
-        """Return a wait until a result may be ready, or none will ever be.
-
-        The *reader* that waits is this wait, until somebody ends it.
-        """
-        self.reader = waiter = self.make_waiter()
+        """Return a wait until a result may be there, or none will ever be."""
+        self.receiver = waiter = self.make_waiter()
         return waiter
 
-    def wake_reader(self) -> None:
-        """Let the reader look again, if it waits."""
-        reader = self.reader
-        if reader is not None:
-            self.reader = None
-            self.end_wait(reader)
+    def wake_receiver(self) -> None:
+        """Let the reader look again, if it is parked."""
+        receiver = self.receiver
+        if receiver is not None:
+            self.receiver = None
+            self.end_wait(receiver)
 
-    async def tell_incomplete(self) -> NoReturn:
+    async def raise_incomplete(self) -> NoReturn:
         """Say that results are missing which will never come.
 
         Raises:
-            RuntimeError: Since the tasks of the block were cancelled over its head.
+            RuntimeError: Since the tasks of the block were cancelled from outside.
         """
         await checkpoint()  # perhaps the reader is cancelled too, and woken first
         raise RuntimeError(
@@ -115,7 +88,7 @@ class Outlet(ABC, Generic[R]):
         )
 
     def refuse(self) -> NoReturn:
-        """Say why no result can be had by this task now."""
+        """Say why no result can be received by this task now."""
         raise RuntimeError(
             f"the results of {self.name}() can be read only inside its "
             f"'async with' block"

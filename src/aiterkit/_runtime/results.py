@@ -1,10 +1,10 @@
-"""What a block gives its reader."""
+"""What a block gives its reader: results, one at a time."""
 
 from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
-from aiterkit._runtime.buffer import NOTHING
-from aiterkit._runtime.channel import Outlet
+from aiterkit._runtime.buffer import EMPTY
+from aiterkit._runtime.channel import ResultChannel
 
 R = TypeVar("R")
 
@@ -12,39 +12,42 @@ R = TypeVar("R")
 class _Reading(Generic[R]):
     """Reading, one result at a time, from any task, while the block is open."""
 
-    __slots__ = ("__weakref__", "_block")
+    __slots__ = ("__weakref__", "_channel")
 
-    def __init__(self, block: Outlet[R]) -> None:
-        self._block = block
+    def __init__(self, channel: ResultChannel[R]) -> None:
+        self._channel = channel
+
+    def __aiter__(self) -> Self:
+        return self
 
     async def __anext__(self) -> R:
-        block = self._block
-        store = block.store
-        if block.being_read or block.closed:
-            block.refuse()
-        took_turn = False
-        while (value := store.pop()) is NOTHING:
-            if block.incomplete:
-                await block.tell_incomplete()
-            if store.ended and store.exhausted:
+        channel = self._channel
+        buffer = channel.buffer
+        if channel.is_receiving or channel.closed:
+            channel.refuse()
+        yielded = False
+        while (value := buffer.pop()) is EMPTY:
+            if channel.incomplete:
+                await channel.raise_incomplete()
+            if buffer.ended and buffer.exhausted:
                 raise StopAsyncIteration
-            turns = block.turns
-            if took_turn:
-                turns.was_in_vain()
-            took_turn = not turns.left_out or turns.leave_out()
-            block.being_read = True
+            spin = channel.spin
+            if yielded:
+                spin.wasted()
+            yielded = spin.should_yield()
+            channel.is_receiving = True
             try:
-                await (block.turn if took_turn else block.begin_wait())
+                await (channel.turn if yielded else channel.begin_wait())
             finally:
-                block.being_read = False
-                block.reader = None
-            if block.closed:
-                block.refuse()
+                channel.is_receiving = False
+                channel.receiver = None
+            if channel.closed:
+                channel.refuse()
         # From here on nothing is awaited: a cancelled reader loses nothing.
-        if took_turn:
-            block.turns.in_vain = 0
-        if block.waits_for_room:
-            block.use_room()
+        if yielded:
+            channel.spin.paid_off()
+        if channel.waiting_producers or channel.wants_room:
+            channel.on_received()
         return value
 
 
@@ -73,9 +76,6 @@ class Results(_Reading[R], AsyncIterator[R]):
 
     __slots__ = ()
 
-    def __aiter__(self) -> "Results[R]":
-        return self
-
 
 class UnorderedResults(_Reading[R], AsyncIterator[R]):
     """Results in the order of completion, as `concurrent_map_unordered` gives them.
@@ -101,6 +101,3 @@ class UnorderedResults(_Reading[R], AsyncIterator[R]):
     """
 
     __slots__ = ()
-
-    def __aiter__(self) -> "UnorderedResults[R]":
-        return self

@@ -1,45 +1,55 @@
-"""What every block of the concurrent side is: tasks, one reader, one way out.
-
-The tasks live between `__aenter__` and `__aexit__` and nowhere else. What they
-have for the reader goes through a `Store`; what goes wrong is kept here until it
-can be told in order.
-"""
+"""What every block is: tasks that live from its entry to its exit, and one way out."""
 
 import contextvars
-from abc import abstractmethod
-from asyncio import CancelledError
-from math import inf
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from anyio import (
-    create_task_group,
-    current_effective_deadline,
-    get_cancelled_exc_class,
-)
+from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
-from anyio.lowlevel import cancel_shielded_checkpoint
 
-from aiterkit._runtime.channel import Outlet, Store
+from aiterkit._runtime.backend import Backend, Waiter, current_backend
+from aiterkit._runtime.buffer import ResultBuffer
+from aiterkit._runtime.channel import ResultChannel
+from aiterkit._runtime.errors import attach_unseen, raise_bare
 
 R = TypeVar("R")
 
 
-class Block(Outlet[R]):
-    """The tasks of one block, from entry to exit."""
+class TaskScope(ABC):
+    """The tasks of one block, from entry to exit.
 
-    __slots__ = ("_fatal", "context", "opened", "tasks", "unclosed")
+    The tasks run between `__aenter__` and `__aexit__` and nowhere else. Errors
+    that no reader will see are kept here until the block is left.
+    """
 
     context: contextvars.Context
     tasks: TaskGroup
+    make_waiter: Callable[[], Waiter]
+    end_wait: Callable[[Waiter], None]
+    turn_trap: object
 
-    def __init__(self, store: Store[R], *, name: str) -> None:
-        super().__init__(store, name=name)
-        self.opened: bool = False
-        self.unclosed: list[BaseException] = []
+    def __init__(self, *, name: str) -> None:
+        self.name: str = name  # of the operator, for messages
+        self.opened: bool = False  # once the block has been entered
+        self.closed: bool = False  # once the block is being left
+        # How many source tasks are parked until there is room.
+        self.waiting_producers: int = 0
+        # What closing the sources raised. The first leaves the block, if nothing
+        # else does.
+        self.close_errors: list[BaseException] = []
+        # What must end the program, such as KeyboardInterrupt; it leaves the block
+        # before all else.
         self._fatal: BaseException | None = None
 
-    def _check_entry(self) -> None:
+    def bind_backend(self, backend: Backend) -> None:
+        """Wait in the way of *backend*, which runs now."""
+        self.make_waiter, self.end_wait = backend.make_waiter, backend.end_wait
+        self.turn_trap = backend.turn_trap
+
+    def _check_entry(self) -> None:  # noqa: B027 - most have nothing to check
         """Refuse to be entered, if need be; nothing has been started yet."""
 
     @abstractmethod
@@ -48,21 +58,29 @@ class Block(Outlet[R]):
 
     @abstractmethod
     def abandon(self) -> None:
-        """Begin nothing more, and wake whoever waits: the block is left, or cancelled.
+        """Begin nothing more, and wake every wait: the block is left, or cancelled.
 
-        If results are missing then, say so by `incomplete`.
+        If a reader misses results by that, its channel is `incomplete`.
         """
 
     @abstractmethod
+    def add_unseen(self, error: BaseException) -> None:
+        """Keep an *error* that no reader will see."""
+
+    @abstractmethod
+    def take_unseen(self) -> list[BaseException]:
+        """Return the errors that no reader has seen, at the end."""
+
+    @abstractmethod
     def _finish(self) -> None:
-        """Let go of everything, after the last task; no circle may be left."""
+        """Release everything after the last task. No reference cycle may be left."""
 
     async def __aenter__(self) -> Self:
         """Start the work."""
         if self.opened:
             raise RuntimeError(f"{self.name}(...) can be entered only once")
         self.opened = True
-        self.learn_to_wait()
+        self.bind_backend(current_backend())
         self.context = contextvars.copy_context()
         self._check_entry()
         self.tasks = create_task_group()
@@ -77,7 +95,7 @@ class Block(Outlet[R]):
         traceback: TracebackType | None,
         /,
     ) -> None:
-        """Cancel what runs, await it, close the sources; raise what must be told.
+        """Cancel the tasks, await them, close the sources; raise what went wrong.
 
         The *error* that leaves the block already is never masked: only what must
         end the program outranks it.
@@ -93,22 +111,22 @@ class Block(Outlet[R]):
                 raise
         finally:
             self._finish()
-            late = self.store.close() + self.unclosed
-            unclosed = self.unclosed[0] if self.unclosed else None
-            self.unclosed = []
+            unseen = self.take_unseen() + self.close_errors
+            close_error = self.close_errors[0] if self.close_errors else None
+            self.close_errors = []
             fatal, self._fatal = self._fatal, None
         try:
             if fatal is not None:
-                await _raise_bare(fatal, late)
+                await raise_bare(fatal, unseen)
             if error is None:
-                if unclosed is not None:
-                    await _raise_bare(unclosed, late)
+                if close_error is not None:
+                    await raise_bare(close_error, unseen)
             elif not isinstance(error, cancelled):
-                _attach(error, late)
-        finally:  # no circle through the traceback
-            del error, fatal, late, traceback, unclosed
+                attach_unseen(error, unseen)
+        finally:  # no reference cycle through the traceback
+            del error, fatal, unseen, traceback, close_error
 
-    def die(self, error: BaseException) -> None:
+    def abort(self, error: BaseException) -> None:
         """Cancel everything, the body too, and leave the block with *error*."""
         if self._fatal is None:
             self._fatal = error
@@ -116,66 +134,66 @@ class Block(Outlet[R]):
         self.abandon()
 
 
-def tellable(error: BaseException) -> bool:
-    """Tell whether a reader may be told of *error*; others end the program.
+class ReadScope(TaskScope, ResultChannel[R]):
+    """A block with one reader: the tasks, and the channel that they fill."""
 
-    A `CancelledError` out of the blue is an error like any other.
+    def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
+        TaskScope.__init__(self, name=name)
+        channel: Any = ResultChannel  # pyright cannot tell of which results
+        channel.__init__(self, buffer, name=name)
+
+    def bind_backend(self, backend: Backend) -> None:
+        """Wait in the way of *backend*, which runs now."""
+        TaskScope.bind_backend(self, backend)
+        channel: Any = ResultChannel
+        channel.bind_backend(self, backend)
+
+    def add_unseen(self, error: BaseException) -> None:
+        """Keep an *error* that the reader will not see."""
+        self.buffer.unseen_errors.append(error)
+
+    def take_unseen(self) -> list[BaseException]:
+        """Return the errors that the reader has not seen, at the end."""
+        return self.buffer.close()
+
+
+ScopeT = TypeVar("ScopeT", bound=TaskScope)
+
+
+class ConcurrentOperator(Generic[ScopeT]):
+    """The public `async with` block of an operator: entered once, and nothing else.
+
+    Its `__init__` checks the arguments and makes the scope; its `__aenter__`
+    returns what the block is read by.
     """
-    return isinstance(error, Exception | CancelledError)
 
+    _gives: ClassVar[str] = "results"
+    _scope: ScopeT | None = None
 
-def is_cancelled(error: BaseException) -> bool:
-    """Tell a cancellation that was asked for from a `CancelledError` out of the blue.
+    def __del__(self) -> None:
+        scope = self._scope
+        if scope is not None and not scope.opened:
+            name = scope.name
+            warnings.warn(
+                f"{name}(...) was never entered: "
+                f"use 'async with {name}(...) as {self._gives}'",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
 
-    On asyncio anybody may raise one, by awaiting what was cancelled elsewhere.
-    """
-    if not isinstance(error, get_cancelled_exc_class()):
-        return False
-    return current_effective_deadline() == -inf
+    async def _open(self) -> ScopeT:
+        scope = self._scope
+        assert scope is not None  # noqa: S101 - __init__ made it
+        return await scope.__aenter__()
 
-
-def answers_cancellation(error: BaseException) -> bool:
-    """Tell whether *error* was raised while a cancellation was being handled."""
-    cancelled = get_cancelled_exc_class()
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, cancelled):
-            return True
-        seen.add(id(cause))
-        cause = cause.__context__
-    return False
-
-
-def without_stop(error: BaseException) -> BaseException:
-    """Return *error* as an async generator lets it out (PEP 479)."""
-    if not isinstance(error, StopIteration | StopAsyncIteration):
-        return error
-    told = RuntimeError(f"async generator raised {type(error).__name__}")
-    told.__cause__ = told.__context__ = error
-    return told
-
-
-def _attach(error: BaseException, late: list[BaseException]) -> None:
-    """Hang the *late* errors on the far end of *error*'s context."""
-    tail, seen = error, {id(error)}
-    while tail.__context__ is not None and id(tail.__context__) not in seen:
-        tail = tail.__context__
-        seen.add(id(tail))
-    rest = [other for other in late if id(other) not in seen]
-    if rest and tail.__context__ is None:
-        tail.__context__ = BaseExceptionGroup("other calls failed too", rest)
-
-
-async def _raise_bare(error: BaseException, late: list[BaseException]) -> None:
-    """Raise *error* with no more context than it had, but for the *late* ones."""
-    # If this task was last resumed by a cancellation, CPython would chain that to
-    # whatever leaves the awaiting frames now. So let it be resumed once more.
-    await cancel_shielded_checkpoint()
-    _attach(error, late)
-    context = error.__context__
-    try:
-        raise error
-    finally:
-        error.__context__ = context
-        del error, context
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        scope = self._scope
+        assert scope is not None  # noqa: S101 - __init__ made it
+        await scope.__aexit__(kind, error, traceback)

@@ -1,12 +1,16 @@
 """How a sync source is read: by whoever needs an item, without a task of its own."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-from aiterkit._runtime.buffer import NOTHING, Nothing
-from aiterkit._runtime.scope import Block, tellable, without_stop
-from aiterkit._runtime.source_reader import Sink
+from anyio.lowlevel import checkpoint
+
+from aiterkit._core.source import is_async
+from aiterkit._runtime.buffer import EMPTY, Empty
+from aiterkit._runtime.errors import is_deliverable, without_stop
+from aiterkit._runtime.scope import TaskScope
+from aiterkit._runtime.sink import Sink
 
 T = TypeVar("T")
 
@@ -22,12 +26,12 @@ class SyncSource(Generic[T]):
     generator may set a variable in one step, and reset it in another.
     """
 
-    __slots__ = ("_block", "_iterator", "_run", "_sink", "next")
+    __slots__ = ("_iterator", "_run", "_scope", "_sink", "next")
 
-    def __init__(self, block: Block[Any], iterator: Iterator[T], sink: Sink[T]) -> None:
-        self._block = block
+    def __init__(self, scope: TaskScope, iterator: Iterator[T], sink: Sink[T]) -> None:
+        self._scope = scope
         self._iterator = iterator
-        self._run = block.context.copy().run
+        self._run = scope.context.copy().run
         self._sink = sink
         self.next: Callable[[], T] = (
             iterator.__next__
@@ -36,22 +40,22 @@ class SyncSource(Generic[T]):
         )
         """Return the next item; or raise what must be heard."""
 
-    def ask(self) -> T | Nothing:
+    def pull(self) -> T | Empty:
         """Return the next item; or tell the sink why there is none."""
         try:
             return self.next()
         except BaseException as error:  # noqa: BLE001 - it is told to the reader
-            self.hear(error)
-            return NOTHING
+            self.report(error)
+            return EMPTY
 
-    def hear(self, error: BaseException) -> None:
+    def report(self, error: BaseException) -> None:
         """Tell the sink of the end of the source, or of its *error*."""
         if isinstance(error, StopIteration):
             self._sink.end()
-        elif tellable(error):
+        elif is_deliverable(error):
             self._sink.fail(without_stop(error))
         else:
-            self._block.die(error)
+            self._scope.abort(error)
 
     def close(self) -> None:
         """Close it, if it is a generator.
@@ -65,4 +69,39 @@ class SyncSource(Generic[T]):
         try:
             self._run(iterator.close)
         except Exception as error:  # noqa: BLE001 - the exit of the block raises it
-            self._block.unclosed.append(error)
+            self._scope.close_errors.append(error)
+
+
+class CheckpointingIterator(AsyncIterator[T]):
+    """A sync source as an async one that lets other tasks run before each item.
+
+    Whoever reads it owns it, so it is closed if it is a generator. Other sync
+    iterators have no close of their own: a file, say, is its own iterator, and
+    its ``close()`` would end more than the iteration.
+    """
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: Iterator[T]) -> None:
+        self._iterator = iterator
+
+    async def __anext__(self) -> T:
+        await checkpoint()
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            raise StopAsyncIteration from None
+        except StopAsyncIteration as error:  # it would read as the end
+            raise without_stop(error) from error
+
+    async def aclose(self) -> None:
+        iterator: Any = self._iterator
+        if isinstance(iterator, Generator):
+            iterator.close()
+
+
+def with_checkpoints(iterator: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]:
+    """Return *iterator*, made async if it is not, for a `SourceReader` to read."""
+    if is_async(iterator):
+        return cast("AsyncIterator[T]", iterator)
+    return CheckpointingIterator(cast("Iterator[T]", iterator))

@@ -1,14 +1,19 @@
 """Operators that read several sources, or one several times."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from types import AsyncGeneratorType, TracebackType
-from typing import Any, Generic, TypeVar, overload
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from heapq import heapify, heappop, heapreplace
+from types import AsyncGeneratorType, FrameType, TracebackType
+from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 from weakref import WeakKeyDictionary, ref
 
-from aiterkit._core.arguments import at_least
+from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.clock import Event, new_event
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
+from aiterkit._sequential.lengths import check_lengths
+from aiterkit._sequential.ordering import Comparable, Reversed
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -18,6 +23,7 @@ T4 = TypeVar("T4")
 T5 = TypeVar("T5")
 T6 = TypeVar("T6")
 F = TypeVar("F")
+C = TypeVar("C", bound=Comparable)
 
 
 def achain(*sources: AnyIterable[T]) -> AsyncGenerator[T, None]:
@@ -154,33 +160,15 @@ async def _zip(
 async def _zip_strict(
     iterators: list[AsyncIterator[T]],
 ) -> AsyncGenerator[tuple[T, ...], None]:
-    row: list[T] = []
     while iterators:
-        row = []
+        row: list[T] = []
         for iterator in iterators:
             try:
                 row.append(await anext(iterator))
             except StopAsyncIteration:
-                break
-        if len(row) < len(iterators):
-            break
+                await check_lengths(iterators, len(row), operator="azip")
+                return
         yield tuple(row)
-    else:
-        return
-    if row:
-        raise ValueError(f"azip() {_compared(len(row), 'shorter')}")
-    for number, iterator in enumerate(iterators[1:], 1):
-        try:
-            await anext(iterator)
-        except StopAsyncIteration:
-            continue
-        raise ValueError(f"azip() {_compared(number, 'longer')}")
-
-
-def _compared(number: int, how: str) -> str:
-    """Say how source *number*, from 0, compares with those before, as `zip` does."""
-    before = "argument 1" if number == 1 else f"arguments 1-{number}"
-    return f"argument {number + 1} is {how} than {before}"
 
 
 @overload
@@ -375,14 +363,113 @@ async def _cycle(iterator: AsyncIterator[T]) -> AsyncGenerator[T, None]:
             yield item
 
 
+@overload
+def amerge(
+    *sources: AnyIterable[C], key: None = None, reverse: bool = ...
+) -> AsyncGenerator[C, None]: ...
+@overload
+def amerge(
+    *sources: AnyIterable[T],
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+    reverse: bool = ...,
+) -> AsyncGenerator[T, None]: ...
+def amerge(
+    *sources: AnyIterable[Any],
+    key: Callable[[Any], Any] | None = None,
+    reverse: bool = False,
+) -> AsyncGenerator[Any, None]:
+    """Give the items of sorted *sources* in one sorted order.
+
+        first                  1--4-----|
+        second                 2-----3--|
+        amerge(first, second)  1--2--3--(4|)
+
+    The twin of `heapq.merge`: each of *sources* must be sorted already, from the
+    smallest item to the largest. One item of each is read and held; the smallest is
+    given, and then the next one is read from its source. Of equal items, the one from
+    the earlier source comes first. To get items as they arrive, see `concurrent_merge`.
+
+    Examples:
+        >>> [number async for number in amerge([1, 4], [2, 3], [5])]
+        [1, 2, 3, 4, 5]
+        >>> [word async for word in amerge(["aaa", "b"], ["cc"], key=len, reverse=True)]
+        ['aaa', 'cc', 'b']
+
+    Args:
+        *sources: Any iterables, sync or async. They are not closed.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+        reverse: Whether *sources* are sorted from the largest item to the smallest.
+
+    Raises:
+        TypeError: If one of *sources* is not iterable or *key* cannot be called, at the
+            call.
+    """
+    if key is not None:
+        check_callable(key, name="key")
+    return _merge([open_async(source) for source in sources], key, reverse)
+
+
+async def _merge(
+    iterators: list[AsyncIterator[Any]],
+    key: Callable[[Any], Any] | None,
+    reverse: bool,  # noqa: FBT001 - an option no longer, here
+) -> AsyncGenerator[Any, None]:
+    plain: set[type] = set()
+    heads: list[_Head] = []
+    for place, iterator in enumerate(iterators):
+        head: _Head = [None, place, None, iterator]
+        if await _advance(head, key, plain, reverse):
+            heads.append(head)
+    heapify(heads)
+    while len(heads) > 1:
+        head = heads[0]
+        yield head[2]
+        if await _advance(head, key, plain, reverse):
+            heapreplace(heads, head)
+        else:
+            heappop(heads)
+    for _, _, last, iterator in heads:  # none, or the only one that is left
+        yield last
+        async for item in Opened(iterator):
+            yield item
+
+
+_Head: TypeAlias = list[Any]
+"""What is compared, the place of the source (no two are equal), the item, the source.
+
+A list and no object, since heapq compares it without a call of ours.
+"""
+
+
+async def _advance(
+    head: _Head,
+    key: Callable[[Any], Any] | None,
+    plain: set[type],
+    reverse: bool,  # noqa: FBT001 - see _merge
+) -> bool:
+    """Put the next item of its source into *head*, and tell whether there was one."""
+    try:
+        mark = head[2] = await anext(head[3])
+    except StopAsyncIteration:
+        return False
+    if key is not None:
+        mark = key(mark)
+        if type(mark) is COROUTINE or (
+            type(mark) not in plain and needs_await(mark, plain)
+        ):
+            mark = await mark
+    head[0] = Reversed(mark) if reverse else mark
+    return True
+
+
 def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None], ...]:
     """Return *n* generators, each of which gives all items of *source*.
 
     The twin of `itertools.tee`: an item is kept until the last of them has given it.
-    They can be read in different tasks. The source is read by one at a time, and
-    whoever comes meanwhile waits for the item that is being read. To read
-    one source in many tasks with a bound on how far they drift apart, see
-    `concurrent_broadcast`.
+    They can be read in different tasks. One of them reads *source* at a time; the
+    others wait for the item that is being read. To read one source in many tasks with
+    a bound on how far they drift apart, see `concurrent_broadcast`.
 
     One of them may be the *source* of another `atee`: the new ones then go on where
     it stands, and all of them read the first source, as since Python 3.13.1.
@@ -402,10 +489,13 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
         n: How many.
 
     Raises:
-        TypeError: If *source* is not iterable or *n* is no integer.
-        ValueError: If *n* is negative.
+        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        ValueError: If *n* is negative, at the call.
+        RuntimeError: If *source* reads one of them, when it does.
     """
-    count = at_least(0, "n", n)
+    count = check_count(n, name="n", least=0)
+    if not count:
+        return ()
     place = _place_of(source) or _Place(_Tee(open_async(source)), _Link())
     return tuple(place.tee.fork(place.link) for _ in range(count))
 
@@ -460,6 +550,11 @@ class _Tee(Generic[T]):
         """Return what is after *link*, read by us or by another branch."""
         while link.after is None:
             if self._reading:
+                if self._is_reading_here():
+                    raise RuntimeError(
+                        "atee(): source reads a branch of its own tee, "
+                        "which waits for what source gives next"
+                    )
                 if self._read is None:
                     self._read = new_event()
                 await self._read.wait()
@@ -469,6 +564,19 @@ class _Tee(Generic[T]):
             return link.after
         finally:
             del link  # as above
+
+    def _is_reading_here(self) -> bool:
+        """Tell whether the source called us, so that each would wait for the other.
+
+        A coroutine that runs stands on the stack above all that await it. Another task
+        that is reading does not stand there: for that one we can wait.
+        """
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's is no other
+        while frame is not None:
+            if frame.f_code is _READ_ONE and frame.f_locals["self"] is self:
+                return True
+            frame = frame.f_back
+        return False
 
     async def _read_one(self, link: _Link[T]) -> None:
         after: _Link[T] = _Link()
@@ -485,6 +593,9 @@ class _Tee(Generic[T]):
                 self._read = None
         link.after = after
         del link, after  # as above
+
+
+_READ_ONE = cast("Any", _Tee)._read_one.__code__  # noqa: SLF001 - of this file
 
 
 class _Place(Generic[T]):

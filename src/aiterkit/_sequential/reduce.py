@@ -5,15 +5,22 @@ They open the source when they run, as a comprehension in a coroutine does.
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from heapq import heapify, heapreplace
 from math import isfinite
 from operator import gt, lt
 from struct import calcsize
 from typing import Any, Literal, Protocol, TypeGuard, TypeVar, overload
 
-from aiterkit._core.arguments import position
 from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.checks import (
+    check_callable,
+    check_func,
+    check_int,
+    check_position,
+)
 from aiterkit._core.source import Opened, as_async, open_async
 from aiterkit._core.types import AnyIterable, TypeIs
+from aiterkit._sequential.ordering import Comparable, Reversed
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -21,12 +28,6 @@ R = TypeVar("R")
 D = TypeVar("D")
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-class Comparable(Protocol):
-    """What `min`, `max` and `sorted` can compare."""
-
-    def __lt__(self, other: Any, /) -> bool: ...
 
 
 class Addable(Protocol):
@@ -94,6 +95,7 @@ async def acollect(
     Raises:
         TypeError: If *source* is not iterable.
     """
+    check_callable(into, name="into")
     items = [item async for item in as_async(source)]
     if into is list:
         return items
@@ -133,6 +135,7 @@ async def areduce(
         TypeError: If *source* is not iterable, or if it is empty and there is no
             *initial*.
     """
+    check_func(func, source, usage="areduce(func, source)")
     iterator = open_async(source)
     plain: set[type] = set()
     total = initial
@@ -269,6 +272,8 @@ async def _extreme(
     default: Any,
     name: str,
 ) -> Any:
+    if key is not None:
+        check_func(key, source, usage=f"{name}(source, key=key)", name="key")
     plain: set[type] = set()
     best = best_mark = _MISSING
     async for item in as_async(source):
@@ -454,6 +459,8 @@ async def asorted(
     Raises:
         TypeError: If *source* is not iterable.
     """
+    if key is not None:
+        check_func(key, source, usage="asorted(source, key=key)", name="key")
     items = [item async for item in as_async(source)]
     if key is None:
         items.sort(reverse=reverse)
@@ -469,6 +476,118 @@ async def asorted(
         marks.append(mark)
     places = sorted(range(len(items)), key=marks.__getitem__, reverse=reverse)
     return [items[place] for place in places]
+
+
+@overload
+async def anlargest(n: int, source: AnyIterable[C], /, key: None = None) -> list[C]: ...
+@overload
+async def anlargest(
+    n: int,
+    source: AnyIterable[T],
+    /,
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+) -> list[T]: ...
+async def anlargest(
+    n: int, source: AnyIterable[Any], /, key: Callable[[Any], Any] | None = None
+) -> list[Any]:
+    """Return the *n* largest items of *source*, the largest first.
+
+    The twin of `heapq.nlargest`: what it returns is the beginning of
+    ``asorted(source, key=key, reverse=True)``, but it holds no more than *n* items.
+
+    Examples:
+        >>> await anlargest(2, [3, 1, 4, 2])
+        [4, 3]
+        >>> await anlargest(1, ["bb", "a", "cc"], key=len)
+        ['bb']
+
+    Args:
+        n: How many; if there are fewer, all of them are returned.
+        source: Any iterable, sync or async. It is not closed. If *n* is 0 or less, it
+            is not read.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+
+    Raises:
+        TypeError: If *source* is not iterable, *n* is no integer or *key* cannot be
+            called.
+    """
+    return await _best(n, source, key, "anlargest")
+
+
+@overload
+async def ansmallest(
+    n: int, source: AnyIterable[C], /, key: None = None
+) -> list[C]: ...
+@overload
+async def ansmallest(
+    n: int,
+    source: AnyIterable[T],
+    /,
+    key: Callable[[T], Awaitable[Comparable] | Comparable],
+) -> list[T]: ...
+async def ansmallest(
+    n: int, source: AnyIterable[Any], /, key: Callable[[Any], Any] | None = None
+) -> list[Any]:
+    """Return the *n* smallest items of *source*, the smallest first.
+
+    The twin of `heapq.nsmallest`: what it returns is the beginning of
+    ``asorted(source, key=key)``, but it holds no more than *n* items.
+
+    Examples:
+        >>> await ansmallest(2, [3, 1, 4, 2])
+        [1, 2]
+        >>> await ansmallest(1, ["bb", "a", "cc"], key=len)
+        ['a']
+
+    Args:
+        n: How many; if there are fewer, all of them are returned.
+        source: Any iterable, sync or async. It is not closed. If *n* is 0 or less, it
+            is not read.
+        key: Takes an item and returns what is compared. It is awaited if it can be.
+            ``None`` takes the item itself.
+
+    Raises:
+        TypeError: If *source* is not iterable, *n* is no integer or *key* cannot be
+            called.
+    """
+    return await _best(n, source, key, "ansmallest")
+
+
+async def _best(
+    n: int, source: AnyIterable[Any], key: Callable[[Any], Any] | None, operator: str
+) -> list[Any]:
+    n = check_int(n, name="n")
+    if key is not None:
+        check_func(key, source, usage=f"{operator}(n, source, key)", name="key")
+    iterator = open_async(source)
+    if n < 1:
+        return []
+    smallest = operator == "ansmallest"
+    plain: set[type] = set()
+    # The worst of the best comes first. Of equal ones it is the last that came.
+    heap: list[tuple[Any, int, Any]] = []
+    order = 0
+    async for item in Opened(iterator):
+        mark = item
+        if key is not None:
+            mark = key(item)
+            if type(mark) is COROUTINE or (
+                type(mark) not in plain and needs_await(mark, plain)
+            ):
+                mark = await mark
+        if smallest:
+            mark = Reversed(mark)
+        if order > -n:
+            heap.append((mark, order, item))
+            order -= 1
+            if order == -n:
+                heapify(heap)
+        elif heap[0][0] < mark:
+            heapreplace(heap, (mark, order, item))
+            order -= 1
+    heap.sort(reverse=True)
+    return [item for _, _, item in heap]
 
 
 @overload
@@ -548,7 +667,7 @@ async def anth(source: AnyIterable[Any], /, n: int, default: Any = None) -> Any:
         TypeError: If *source* is not iterable.
         ValueError: If *n* is no integer of at least 0.
     """
-    left = position("n", n) or 0
+    left = check_position(n, name="n")
     async for item in as_async(source):
         if not left:
             return item
@@ -612,6 +731,10 @@ async def afind(
     Raises:
         TypeError: If *source* is not iterable.
     """
+    if predicate is not None:
+        check_func(
+            predicate, source, usage="afind(predicate, source)", name="predicate"
+        )
     plain: set[type] = set()
     async for item in as_async(source):
         result = item

@@ -1,17 +1,18 @@
 """Operators that leave items out."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from sys import maxsize
 from types import NoneType
 from typing import Any, TypeGuard, TypeVar, overload
 
-from aiterkit._core.arguments import position
 from aiterkit._core.call import (
     COROUTINE,
     is_async_function,
     needs_await,
     plain_type,
 )
+from aiterkit._core.checks import check_count, check_func, check_position
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -70,6 +71,7 @@ def afilter(
     """
     if predicate is None:
         return (item async for item in as_async(source) if item)
+    check_func(predicate, source, usage="afilter(predicate, source)", name="predicate")
     if is_async_function(predicate) and is_async_iterable(source):
         return (
             item
@@ -137,6 +139,9 @@ def afilterfalse(
     """
     if predicate is None:
         return (item async for item in as_async(source) if not item)
+    check_func(
+        predicate, source, usage="afilterfalse(predicate, source)", name="predicate"
+    )
     judge: Callable[[T], Any] = predicate
     plain: set[type] = set()
     return (
@@ -209,6 +214,9 @@ def atakewhile(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(
+        predicate, source, usage="atakewhile(predicate, source)", name="predicate"
+    )
     return _take_while(predicate, open_async(source))
 
 
@@ -225,6 +233,54 @@ async def _take_while(
         if not result:
             return
         yield item
+
+
+def atakewhile_inclusive(
+    predicate: Callable[[T], object], source: AnyIterable[T], /
+) -> AsyncGenerator[T, None]:
+    """Give the items of *source* up to and with the first that fails *predicate*.
+
+        source                                     1--2--a--3|
+        atakewhile_inclusive(str.isdigit, source)  1--2--(a|)
+
+    The twin of `more_itertools.takewhile_inclusive`: unlike `atakewhile`, no item is
+    read that is not given. *predicate* is called when the next item is asked for.
+
+    Examples:
+        >>> [word async for word in atakewhile_inclusive(str.isdigit, ["1", "a", "2"])]
+        ['1', 'a']
+
+    Args:
+        predicate: Takes an item; its result is awaited if it can be, and tested
+            for truth once.
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *predicate* cannot be called or *source* is not iterable, at the
+            call.
+    """
+    check_func(
+        predicate,
+        source,
+        usage="atakewhile_inclusive(predicate, source)",
+        name="predicate",
+    )
+    return _take_while_inclusive(predicate, open_async(source))
+
+
+async def _take_while_inclusive(
+    predicate: Callable[[T], Any], iterator: AsyncIterator[T]
+) -> AsyncGenerator[T, None]:
+    plain: set[type] = set()
+    async for item in Opened(iterator):
+        yield item
+        result = predicate(item)
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        if not result:
+            return
 
 
 def adropwhile(
@@ -249,6 +305,9 @@ def adropwhile(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(
+        predicate, source, usage="adropwhile(predicate, source)", name="predicate"
+    )
     return _drop_while(predicate, open_async(source))
 
 
@@ -303,6 +362,8 @@ def aunique(
         TypeError: If *source* is not iterable, at the call; if an item or its key is
             not hashable, then.
     """
+    if key is not None:
+        check_func(key, source, usage="aunique(source, key)", name="key")
     return _unique(open_async(source), key)
 
 
@@ -363,11 +424,10 @@ def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T,
     if not 1 <= len(bounds) <= 3:  # noqa: PLR2004 - as slice() takes them
         raise TypeError(f"aislice() takes 1 to 3 bounds, not {len(bounds)}")
     first, last, *rest = (0, *bounds) if len(bounds) == 1 else bounds
-    start = position("start", first) or 0
-    stop = position("stop", last)
-    step = position("step", rest[0]) if rest else None
-    if step == 0:
-        raise ValueError("step must be at least 1, not 0")
+    start = check_position(first, name="start", optional=True) or 0
+    stop = check_position(last, name="stop", optional=True)
+    step = rest[0] if rest else None
+    step = check_position(step, name="step", least=1, optional=True)
     iterator = open_async(source)
     if start == 0 and stop is not None and step in {None, 1}:
         return _head(iterator, stop)
@@ -401,3 +461,36 @@ async def _slice(
         here += 1
         if here == end:
             return
+
+
+def atail(n: int, source: AnyIterable[T], /) -> AsyncGenerator[T, None]:
+    """Give the last *n* items of *source*.
+
+        source            a--b--c|
+        atail(2, source)  -------(bc|)
+
+    The twin of `more_itertools.tail`: when you ask for the first item, *source* is read
+    to its end, and no more than *n* items are held. For one item, see `alast`.
+
+    Examples:
+        >>> [letter async for letter in atail(2, "abc")]
+        ['b', 'c']
+
+    Args:
+        n: How many; if there are fewer, all of them are given.
+        source: Any iterable, sync or async. It is not closed.
+
+    Raises:
+        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        ValueError: If *n* is negative, at the call.
+    """
+    n = check_count(n, name="n", least=0)
+    return _tail(n, open_async(source))
+
+
+async def _tail(n: int, iterator: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    last: deque[T] = deque(maxlen=n)
+    async for item in Opened(iterator):
+        last.append(item)
+    while last:
+        yield last.popleft()

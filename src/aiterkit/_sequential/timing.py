@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from math import inf
 from typing import TypeVar
 
-from aiterkit._core.arguments import positive
+from aiterkit._core.checks import check_positive
 from aiterkit._core.clock import anext_within, now, sleep_until
 from aiterkit._core.source import Opened, open_async
 from aiterkit._core.types import AnyIterable
@@ -35,7 +35,8 @@ def atimeout(source: AnyIterable[T], /, seconds: float) -> AsyncGenerator[T, Non
         TypeError: If *source* is not iterable or *seconds* is no number, at the call.
         ValueError: If *seconds* is not more than 0, at the call.
     """
-    return _timeout(open_async(source), positive("seconds", seconds))
+    seconds = check_positive(seconds, name="seconds")
+    return _timeout(open_async(source), seconds)
 
 
 async def _timeout(
@@ -72,7 +73,8 @@ def apaced(source: AnyIterable[T], /, per_second: float) -> AsyncGenerator[T, No
             call.
         ValueError: If *per_second* is not more than 0, at the call.
     """
-    return _pace(open_async(source), 1 / positive("per_second", per_second))
+    gap = 1 / check_positive(per_second, name="per_second")
+    return _pace(open_async(source), gap)
 
 
 async def _pace(iterator: AsyncIterator[T], gap: float) -> AsyncGenerator[T, None]:

@@ -2,17 +2,16 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from operator import index
 from types import NoneType
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
-from aiterkit._core.arguments import at_least
 from aiterkit._core.call import (
     COROUTINE,
     is_async_function,
     needs_await,
     plain_type,
 )
+from aiterkit._core.checks import check_count, check_func, check_int
 from aiterkit._core.source import (
     Opened,
     as_async,
@@ -21,6 +20,7 @@ from aiterkit._core.source import (
     open_async,
 )
 from aiterkit._core.types import AnyIterable
+from aiterkit._sequential.lengths import check_lengths
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -34,11 +34,19 @@ F = TypeVar("F")
 
 @overload
 def amap(
-    func: Callable[[T], Awaitable[R]], source: AnyIterable[T], /
+    func: Callable[[T], Awaitable[R]],
+    source: AnyIterable[T],
+    /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
-    func: Callable[[T], Awaitable[R] | R], source: AnyIterable[T], /
+    func: Callable[[T], Awaitable[R] | R],
+    source: AnyIterable[T],
+    /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -46,6 +54,8 @@ def amap(
     source1: AnyIterable[T1],
     source2: AnyIterable[T2],
     /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -53,6 +63,8 @@ def amap(
     source1: AnyIterable[T1],
     source2: AnyIterable[T2],
     /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -61,6 +73,8 @@ def amap(
     source2: AnyIterable[T2],
     source3: AnyIterable[T3],
     /,
+    *,
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 @overload
 def amap(
@@ -69,9 +83,37 @@ def amap(
     source2: AnyIterable[T2],
     source3: AnyIterable[T3],
     /,
+    *,
+    strict: bool = ...,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[..., Awaitable[R]],
+    source1: AnyIterable[Any],
+    source2: AnyIterable[Any],
+    source3: AnyIterable[Any],
+    source4: AnyIterable[Any],
+    /,
+    *more: AnyIterable[Any],
+    strict: bool = ...,
+) -> AsyncGenerator[R, None]: ...
+@overload
+def amap(
+    func: Callable[..., Awaitable[R] | R],
+    source1: AnyIterable[Any],
+    source2: AnyIterable[Any],
+    source3: AnyIterable[Any],
+    source4: AnyIterable[Any],
+    /,
+    *more: AnyIterable[Any],
+    strict: bool = ...,
 ) -> AsyncGenerator[R, None]: ...
 def amap(
-    func: Callable[..., Any], source: AnyIterable[Any], /, *more: AnyIterable[Any]
+    func: Callable[..., Any],
+    source: AnyIterable[Any],
+    /,
+    *more: AnyIterable[Any],
+    strict: bool = False,
 ) -> AsyncGenerator[Any, None]:
     """Call *func* on each item of *source*, one at a time, in order.
 
@@ -83,7 +125,7 @@ def amap(
     never overlap, and the source waits while a call runs: for calls that
     overlap, see `concurrent_map`.
 
-    With *more* sources, *func* takes an item of each, as in `map`: they are read
+    With *more* sources, *func* takes one item from each, as in `map`: they are read
     one after the other, and the shortest one ends it.
 
     Examples:
@@ -95,13 +137,18 @@ def amap(
     Args:
         func: Takes an item. What it returns is awaited if it can be.
         source: Any iterable, sync or async. It is not closed.
-        *more: Others.
+        *more: Further sources; *func* then takes one item from each.
+        strict: Whether sources of different lengths are an error, as in `map` since
+            Python 3.14.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *func* cannot be called or a source is not iterable, at the call.
+        ValueError: If *strict* and a source ends before another, when it does.
     """
+    check_func(func, source, usage="amap(func, source)")
     if more:
-        return _map([open_async(each) for each in (source, *more)], func)
+        iterators = [open_async(each) for each in (source, *more)]
+        return _map_strict(iterators, func) if strict else _map(iterators, func)
     if is_async_function(func) and is_async_iterable(source):
         return (
             await func(item)  # type: ignore[await-not-async]  # see needs_await
@@ -150,6 +197,26 @@ async def _map(
         yield result
 
 
+async def _map_strict(
+    iterators: list[AsyncIterator[Any]], func: Callable[..., Any]
+) -> AsyncGenerator[Any, None]:
+    plain: set[type] = set()
+    while True:
+        row: list[Any] = []
+        for iterator in iterators:
+            try:
+                row.append(await anext(iterator))
+            except StopAsyncIteration:
+                await check_lengths(iterators, len(row), operator="amap")
+                return
+        result = func(*row)
+        if type(result) is COROUTINE or (
+            type(result) not in plain and needs_await(result, plain)
+        ):
+            result = await result
+        yield result
+
+
 @overload
 def astarmap(
     func: Callable[[*Ts], Awaitable[R]],
@@ -181,6 +248,7 @@ def astarmap(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(func, source, usage="astarmap(func, source)")
     if is_async_function(func):
         return (
             await func(*item)  # type: ignore[await-not-async]  # see needs_await
@@ -213,7 +281,7 @@ def aenumerate(
     Raises:
         TypeError: If *source* is not iterable or *start* is no integer, at the call.
     """
-    number = index(start) - 1
+    number = check_int(start, name="start") - 1
     return ((number := number + 1, item) async for item in as_async(source))
 
 
@@ -261,10 +329,10 @@ def aaccumulate(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
-    iterator = open_async(source)
     if func is None:
-        return _add_up(iterator, initial)
-    return _accumulate(iterator, func, initial)
+        return _add_up(open_async(source), initial)
+    check_func(func, source, usage="aaccumulate(source, func)")
+    return _accumulate(open_async(source), func, initial)
 
 
 async def _add_up(
@@ -349,7 +417,8 @@ def abatched(
         ValueError: If *n* is below 1, at the call; if *strict* and items are left at
             the end, then.
     """
-    return _batched(open_async(source), at_least(1, "n", n), strict)
+    n = check_count(n, name="n", least=1)
+    return _batched(open_async(source), n, strict)
 
 
 async def _batched(
@@ -403,9 +472,9 @@ def awindowed(
             call.
         ValueError: If *n* or *step* is below 1, at the call.
     """
-    return _windowed(
-        open_async(source), at_least(1, "n", n), fillvalue, at_least(1, "step", step)
-    )
+    n = check_count(n, name="n", least=1)
+    step = check_count(step, name="step", least=1)
+    return _windowed(open_async(source), n, fillvalue, step)
 
 
 async def _windowed(
@@ -460,6 +529,8 @@ def agroupby(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    if key is not None:
+        check_func(key, source, usage="agroupby(source, key)", name="key")
     return _Groups(open_async(source), key).groups()
 
 
@@ -498,14 +569,17 @@ class _Groups(Generic[T]):
         return True
 
     async def groups(self) -> AsyncGenerator[tuple[Any, AsyncGenerator[T, None]], None]:
-        going_on = await self._step()
-        while going_on:
+        if not await self._step():
+            return
+        while True:
             key = self._item_key
             self._group = token = object()
             yield key, self._items(key, token)
             self._group = None
-            while going_on and _same(key, self._item_key):
-                going_on = await self._step()
+            # An item that the group has given was compared there.
+            while not self._item or _same(key, self._item_key):
+                if not await self._step():
+                    return
 
     async def _items(self, key: Any, token: object) -> AsyncGenerator[T, None]:
         while self._group is token:
@@ -549,6 +623,7 @@ def aflat_map(
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
+    check_func(func, source, usage="aflat_map(func, source)")
     plain: set[type] = set()
     return (
         item

@@ -7,13 +7,9 @@ from aiterkit.testing._docstrings import (
     names_without_example,
 )
 from aiterkit.testing._explore import Exploration, ScheduleError, explore
-from aiterkit.testing._laws import (
-    ConcurrentMapLike,
-    LawReport,
-    LawResult,
-    check_laws,
-    laws,
-)
+from aiterkit.testing._law_kit import ConcurrentMapLike
+from aiterkit.testing._law_report import LawReport, LawResult
+from aiterkit.testing._laws import check_laws, laws
 from aiterkit.testing._mutants import Mutant, mutants
 from aiterkit.testing._probes import (
     CallProbe,

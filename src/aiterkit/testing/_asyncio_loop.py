@@ -65,6 +65,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._numbered = 0
         self._stepping: asyncio.Task[Any] | None = None
         self._called_from_outside = False
+        self._made_by = threading.get_ident()
         self.watch = Watch(self._live, self._unshield)
         selector = _Selector()
         selector.loop = self
@@ -96,7 +97,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, *args: Any, **kwargs: Any
     ) -> Any:
         """Schedule a call, and remember if another thread asked for it."""
-        if threading.get_ident() != private(self, "_thread_id"):
+        # A loop that is stopped has no thread. Then it is the thread that made the
+        # loop which closes generators that were left unread.
+        own = private(self, "_thread_id") or self._made_by
+        if threading.get_ident() != own:
             self._called_from_outside = True
         return super().call_soon_threadsafe(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""What a concurrent map promises, law by law, and whether it holds.
+"""The laws of a concurrent map, and whether a map keeps them.
 
 A law is a sentence and a test that can fail. The tests know nothing of the map
 but how it is called, so they can be run on anybody's.
@@ -11,157 +11,34 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
     Generator,
     Iterator,
     Sequence,
 )
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Protocol, TypeAlias
 
 import anyio
 from anyio import lowlevel
 
 from aiterkit.testing._barrier import Barrier
-from aiterkit.testing._explore import ScheduleError, explore
+from aiterkit.testing._law_kit import (
+    PLENTY,
+    TURNS,
+    ConcurrentMapLike,
+    Law,
+    Planned,
+    Subject,
+    check,
+    failing,
+)
+from aiterkit.testing._law_report import LawReport
 from aiterkit.testing._probes import CallProbe, SourceProbe
-from aiterkit.testing._strategies import StrategyName
 from aiterkit.testing._virtual import (
     BackendName,
     available_backends,
     check_backend,
     running_loop,
 )
-
-
-class ConcurrentMapLike(Protocol):
-    """Whatever is called as `aiterkit.concurrent_map` is.
-
-    For a map of another shape, write a function of this one around it.
-
-    Examples:
-        >>> import contextlib
-        >>> @contextlib.asynccontextmanager
-        ... async def one_by_one(func, source, /, *, limit):
-        ...     yield (await func(item) async for item in source)
-        >>> like: ConcurrentMapLike = one_by_one
-        >>> check_laws(like, ordered=True, laws=["order"], schedules=1).holds
-        True
-    """
-
-    def __call__(
-        self,
-        func: Callable[[Any], Awaitable[Any]],
-        source: Any,
-        /,
-        *,
-        limit: int,
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterable[Any]]:
-        """Return a block whose value gives the results."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LawResult:
-    """Whether one law holds on one backend.
-
-    Examples:
-        >>> limit_ignored = mutants()[0]
-        >>> report = check_laws(limit_ignored, ordered=True, laws=["overlap"], seed=1)
-        >>> result = report.results[0]
-        >>> result.law, result.backend, result.holds, result.seed
-        ('overlap', 'asyncio', False, 1)
-        >>> print(result.message.splitlines()[0])
-        AssertionError: 2 calls ran at once, more than 1
-
-    Attributes:
-        law: Its name.
-        sentence: What it says.
-        backend: Where it was tried.
-        holds: Whether it did, under all schedules that were tried.
-        seed: The schedule that breaks it. To see that one again, check this law
-            with it as *seed*, and one schedule. None if it holds, and for a law
-            on cost, which is tried in the event loop's own order.
-        message: What was seen then.
-        cause: The error of the test then, with its traceback.
-    """
-
-    law: str
-    sentence: str
-    backend: BackendName
-    holds: bool
-    seed: int | None = None
-    message: str = ""
-    cause: BaseException | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LawReport:
-    """Which laws hold, and what breaks the others. Its text is a table.
-
-    Examples:
-        >>> from aiterkit import concurrent_map
-        >>> laws = ["overlap", "order"]
-        >>> report = check_laws(concurrent_map, ordered=True, laws=laws, schedules=2)
-        >>> print(report)
-        concurrent_map  asyncio  trio
-        overlap         holds    holds
-        order           holds    holds
-        >>> report.assert_all_hold()
-
-    Attributes:
-        name: What was checked.
-        results: A result for each law and each backend.
-    """
-
-    name: str
-    results: tuple[LawResult, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether all laws hold, on all backends that were tried."""
-        return not self.broken
-
-    @property
-    def broken(self) -> tuple[LawResult, ...]:
-        """The results of the laws that do not hold."""
-        return tuple(result for result in self.results if not result.holds)
-
-    def assert_all_hold(self) -> None:
-        """Fail if a law is broken.
-
-        Raises:
-            AssertionError: With the whole report; its cause is the first error.
-        """
-        if self.broken:
-            raise AssertionError(str(self)) from self.broken[0].cause
-
-    def __str__(self) -> str:
-        backends = list(dict.fromkeys(result.backend for result in self.results))
-        rows: dict[str, dict[str, str]] = {}
-        for result in self.results:
-            told = "holds" if result.holds else "BROKEN"
-            rows.setdefault(result.law, {})[result.backend] = told
-        width = max(len(self.name), *map(len, rows))
-        lines = [f"{self.name:<{width}}  {'  '.join(f'{b:<7}' for b in backends)}"]
-        for law, cells in rows.items():
-            told = "  ".join(f"{cells[backend]:<7}" for backend in backends)
-            lines.append(f"{law:<{width}}  {told}")
-        for result in self.broken:
-            message = result.message.replace("\n", "\n    ")
-            under = "" if result.seed is None else f", seed {result.seed}"
-            lines += [
-                "",
-                f"{result.law}, on {result.backend}{under}:",
-                f"    {result.sentence}",
-                f"    {message}",
-            ]
-        return "\n".join(line.rstrip() for line in lines)
 
 
 def laws(*, ordered: bool = True) -> dict[str, str]:
@@ -238,7 +115,7 @@ def check_laws(
         if law not in known:
             raise ValueError(f"laws must be among {sorted(known)}, not {law!r}")
     chosen = _LAWS if laws is None else [known[law] for law in laws]
-    subject = _Subject(concurrent_map_like, ordered=ordered, buffer=buffer)
+    subject = Subject(concurrent_map_like, ordered=ordered, buffer=buffer)
     names = available_backends() if backends is None else backends
     for backend in names:
         check_backend(backend)
@@ -252,170 +129,21 @@ def check_laws(
     return LawReport(own if name is None else name, tuple(results))
 
 
-# How a law is tried.
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What is tried, and what it is held to."""
-
-    make: ConcurrentMapLike
-    ordered: bool
-    buffer: int | None
-
-    def window(self, limit: int) -> int:
-        """Return how many items may be between the source and the reader."""
-        return limit + (limit if self.buffer is None else self.buffer)
-
-    @contextlib.asynccontextmanager
-    async def over(
-        self, func: Callable[[Any], Awaitable[Any]], source: Any, limit: int
-    ) -> AsyncGenerator[AsyncIterator[Any], None]:
-        async with self.make(func, source, limit=limit) as results:
-            yield aiter(results)
-
-    async def read(
-        self, func: Callable[[Any], Awaitable[Any]], source: Any, limit: int = 3
-    ) -> list[Any]:
-        """Return all results."""
-        async with self.make(func, source, limit=limit) as results:
-            return [result async for result in results]
-
-    async def read_until_error(
-        self, func: Callable[[Any], Awaitable[Any]], source: Any, limit: int = 3
-    ) -> tuple[list[Any], BaseException | None]:
-        """Return the results, and the error that ended the reading, or the block."""
-        values: list[Any] = []
-        seen: BaseException | None = None
-        try:
-            async with self.make(func, source, limit=limit) as results:
-                try:
-                    async for result in results:
-                        values.append(result)  # noqa: PERF401 - they outlive an error
-                except Exception as error:  # noqa: BLE001 - whatever it is
-                    seen = error
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            seen = seen or error
-        return values, seen
-
-
-_PLENTY = 10_000.0
-"""How many virtual seconds no call of the laws lasts."""
-
-_TURNS = 30
-"""How many turns a map gets to start the calls that it may."""
-
-_LONG = 60.0
-"""How many real seconds a law on cost may take: it has no clock that can tell."""
-
-_Test: TypeAlias = Callable[[_Subject], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class _Law:
-    """A name, a sentence, and a test that fails if the sentence is wrong."""
-
-    name: str
-    says: str
-    test: _Test
-    unordered_says: str | None = None
-    touchy: bool = False
-    counts: bool = False
-    strict: bool = False
-
-    def sentence(self, *, ordered: bool) -> str:
-        return self.says if ordered else self.unordered_says or self.says
-
-    def try_on(
-        self, subject: _Subject, backend: BackendName, *, schedules: int, seed: int
-    ) -> LawResult:
-        async def law() -> None:
-            await self.test(subject)
-            if not self.counts and not self.strict:
-                # What it leaves behind breaks another law: it gets time to end.
-                await anyio.sleep(_PLENTY)
-
-        law.__name__ = self.name
-        strategies: tuple[StrategyName, ...] = ("random",)
-        if self.touchy:
-            strategies = ("random", "pct")
-        broken_by: int | None = None
-        cause: BaseException | None = None
-        try:
-            if self.counts:
-                # Virtual time looks at each task's step, which would be counted.
-                anyio.run(_in_time, law, backend=backend)
-            else:
-                for strategy in strategies:
-                    explore(
-                        law,
-                        schedules=schedules,
-                        backends=(backend,),
-                        strategy=strategy,
-                        seed=seed,
-                    )
-        except ScheduleError as error:
-            broken_by, cause = error.seed, error.__cause__
-        except Exception as error:  # noqa: BLE001 - it is told in the report
-            cause = error
-        return LawResult(
-            law=self.name,
-            sentence=self.sentence(ordered=subject.ordered),
-            backend=backend,
-            holds=cause is None,
-            seed=broken_by,
-            message="" if cause is None else _told(cause),
-            cause=cause,
-        )
-
-
-async def _in_time(law: Callable[[], Awaitable[None]]) -> None:
-    with anyio.fail_after(_LONG):
-        await law()
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
-
-
-def _check(truth: object, message: str) -> None:
-    # Not the statement, which python -O leaves out.
-    if not truth:
-        raise AssertionError(message)
-
-
-class _Planned(Exception):  # noqa: N818 - it is what the laws let fail
-    """What a call or a source of the laws fails with."""
-
-
-def _failing(
-    errors: dict[int, BaseException], seconds: Callable[[int], float], cleanup: float
-) -> CallProbe[int, int]:
-    """Return calls of which some fail."""
-
-    def fail_or_not(item: int) -> int:
-        if item in errors:
-            raise errors[item]
-        return item
-
-    return CallProbe(fail_or_not, seconds=seconds, cleanup=cleanup)
-
-
 # The laws, in the order of the contract.
 
 
-async def _overlap(subject: _Subject) -> None:
+async def _overlap(subject: Subject) -> None:
     for limit in (1, 3):
         call = CallProbe[int, int](seconds=lambda item: item % 3)
         await subject.read(call, SourceProbe(range(9)), limit)
         call.assert_never_exceeds(limit)
     # A call that is cancelled runs until it has cleaned up.
-    call = _failing({1: _Planned()}, lambda item: 1 if item == 1 else 9, cleanup=5)
+    call = failing({1: Planned()}, lambda item: 1 if item == 1 else 9, cleanup=5)
     await subject.read_until_error(call, SourceProbe(range(9), gap=None))
     call.assert_never_exceeds(3)
 
 
-async def _attainability(subject: _Subject) -> None:
+async def _attainability(subject: Subject) -> None:
     for limit in (1, 2, 4):
         barrier = Barrier(limit)
         await subject.read(barrier.wait, SourceProbe(range(limit)), limit)
@@ -425,14 +153,14 @@ async def _attainability(subject: _Subject) -> None:
     call.assert_attains(4)
 
 
-async def _read_ahead(subject: _Subject) -> None:
+async def _read_ahead(subject: Subject) -> None:
     limit = 2
     asked = 0
 
     def items() -> Iterator[int]:
         for item in range(12):
             between = item + 1 - asked
-            _check(
+            check(
                 between <= window,
                 f"{between} items were between the source and the reader, "
                 f"more than {window}",
@@ -450,43 +178,43 @@ async def _read_ahead(subject: _Subject) -> None:
                 await anyio.sleep(9)
 
 
-async def _one_reader(subject: _Subject) -> None:
+async def _one_reader(subject: Subject) -> None:
     source = SourceProbe(range(8), gap=[0, 1, 0, 2, 0, 0, 3, 0, 0])
     await subject.read(CallProbe[int, int](seconds=1), source)
     # Pulling on beyond a close is no reading: closing has a law of its own.
-    _check(not source.overlapping_pulls, "two tasks waited for the source at once")
-    _check(not source.pulls_after_end, "the source was asked for more after its end")
+    check(not source.overlapping_pulls, "two tasks waited for the source at once")
+    check(not source.pulls_after_end, "the source was asked for more after its end")
     readers = len(source.pulled_by)
-    _check(readers == 1, f"the source was read by {readers} tasks")
+    check(readers == 1, f"the source was read by {readers} tasks")
 
 
-async def _delivery(subject: _Subject) -> None:
+async def _delivery(subject: Subject) -> None:
     source = SourceProbe(range(9), hang_at=2)
     async with subject.over(CallProbe[int, int](seconds=1), source, 3) as results:
         with anyio.move_on_after(100) as scope:
             for _ in range(2):
                 await anext(results)
-    _check(not scope.cancelled_caught, "the source hung, and results were held back")
+    check(not scope.cancelled_caught, "the source hung, and results were held back")
 
     call = CallProbe[int, int](seconds=lambda item: 1000 if item == 2 else 1)
     async with subject.over(call, SourceProbe(range(3)), 3) as results:
         with anyio.move_on_after(100) as scope:
             for _ in range(2):
                 await anext(results)
-    _check(not scope.cancelled_caught, "a call hung, and results were held back")
+    check(not scope.cancelled_caught, "a call hung, and results were held back")
 
 
-async def _independence(subject: _Subject) -> None:
+async def _independence(subject: Subject) -> None:
     call = CallProbe[int, int](seconds=1)
     async with subject.over(call, SourceProbe(range(9)), 3) as results:
         await anyio.sleep(100)
         ended = len(call.ends)
         async for _ in results:
             pass
-    _check(ended >= 3, f"{ended} calls ended while the block did something else, not 3")
+    check(ended >= 3, f"{ended} calls ended while the block did something else, not 3")
 
 
-async def _order(subject: _Subject) -> None:
+async def _order(subject: Subject) -> None:
     times = [5, 1, 9, 3, 2, 14, 4, 8]
     call = CallProbe[int, int](seconds=lambda item: times[item] + item / 10)
     async with subject.over(call, SourceProbe(range(8), gap=None), 3) as results:
@@ -495,65 +223,65 @@ async def _order(subject: _Subject) -> None:
         await anyio.sleep(7)
         values += [value async for value in results]
     expected = list(range(8)) if subject.ordered else call.ends
-    _check(values == expected, f"the results were {values}, not {expected}")
+    check(values == expected, f"the results were {values}, not {expected}")
 
 
-async def _one_by_one(subject: _Subject) -> None:
+async def _one_by_one(subject: Subject) -> None:
     call = CallProbe[int, int](seconds=lambda item: 3 - item % 3)
     values = await subject.read(call, SourceProbe(range(6)), 1)
     call.assert_never_exceeds(1)
     items = list(range(6))
-    _check(call.starts == items, f"the calls were {call.starts}, not {items}")
-    _check(values == items, f"the results were {values}, not {items}")
+    check(call.starts == items, f"the calls were {call.starts}, not {items}")
+    check(values == items, f"the results were {values}, not {items}")
 
 
-async def _completeness(subject: _Subject) -> None:
+async def _completeness(subject: Subject) -> None:
     for count in (0, 1, 3, 4, 10):
         for gap in (None, 0.0):
             call = CallProbe[int, int](seconds=0)
             values = await subject.read(call, SourceProbe(range(count), gap=gap))
             items = list(range(count))
-            _check(
+            check(
                 sorted(call.starts) == items,
                 f"of {count} items, these had calls: {sorted(call.starts)}",
             )
-            _check(
+            check(
                 sorted(values) == items,
                 f"of {count} items, these had results: {sorted(values)}",
             )
 
 
-async def _error_in_place(subject: _Subject) -> None:
+async def _error_in_place(subject: Subject) -> None:
     # The fifth fails before the third does; the fourth ends between the two.
-    errors: dict[int, BaseException] = {2: _Planned("item 2"), 4: _Planned("item 4")}
+    errors: dict[int, BaseException] = {2: Planned("item 2"), 4: Planned("item 4")}
     times = [1, 1, 9, 5, 2, 20, 20, 20]
-    call = _failing(errors, times.__getitem__, cleanup=0)
+    call = failing(errors, times.__getitem__, cleanup=0)
     values, error = await subject.read_until_error(call, SourceProbe(range(8)), 5)
-    _check(error is not None, "no error was told")
+    check(error is not None, "no error was told")
     first = 2 if subject.ordered else 4
-    _check(error is errors[first], f"told was {error!r}, not {errors[first]!r}")
-    _check(sorted(values) == [0, 1], f"before the error came {values}, not [0, 1]")
+    check(error is errors[first], f"told was {error!r}, not {errors[first]!r}")
+    check(sorted(values) == [0, 1], f"before the error came {values}, not [0, 1]")
 
 
-async def _error_bare(subject: _Subject) -> None:
-    planned = _Planned()
-    call = _failing({1: planned}, lambda _: 1, cleanup=0)
+async def _error_bare(subject: Subject) -> None:
+    planned = Planned()
+    call = failing({1: planned}, lambda _: 1, cleanup=0)
     _, error = await subject.read_until_error(call, SourceProbe(range(6)))
-    _check(error is planned, f"told was {error!r}, not what the call raised")
+    check(error is planned, f"told was {error!r}, not what the call raised")
 
 
-async def _source_error(subject: _Subject) -> None:
-    planned = _Planned()
+async def _source_error(subject: Subject) -> None:
+    planned = Planned()
     source = SourceProbe(range(3), gap=5, error=planned)
     values, error = await subject.read_until_error(
         CallProbe[int, int](seconds=1), source, 2
     )
-    _check(values == [0, 1, 2], f"before the error came {values}, not [0, 1, 2]")
-    _check(error is planned, f"told was {error!r}, not what the source raised")
+    check(values == [0, 1, 2], f"before the error came {values}, not [0, 1, 2]")
+    check(error is planned, f"told was {error!r}, not what the source raised")
 
 
-async def _siblings(subject: _Subject) -> None:
-    call = _failing({1: _Planned()}, lambda item: 1 if item < 2 else 99, cleanup=5)
+async def _siblings(subject: Subject) -> None:
+    call = failing({1: Planned()}, lambda item: 1 if item < 2 else 99, cleanup=5)
     running = -1
     with contextlib.suppress(Exception):
         async with subject.over(call, SourceProbe(range(9)), 4) as results:
@@ -564,12 +292,12 @@ async def _siblings(subject: _Subject) -> None:
                 running = call.running
     if running < 0:  # the block has told it
         running = call.running
-    _check(not running, f"{running} calls still ran when the error was told")
-    _check(call.cancelled, "the calls beside the one that failed were not cancelled")
+    check(not running, f"{running} calls still ran when the error was told")
+    check(call.cancelled, "the calls beside the one that failed were not cancelled")
 
 
-async def _body(subject: _Subject) -> None:
-    call = _failing({1: _Planned()}, lambda item: 1 + item, cleanup=0)
+async def _body(subject: Subject) -> None:
+    call = failing({1: Planned()}, lambda item: 1 + item, cleanup=0)
     rested = False
     error: BaseException | None = None
     try:
@@ -579,26 +307,26 @@ async def _body(subject: _Subject) -> None:
             rested = True
     except Exception as raised:  # noqa: BLE001 - whatever it is
         error = raised
-    _check(rested, f"a call that failed interrupted the block: {error!r}")
+    check(rested, f"a call that failed interrupted the block: {error!r}")
 
 
-async def _ending(subject: _Subject) -> None:
+async def _ending(subject: Subject) -> None:
     errors: dict[int, BaseException] = {}
     for _ in range(2):  # without an error, then after one
-        call = _failing(errors, lambda item: item, cleanup=0)
+        call = failing(errors, lambda item: item, cleanup=0)
         again: list[int | None] = []
         # If the block is left by the error, there is nothing more to ask.
-        with contextlib.suppress(_Planned):
+        with contextlib.suppress(Planned):
             async with subject.over(call, SourceProbe(range(1, 4)), 2) as results:
-                with contextlib.suppress(_Planned):
+                with contextlib.suppress(Planned):
                     async for _ in results:
                         pass
                 again = [await anext(results, None) for _ in range(2)]
-        _check(not any(again), f"after the end came {again}")
-        errors[2] = _Planned()
+        check(not any(again), f"after the end came {again}")
+        errors[2] = Planned()
 
 
-async def _lost_wait(subject: _Subject) -> None:
+async def _lost_wait(subject: Subject) -> None:
     call = CallProbe[int, int](seconds=lambda item: 2 + item % 2)
     values: list[int] = []
     waits = 0
@@ -611,37 +339,37 @@ async def _lost_wait(subject: _Subject) -> None:
                 except StopAsyncIteration:
                     break
     items = list(range(5))
-    _check(
+    check(
         sorted(values) == items,
         f"after waits that were cancelled, the results were {values}, not {items}",
     )
 
 
 async def _leave(
-    subject: _Subject, way: str, call: CallProbe[int, int], source: SourceProbe[int]
+    subject: Subject, way: str, call: CallProbe[int, int], source: SourceProbe[int]
 ) -> None:
     """Enter a block and leave it in one of several ways."""
     # Whether what is raised is bare, another law tells.
     with contextlib.suppress(Exception):
-        with anyio.move_on_after(15 if way == "cancellation" else _PLENTY):
+        with anyio.move_on_after(15 if way == "cancellation" else PLENTY):
             async with subject.over(call, source, 3) as results:
                 async for result in results:
                     if way == "break" and result == 1:
                         break
                     if way == "error in the block":
-                        raise _Planned
+                        raise Planned
 
 
 _WAYS = ("end", "break", "failing call", "error in the block", "cancellation")
 
 
 def _call_for(way: str) -> CallProbe[int, int]:
-    errors: dict[int, BaseException] = {3: _Planned()} if way == "failing call" else {}
+    errors: dict[int, BaseException] = {3: Planned()} if way == "failing call" else {}
     times = [3, 3, 20, 5, 20, 4, 20, 20, 20, 20, 20, 20]
-    return _failing(errors, times.__getitem__, cleanup=5)
+    return failing(errors, times.__getitem__, cleanup=5)
 
 
-async def _source_closed(subject: _Subject) -> None:
+async def _source_closed(subject: Subject) -> None:
     for way in _WAYS:
         running: list[int] = []
         call = _call_for(way)
@@ -655,34 +383,34 @@ async def _source_closed(subject: _Subject) -> None:
         source = Source(range(12), close_delay=1)
         await _leave(subject, way, call, source)
         closes = source.closes
-        _check(closes == 1, f"left by {way}: closed {closes} times, not once")
-        _check(
+        check(closes == 1, f"left by {way}: closed {closes} times, not once")
+        check(
             not running[0],
             f"left by {way}: closed while {running[0]} calls still ran",
         )
-        _check(
+        check(
             not source.closes_while_pulled,
             f"left by {way}: closed in the middle of a read",
         )
 
 
-async def _cleanup(subject: _Subject) -> None:
+async def _cleanup(subject: Subject) -> None:
     for way in _WAYS:
         call = _call_for(way)
         source = SourceProbe(range(12))
         await _leave(subject, way, call, source)
-        _check(not call.running, f"left by {way}: {call.running} calls outlived it")
+        check(not call.running, f"left by {way}: {call.running} calls outlived it")
         started = len(call.spans)
         if way != "end":
-            _check(call.cancelled, f"left by {way}: running calls were not cancelled")
-            _check(
+            check(call.cancelled, f"left by {way}: running calls were not cancelled")
+            check(
                 started < 12, f"left by {way}: calls went on to the end of the source"
             )
         await anyio.sleep(100)
-        _check(len(call.spans) == started, f"left by {way}: calls started afterwards")
+        check(len(call.spans) == started, f"left by {way}: calls started afterwards")
 
 
-async def _context(subject: _Subject) -> None:
+async def _context(subject: Subject) -> None:
     seen: list[str] = []
     variable = contextvars.ContextVar("variable", default="nothing")
 
@@ -694,7 +422,7 @@ async def _context(subject: _Subject) -> None:
     variable.set("what was set at entry")
     await subject.read(call, SourceProbe(range(8)), 2)
     strange = sorted(set(seen) - {"what was set at entry"})
-    _check(not strange, f"a call saw {strange[:1]}")
+    check(not strange, f"a call saw {strange[:1]}")
 
 
 # Function calls are counted, since they are the same on each machine.
@@ -718,7 +446,7 @@ def _counting() -> Generator[list[int], None, None]:
         sys.setprofile(before)
 
 
-async def _cost(subject: _Subject, *, items: int, limit: int) -> float:
+async def _cost(subject: Subject, *, items: int, limit: int) -> float:
     """Return how many function calls an item costs."""
     gates: deque[anyio.Event] = deque()
 
@@ -732,7 +460,7 @@ async def _cost(subject: _Subject, *, items: int, limit: int) -> float:
         # So that as many as may be are running whenever one of them ends.
         for left in range(items, 0, -1):
             full, turns = min(limit, left), 0
-            while not gates or (len(gates) < full and turns < _TURNS):
+            while not gates or (len(gates) < full and turns < TURNS):
                 turns += 1
                 await lowlevel.checkpoint()
             gates.popleft().set()
@@ -750,28 +478,28 @@ async def _cost(subject: _Subject, *, items: int, limit: int) -> float:
                     given += 1
                     if given in {first, last}:
                         marks.append(count[0])
-    _check(given == items, f"{items} items gave {given} results")
+    check(given == items, f"{items} items gave {given} results")
     return (marks[-1] - marks[0]) / (last - first)
 
 
-async def _cost_by_item(subject: _Subject) -> None:
+async def _cost_by_item(subject: Subject) -> None:
     few, many = 40, 240
     await _cost(subject, items=20, limit=4)  # what is paid but once
     before = await _cost(subject, items=few, limit=4)
     after = await _cost(subject, items=many, limit=4)
-    _check(
+    check(
         after - before < 0.4 * (many - few),
         f"of {few} items, each costs {before:.0f} function calls; "
         f"of {many} items, {after:.0f}",
     )
 
 
-async def _cost_by_limit(subject: _Subject) -> None:
+async def _cost_by_limit(subject: Subject) -> None:
     low, high = 4, 48
     await _cost(subject, items=20, limit=4)  # what is paid but once
     before = await _cost(subject, items=200, limit=low)
     after = await _cost(subject, items=200, limit=high)
-    _check(
+    check(
         after - before < 0.8 * (high - low),
         f"with limit {low}, an item costs {before:.0f} function calls; "
         f"with limit {high}, {after:.0f}",
@@ -805,7 +533,7 @@ class _Things:
         """Close the source."""
 
 
-async def _memory(subject: _Subject) -> None:
+async def _memory(subject: Subject) -> None:
     async def call(thing: _Thing) -> _Thing:
         await lowlevel.checkpoint()
         return thing
@@ -821,101 +549,99 @@ async def _memory(subject: _Subject) -> None:
         fair = subject.window(limit) + limit + 2
         async for _ in results:
             pass
-    _check(alive <= fair, f"of 50 items delivered, {alive} were still held")
+    check(alive <= fair, f"of 50 items delivered, {alive} were still held")
 
 
 _LAWS = (
-    _Law(
+    Law(
         "overlap",
         "Never more than limit calls run, their cleanup included.",
         _overlap,
         touchy=True,
     ),
-    _Law(
+    Law(
         "attainability",
         "Limit calls do run at once, whenever there are as many items.",
         _attainability,
         touchy=True,
     ),
-    _Law(
+    Law(
         "read-ahead",
         "The source is read no further than limit + buffer items ahead of you.",
         _read_ahead,
         touchy=True,
     ),
-    _Law("one reader", "One task reads the source, and only to its end.", _one_reader),
-    _Law(
+    Law("one reader", "One task reads the source, and only to its end.", _one_reader),
+    Law(
         "delivery",
         "A result that is there is given, whatever the source does.",
         _delivery,
     ),
-    _Law(
+    Law(
         "independence",
         "Calls start with the block, and go on while it does something else.",
         _independence,
     ),
-    _Law(
+    Law(
         "order",
         "Results come in the order of their items.",
         _order,
         unordered_says="Results come in the order in which the calls end.",
     ),
-    _Law(
+    Law(
         "one by one",
         "With limit=1, all is as in a loop: the calls, their order, the results.",
         _one_by_one,
     ),
-    _Law(
+    Law(
         "completeness",
         "Each item has one call, and each call one result.",
         _completeness,
         touchy=True,
     ),
-    _Law(
+    Law(
         "error in place",
         "Before the first error in input order come the results before it.",
         _error_in_place,
         unordered_says="Before the first error in time come the results before it.",
     ),
-    _Law("error bare", "What you catch is what the call raised.", _error_bare),
-    _Law(
+    Law("error bare", "What you catch is what the call raised.", _error_bare),
+    Law(
         "source error",
         "What the source raises comes after the results of its items.",
         _source_error,
     ),
-    _Law(
+    Law(
         "siblings",
         "When an error is told, other calls were cancelled, and have ended.",
         _siblings,
     ),
-    _Law("body", "A call that fails does not interrupt the block.", _body),
-    _Law("ending", "After the end, or an error, there is the end for ever.", _ending),
-    _Law("lost wait", "A wait that is cancelled loses nothing.", _lost_wait),
-    _Law(
+    Law("body", "A call that fails does not interrupt the block.", _body),
+    Law("ending", "After the end, or an error, there is the end for ever.", _ending),
+    Law("lost wait", "A wait that is cancelled loses nothing.", _lost_wait),
+    Law(
         "source closed",
         "The source is closed once on every exit; on an early one, after the calls.",
         _source_closed,
     ),
-    _Law(
+    Law(
         "cleanup",
         "However the block is left, its calls are cancelled and have ended.",
         _cleanup,
         strict=True,
     ),
-    _Law(
-        "context", "Each call has a context of its own, as it was at entry.", _context
-    ),
-    _Law(
+    Law("context", "Each call has a context of its own, as it was at entry.", _context),
+    Law(
         "cost by item",
         "An item costs no more work if there are more of them.",
         _cost_by_item,
         counts=True,
     ),
-    _Law(
+    Law(
         "cost by limit",
         "An item costs no more work if the limit is higher.",
         _cost_by_limit,
         counts=True,
     ),
-    _Law("memory", "What was delivered is forgotten.", _memory, counts=True),
+    Law("memory", "What was delivered is forgotten.", _memory, counts=True),
 )

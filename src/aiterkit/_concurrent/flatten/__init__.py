@@ -1,1 +1,1 @@
-"""Each item is a source itself."""
+"""Read a source for each item of a source, several of them at once."""

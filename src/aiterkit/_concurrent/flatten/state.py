@@ -1,111 +1,116 @@
-"""Where the inner sources of a source meet: by arrival, or one after the other.
+"""Which inner sources may be read, and what the reader receives of them.
 
-These are two more junctions: they decide and never wait. Only so many inner sources
-may be read at once, and only as many more may wait, closed, until their items have
-reached the reader; then the *outer* source is asked for no more.
+Two more ways in which sources are combined: by arrival, or one after the other.
+Only *limit* inner sources may be read at once, and only as many more may be closed
+and not yet drained by the reader; until then the *outer* source is not read on.
 """
 
 from abc import abstractmethod
 from collections import deque
 from typing import Any
 
-from aiterkit._concurrent.merge.state import Arrivals, Junction, Port
-from aiterkit._runtime.buffer import NOTHING, Nothing
+from aiterkit._concurrent.merge.state import ArrivalBuffer, MergeState, Upstream
+from aiterkit._runtime.buffer import EMPTY, Empty
 
 
-class Inner(Port):
+class InnerSource(Upstream):
     """An inner source, and what of it waits for the reader."""
 
-    __slots__ = ("ended", "error", "items", "lingers", "passed")
+    __slots__ = ("ended", "error", "holds_slot", "is_drained", "items")
 
-    items: deque[Any]
-    """Those that wait for its turn, if they come in turns."""
+    items: deque[Any]  # those that wait for its turn, where sources take turns
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
-        self.lingers: bool = False
-        self.ended: bool = False
-        self.passed: bool = False
-        self.error: BaseException | None = None
+        # Whether it is closed, and counts until the reader has taken all of it.
+        self.holds_slot: bool = False
+        self.ended: bool = False  # it gives no more items
+        self.is_drained: bool = False  # the reader has taken all of it
+        self.error: BaseException | None = None  # what comes after its items
 
 
-class Nest(Junction[Any, Any]):
+class FlattenState(MergeState[Any, Any]):
     """How many inner sources there are, and may be.
 
-    At most *limit* are read at once. Those that are closed, and of which the reader
-    has not had everything, are *lingering*: so may as many more. It is *vacated* when
-    one has ceased to linger that kept others from being read.
+    At most *limit* are read at once. As many more may be closed and not yet drained.
     """
 
     def __init__(self, limit: int, *rest: Any) -> None:
         super().__init__(*rest)
-        self.outer = self.open()
+        self.outer = self.add()
         self._limit = limit
-        self._count = 0
-        self.vacated: bool = False
-        self.lingering: int = 0
+        self._count = 0  # inner sources that are read, or are being closed
+        # Whether one was drained that had kept others from being read, until
+        # `take_free_slot`.
+        self.has_free_slot: bool = False
+        self.undrained: int = 0  # closed, but not yet drained by the reader
 
     def may_begin(self) -> bool:
         """Tell whether there may be one more inner source."""
         count, limit = self._count, self._limit
-        return count < limit and count + self.lingering < 2 * limit
+        return count < limit and count + self.undrained < 2 * limit
 
-    def begin(self) -> Inner:
-        """Book one more inner source."""
-        inner = Inner(self._opened)
+    def begin(self) -> InnerSource:
+        """Add one more inner source."""
+        inner = InnerSource(self._opened)
         self._opened += 1
         self._count += 1
-        self.live[inner] = None
+        self.open[inner] = None
         self.ended = False
         return inner
 
-    def over(self, inner: Inner) -> None:
-        """Book that it is closed."""
+    def on_closed(self, inner: InnerSource) -> None:
+        """Note that it is closed."""
         self.leave(inner)
         self._count -= 1
-        if not self._has_passed(inner):
-            inner.lingers = True
-            self.lingering += 1
+        if not self._is_drained(inner):
+            inner.holds_slot = True
+            self.undrained += 1
 
-    def see_off(self, inner: Inner) -> None:
-        """Let it linger no more, if the reader has had all of it.
+    def release(self, inner: InnerSource) -> None:
+        """Free its slot, if it is closed and drained.
 
-        To be told whenever the reader has taken an item of one that is closed.
+        To be called whenever the reader has taken an item of one that is closed.
         """
-        if inner.lingers and self._has_passed(inner):
-            inner.lingers = False
+        if inner.holds_slot and self._is_drained(inner):
+            inner.holds_slot = False
             if not self.may_begin():
-                self.vacated = True
-            self.lingering -= 1
+                self.has_free_slot = True
+            self.undrained -= 1
+
+    def take_free_slot(self) -> bool:
+        """Tell whether a slot was freed for others; each is reported once."""
+        had, self.has_free_slot = self.has_free_slot, False
+        return had
 
     @abstractmethod
     def has_next(self) -> bool:
         """Tell whether there is a value that the reader may have now."""
 
     @abstractmethod
-    def _has_passed(self, inner: Inner) -> bool:
-        """Tell whether the reader has had all of what has ended."""
+    def _is_drained(self, inner: InnerSource) -> bool:
+        """Tell whether the reader has taken all of a source that has ended."""
 
 
-class ByArrival(Nest, Arrivals[Any]):
+class Interleaved(FlattenState, ArrivalBuffer[Any]):
     """Items of all inner sources as they arrive."""
 
     def has_next(self) -> bool:
-        return bool(self.line)
+        return bool(self.queue)
 
-    def _has_passed(self, inner: Inner) -> bool:
+    def _is_drained(self, inner: InnerSource) -> bool:
         return not inner.waiting
 
 
-class InTurn(Nest):
+class Concatenated(FlattenState):
     """Items of the first inner source, then of the second, and so on."""
 
     def __init__(self, limit: int, window: int) -> None:
         super().__init__(limit)
         self.window = window
-        self._queue: deque[Inner] = deque()
+        self._queue: deque[InnerSource] = deque()
 
-    def begin(self) -> Inner:
+    def begin(self) -> InnerSource:
         inner = super().begin()
         inner.items = deque()
         self._queue.append(inner)
@@ -114,75 +119,75 @@ class InTurn(Nest):
     def has_next(self) -> bool:
         return bool(self._queue) and bool(self._queue[0].items)
 
-    def _has_passed(self, inner: Inner) -> bool:
-        return inner.passed
+    def _is_drained(self, inner: InnerSource) -> bool:
+        return inner.is_drained
 
     def is_empty(self) -> bool:
         return not self._queue
 
-    def has_room(self, port: Port) -> bool:
-        return port.waiting < self.window
+    def has_room(self, upstream: Upstream) -> bool:
+        return upstream.waiting < self.window
 
-    def give(self, port: Port, item: Any) -> bool:
-        assert isinstance(port, Inner)  # noqa: S101 - `begin` made it
-        port.items.append(item)
-        port.waiting += 1
-        self.ready = self._queue[0] is port
-        return port.waiting < self.window
+    def put(self, upstream: Upstream, item: Any) -> bool:
+        assert isinstance(upstream, InnerSource)  # noqa: S101 - `begin` made it
+        upstream.items.append(item)
+        upstream.waiting += 1
+        self.ready = self._queue[0] is upstream
+        return upstream.waiting < self.window
 
-    def end(self, port: Port) -> None:
-        self.leave(port)
-        if isinstance(port, Inner):
-            port.ended = True
+    def end(self, upstream: Upstream) -> None:
+        self.leave(upstream)
+        if isinstance(upstream, InnerSource):
+            upstream.ended = True
             self._pass_on()
 
-    def fail(self, port: Port, error: BaseException) -> None:
-        self.leave(port)
-        if isinstance(port, Inner):
-            failed = port
+    def fail(self, upstream: Upstream, error: BaseException) -> None:
+        self.leave(upstream)
+        if isinstance(upstream, InnerSource):
+            failed = upstream
             while self._queue[-1] is not failed:
                 self._drop(self._queue.pop())
-            self.void.extend(
+            self.to_stop.extend(
                 other
-                for other in self.live
+                for other in self.open
                 if other is self.outer or other.index > failed.index
             )
         else:  # in the place of its next item
-            failed = Inner(self._opened)
+            failed = InnerSource(self._opened)
             failed.items = deque()
             self._queue.append(failed)
         failed.error = error
 
-    def pop(self) -> Any | Nothing:
+    def pop(self) -> Any | Empty:
         if not self._queue:
-            return NOTHING
+            return EMPTY
         head = self._queue[0]
         if head.items:
             item = head.items.popleft()
             head.waiting -= 1
-            self.freed = head
+            self.resumable = head
             self._pass_on()
             return item
-        if head.error is None or self.live:
-            return NOTHING
+        if head.error is None or self.open:
+            return EMPTY
         self._failure.append(head.error)
         head.error = None
         self._queue.clear()
-        return self._tell_failure()
+        return self._raise_when_closed()
 
     def close(self) -> list[BaseException]:
         while self._queue:
             self._drop(self._queue.pop())
         return super().close()
 
-    def _drop(self, inner: Inner) -> None:
+    def _drop(self, inner: InnerSource) -> None:
         if inner.error is not None:
-            self.late.append(inner.error)
+            self.unseen_errors.append(inner.error)
             inner.error = None
 
     def _pass_on(self) -> None:
         queue = self._queue
         while queue and queue[0].ended and not queue[0].items:
             inner = queue.popleft()
-            inner.passed = True
-            self.see_off(inner)
+            inner.is_drained = True
+            self.release(inner)

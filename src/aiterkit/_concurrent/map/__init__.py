@@ -1,1 +1,1 @@
-"""The calls of a function over the items of a source."""
+"""Call a function on the items of a source, several calls at once."""

@@ -5,7 +5,6 @@ what was reached and has yet to be visited. It ends when nothing waits there, no
 runs that could add to it, and the roots have ended.
 """
 
-from collections import deque
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -18,69 +17,29 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from math import inf
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.map.scope import Engine, checked
-from aiterkit._concurrent.map.state import CompletionOrder
+from aiterkit._concurrent.map.scope import WorkerPool, checked
+from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import Waiter
-from aiterkit._runtime.operator import Operator
+from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.results import UnorderedResults
-from aiterkit._runtime.scope import tellable, without_stop
-from aiterkit._runtime.source_reader import Sink, SourceReader, taking_turns
+from aiterkit._runtime.scope import ConcurrentOperator
+from aiterkit._runtime.sink import Sink
+from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
 
 NAME = "concurrent_expand"
 
 
-class Frontier(Generic[T]):
-    """What was reached and has yet to be visited."""
-
-    def __init__(
-        self, key: Callable[[T], Hashable] | None, max_waiting: float = inf
-    ) -> None:
-        self.waiting: deque[T] = deque()
-        self.visiting: int = 0
-        self.reached: int = 0
-        self.roots_ended: bool = False
-        self.is_hungry: bool = False
-        self._key = key
-        self._seen: set[Hashable] = set()
-        self._max_waiting = max_waiting
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will ever be reached."""
-        return self.roots_ended and not self.visiting and not self.waiting
-
-    def add(self, item: T) -> None:
-        """Book an *item* that was reached, unless its key was seen before."""
-        if self._key is not None:
-            mark = self._key(item)
-            if mark in self._seen:
-                return
-            self._seen.add(mark)
-        if len(self.waiting) >= self._max_waiting:
-            raise RuntimeError(
-                f"more than {self._max_waiting} items wait to be visited, which is "
-                f"the max_waiting of {NAME}()"
-            )
-        self.reached += 1
-        self.waiting.append(item)
-
-    def visit(self) -> T:
-        """Give the item that has waited longest; its visit begins."""
-        self.is_hungry = False
-        self.visiting += 1
-        return self.waiting.popleft()
-
-
-class Feed(AsyncIterator[T]):
+class FrontierSource(AsyncIterator[T]):
     """The frontier as the source of a map."""
 
     ask_for_root: Callable[[], None]
@@ -112,7 +71,7 @@ class Feed(AsyncIterator[T]):
 async def _visit(
     func: Callable[[T], Awaitable[Iterable[T]]],
     frontier: Frontier[T],
-    feed: Feed[T],
+    feed: FrontierSource[T],
     item: T,
 ) -> T:
     """Call *func* on *item*, and book what is reached from there."""
@@ -132,7 +91,7 @@ async def _visit(
     return item
 
 
-class Expansion(Engine[T, T]):
+class ExpandScope(WorkerPool[T, T]):
     """The block: a map over the frontier, and a reader of the roots."""
 
     _roots: SourceReader[T]
@@ -148,12 +107,12 @@ class Expansion(Engine[T, T]):
         window: float,
     ) -> None:
         self.frontier = frontier
-        self._feed = Feed(frontier)
-        self._root_iterator = taking_turns(roots)
+        self._feed = FrontierSource(frontier)
+        self._root_iterator = with_checkpoints(roots)
         super().__init__(
             partial(_visit, func, frontier, self._feed),
             self._feed,
-            CompletionOrder(window),
+            UnorderedCalls(window),
             limit=limit,
             buffer=buffer,
             name=NAME,
@@ -162,13 +121,13 @@ class Expansion(Engine[T, T]):
     def _start(self) -> None:
         self._feed.make_waiter = self.make_waiter
         self._feed.end_wait = self.end_wait
-        self._roots = SourceReader(self, self._root_iterator, Roots(self))
+        self._roots = SourceReader(self, self._root_iterator, RootsSink(self))
         self._feed.ask_for_root = self._roots.wake
         self._roots.start(f"{self.name} roots")
         super()._start()
 
     def abandon(self) -> None:
-        self._roots.stop_gently()
+        self._roots.request_stop()
         super().abandon()
 
     def _finish(self) -> None:
@@ -177,7 +136,7 @@ class Expansion(Engine[T, T]):
 
     def _wake_source(self) -> None:
         super()._wake_source()
-        if self.is_settled():  # it may close them; for more, the feed asks
+        if self.may_close():  # it may close them; for more, the feed asks
             self._roots.wake()
 
     def root(self, item: T) -> None:
@@ -192,7 +151,7 @@ class Expansion(Engine[T, T]):
 
     def stop_roots(self) -> None:
         """Read no more of them."""
-        self._roots.stop_gently()
+        self._roots.request_stop()
 
     def progress(self) -> "ExpandStatistics":
         """Tell how it goes."""
@@ -202,43 +161,43 @@ class Expansion(Engine[T, T]):
             reached=frontier.reached,
             waiting=len(frontier.waiting) + beyond,
             running=frontier.visiting - beyond,
-            delivered=self._ledger.delivered,
+            delivered=self._calls.delivered,
         )
 
 
-class Roots(Sink[T]):
+class RootsSink(Sink[T]):
     """Where the roots go: they are asked for when nothing else is there to visit."""
 
-    def __init__(self, block: Expansion[T]) -> None:
-        self._block = block
+    def __init__(self, scope: ExpandScope[T]) -> None:
+        self._scope = scope
 
     def has_room(self) -> bool:
         """Tell whether there is a call free for one more root."""
-        frontier = self._block.frontier
+        frontier = self._scope.frontier
         return frontier.is_hungry and not frontier.waiting
 
-    def give(self, item: T) -> bool:
+    def put(self, item: T) -> bool:
         """Put a root into the frontier."""
         try:
-            self._block.root(item)
+            self._scope.root(item)
         except BaseException as error:
-            if not tellable(error):
+            if not is_deliverable(error):
                 raise
-            self._block.fail(without_stop(error))
-            self._block.stop_roots()
+            self._scope.fail(without_stop(error))
+            self._scope.stop_roots()
         return self.has_room()
 
     def end(self) -> None:
         """Hear that there are no more roots."""
-        self._block.end_roots()
+        self._scope.end_roots()
 
     def fail(self, error: BaseException) -> None:
         """Hear that the source of the roots raised *error*."""
-        self._block.fail(error)
+        self._scope.fail(error)
 
-    def is_settled(self) -> bool:
+    def may_close(self) -> bool:
         """Tell whether every call is over."""
-        return self._block.is_settled()
+        return self._scope.may_close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,19 +246,16 @@ class ExpandResults(UnorderedResults[T]):
 
     __slots__ = ("_expansion",)
 
-    def __init__(self, expansion: Expansion[T]) -> None:
+    def __init__(self, expansion: ExpandScope[T]) -> None:
         super().__init__(expansion)
         self._expansion = expansion
-
-    def __aiter__(self) -> "ExpandResults[T]":
-        return self
 
     def statistics(self) -> ExpandStatistics:
         """Return how many items were reached, wait, run and were delivered."""
         return self._expansion.progress()
 
 
-class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called like a function
+class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it is called like a function
     """Call *func* on *roots*, on the items it returns, on what these return, and so on.
 
         roots                                                 [ab]|
@@ -379,7 +335,7 @@ class concurrent_expand(Operator[Expansion[T]]):  # noqa: N801 - it is called li
         if max_waiting is not None:
             most = check_count(max_waiting, name="max_waiting", least=1)
         frontier = Frontier(key, most)
-        self._block = Expansion(
+        self._scope = ExpandScope(
             func,
             open_source(roots),
             frontier,

@@ -6,58 +6,21 @@ from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.map.scope import Engine, checked
-from aiterkit._concurrent.map.state import FAILED, PENDING, InputOrder, Slot
+from aiterkit._concurrent.map.scope import WorkerPool, checked
+from aiterkit._concurrent.map.state import (
+    FilteredCalls,
+)
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable, TypeIs
-from aiterkit._runtime.buffer import Nothing
-from aiterkit._runtime.operator import Operator
 from aiterkit._runtime.results import Results
+from aiterkit._runtime.scope import ConcurrentOperator
 
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
 T_contra = TypeVar("T_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
-
-REJECTED = FAILED + 1
-"""The state of an item that did not pass; it waits for nothing but its turn."""
-
-
-class Passing(InputOrder[T, Any]):
-    """The items whose call said yes, in input order.
-
-    An item that did not pass leaves the line by itself when its turn comes, so a
-    finished call may make room with no reader.
-    """
-
-    __slots__ = ()
-
-    finishing_makes_room = True
-    heeds_all = True
-
-    def hear_of(self, slot: Slot[T, Any]) -> bool:
-        may_go_on = super().hear_of(slot)
-        if not slot.value:
-            slot.state = REJECTED
-        slot.value = slot.item
-        self._skip()
-        line = self._line
-        return not self.outstanding or (
-            may_go_on and bool(line) and line[0].state != PENDING
-        )
-
-    def pop(self) -> Any | Nothing:
-        value = super().pop()
-        self._skip()
-        return value
-
-    def _skip(self) -> None:
-        line = self._line
-        while line and line[0].state == REJECTED:
-            line.popleft()
-            self.delivered += 1
 
 
 # As `Callable[[T], Awaitable[TypeGuard[R]]]` either would be an `Awaitable[bool]`
@@ -74,7 +37,7 @@ class _Is(Protocol[T_contra, R]):
     async def __call__(self, item: T_contra, /) -> TypeIs[R]: ...  # type: ignore[narrowed-type-not-subtype]  # no variable can be bound to another
 
 
-class concurrent_filter(Operator[Engine[Any, T]], Generic[T]):  # noqa: N801 - it is called like a function
+class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # noqa: N801 - it is called like a function
     """Give the items of *source* that pass, up to *limit* tests at once; input order.
 
         urls                                        abcd----|
@@ -169,10 +132,10 @@ class concurrent_filter(Operator[Engine[Any, T]], Generic[T]):  # noqa: N801 - i
             )
         check_callable(predicate, name="predicate")
         limit, window = checked(limit, buffer)
-        self._block = Engine(
+        self._scope = WorkerPool(
             _deciding(predicate),
             open_source(source),
-            Passing[Any](window),
+            FilteredCalls[Any](window),
             limit=limit,
             buffer=buffer,
             name="concurrent_filter",

@@ -5,14 +5,19 @@ from typing import Any, ClassVar, TypeVar
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.map.scope import Engine, checked
-from aiterkit._concurrent.map.state import AtTheEnd, CompletionOrder, InputOrder, Ledger
+from aiterkit._concurrent.map.scope import WorkerPool, checked
+from aiterkit._concurrent.map.state import (
+    CallQueue,
+    CollectedCalls,
+    OrderedCalls,
+    UnorderedCalls,
+)
 from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.checks import check_callable
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.operator import Operator
 from aiterkit._runtime.results import Results, UnorderedResults
+from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,17 +33,17 @@ def _check(
     return checked(limit, buffer)
 
 
-async def _run(engine: Engine[Any, Any]) -> None:
+async def _run(pool: WorkerPool[Any, Any]) -> None:
     """Run *engine* to the end of its source, or to the first failure."""
-    async with engine:
-        async for _ in Results(engine):
+    async with pool:
+        async for _ in Results(pool):
             pass  # pragma: no cover - its ledger delivers nothing but an error
 
 
-class _Map(Operator[Engine[Any, R]]):
+class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
     """What the two maps have in common."""
 
-    _make_ledger: ClassVar[type[Ledger[Any, Any]]]
+    _make_calls_state: ClassVar[type[CallQueue[Any, Any]]]
 
     def __init__(
         self,
@@ -51,11 +56,11 @@ class _Map(Operator[Engine[Any, R]]):
         key: Callable[[T], Hashable] | None = None,
     ) -> None:
         limit, window = _check(func, limit, buffer, key)
-        ledger: Ledger[T, R] = self._make_ledger(window)
-        self._block = Engine(
+        calls: CallQueue[T, R] = self._make_calls_state(window)
+        self._scope = WorkerPool(
             func,
             open_source(source),
-            ledger,
+            calls,
             limit=limit,
             buffer=buffer,
             key=key,
@@ -77,15 +82,15 @@ class MapResults(Results[R]):
         6 after 3
     """
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_pool",)
 
-    def __init__(self, engine: Engine[Any, R]) -> None:
-        super().__init__(engine)
-        self._engine = engine
+    def __init__(self, pool: WorkerPool[Any, R]) -> None:
+        super().__init__(pool)
+        self._pool = pool
 
     def statistics(self) -> MapStatistics:
         """Tell what runs, what waits, and what was delivered."""
-        return self._engine.statistics()
+        return self._pool.statistics()
 
 
 class UnorderedMapResults(UnorderedResults[R]):
@@ -101,15 +106,15 @@ class UnorderedMapResults(UnorderedResults[R]):
         4 after 2
     """
 
-    __slots__ = ("_engine",)
+    __slots__ = ("_pool",)
 
-    def __init__(self, engine: Engine[Any, R]) -> None:
-        super().__init__(engine)
-        self._engine = engine
+    def __init__(self, pool: WorkerPool[Any, R]) -> None:
+        super().__init__(pool)
+        self._pool = pool
 
     def statistics(self) -> MapStatistics:
         """Tell what runs, what waits, and what was delivered."""
-        return self._engine.statistics()
+        return self._pool.statistics()
 
 
 class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
@@ -166,7 +171,7 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
             since the calls could wait for it for ever.
     """
 
-    _make_ledger = InputOrder
+    _make_calls_state = OrderedCalls
 
     async def __aenter__(self) -> MapResults[R]:
         """Start the work; give the results."""
@@ -225,7 +230,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
             since the calls could wait for it for ever.
     """
 
-    _make_ledger = CompletionOrder
+    _make_calls_state = UnorderedCalls
 
     async def __aenter__(self) -> UnorderedMapResults[R]:
         """Start the work; give the results."""
@@ -289,19 +294,19 @@ async def concurrent_collect(
             calls could wait for it for ever.
     """
     limit, window = _check(func, limit, buffer, key)
-    ledger = AtTheEnd[T, R](window, keep=True)
+    calls = CollectedCalls[T, R](window, keep=True)
     await _run(
-        Engine(
+        WorkerPool(
             func,
             open_source(source),
-            ledger,
+            calls,
             limit=limit,
             buffer=buffer,
             key=key,
             name="concurrent_collect",
         )
     )
-    return ledger.values
+    return calls.values
 
 
 async def concurrent_for_each(
@@ -356,12 +361,12 @@ async def concurrent_for_each(
             calls could wait for it for ever.
     """
     limit, window = _check(func, limit, buffer, key)
-    ledger = AtTheEnd[T, object](window, keep=False)
+    calls = CollectedCalls[T, object](window, keep=False)
     await _run(
-        Engine(
+        WorkerPool(
             func,
             open_source(source),
-            ledger,
+            calls,
             limit=limit,
             buffer=buffer,
             key=key,

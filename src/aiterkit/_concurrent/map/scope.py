@@ -6,10 +6,9 @@ calls: each call in a context of its own, the calls of one worker one after the
 other. A worker is brought when there is an item for it and the call before has
 suspended, never earlier: calls that do not suspend all run in one worker.
 
-What is decided is decided in the `Ledger`; here it is only waited for.
+What is decided is decided in the `CallQueue`; here it is only waited for.
 """
 
-import types
 from collections import deque
 from collections.abc import (
     AsyncIterator,
@@ -29,14 +28,17 @@ from typing import Any, Generic, TypeVar, cast
 from anyio import CapacityLimiter, TaskHandle, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.map.state import FINISHED, Ledger, Slot
+from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.call import awaiting, is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
-from aiterkit._runtime.backend import Turns, Waiter, holds_token
-from aiterkit._runtime.scope import Block, is_cancelled, tellable, without_stop
-from aiterkit._runtime.source_reader import Sink, SourceReader
+from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token
+from aiterkit._runtime.context import stepwise
+from aiterkit._runtime.errors import is_cancelled, is_deliverable, without_stop
+from aiterkit._runtime.scope import ReadScope
+from aiterkit._runtime.sink import Sink
+from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.sync_source import SyncSource
 
 T = TypeVar("T")
@@ -46,65 +48,41 @@ _held_limiters: ContextVar[tuple[CapacityLimiter, ...]] = ContextVar(
     "limiters of which the current call holds a token", default=()
 )
 
-PATIENCE = 64
+MAX_CALLS_PER_TURN = 64
 """How many calls a worker may finish in a row without a turn for other tasks."""
 
 
-class Engine(Block[R], Sink[T], Generic[T, R]):
+class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
-
-    __slots__ = (
-        "_buffer",
-        "_crew",
-        "_func",
-        "_has_spare",
-        "_hired",
-        "_idle",
-        "_inbox",
-        "_iterator",
-        "_key",
-        "_lanes",
-        "_ledger",
-        "_limit",
-        "_limiter",
-        "_never_begun",
-        "_source",
-        "_summoned",
-        "_sync",
-        "_work_turns",
-    )
-
-    reader: Waiter | None
-    waits_for_room: int
 
     def __init__(
         self,
         func: Callable[[T], Awaitable[R]],
         iterator: AsyncIterator[T] | Iterator[T],
-        ledger: Ledger[T, R],
+        calls: CallQueue[T, R],
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
         key: Callable[[T], Hashable] | None = None,
         name: str,
     ) -> None:
-        super().__init__(ledger, name=name)
-        self._ledger = ledger
+        super().__init__(calls, name=name)
+        self._calls = calls
         self._func = func
         self._iterator = iterator
         self._limiter = limit if isinstance(limit, CapacityLimiter) else None
         self._limit = limit if isinstance(limit, int) else inf
         self._buffer = buffer
         self._key = key
-        self._lanes: dict[Hashable, deque[Slot[T, R]]] = {}
+        self._waiting_by_key: dict[Hashable, deque[Call[T, R]]] = {}
         self._source: SourceReader[T] | None = None
-        self._inbox: deque[Slot[T, R]] = deque()
-        self._crew: set[Worker[T, R]] = set()
-        self._hired = 0
-        self._never_begun = 0
-        self._has_spare = True
+        self._inbox: deque[Call[T, R]] = deque()
+        self._workers: set[Worker[T, R]] = set()
+        self._worker_count = 0
+        self._dropped = 0
+        self._can_add_worker = True
         self._idle: list[Waiter] = []
-        self._summoned = False
+        self._worker_starting = False
         self._sync: SyncSource[T] | None = None
 
     # The block.
@@ -114,34 +92,34 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             self._hold_to(self._limiter)
 
     def _start(self) -> None:
-        self._work_turns = Turns()
+        self._work_spin = SpinPolicy()
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
             self._source.start(f"{self.name} source")
         else:
             self._sync = SyncSource(self, cast("Iterator[T]", self._iterator), self)
-            self._summon()
+            self._start_or_wake_worker()
 
     def abandon(self) -> None:
-        ledger = self._ledger
-        if ledger.outstanding or not ledger.ended:
+        calls = self._calls
+        if calls.outstanding or not calls.ended:
             self.incomplete = True
-        ledger.ended = True
-        self._give_up(len(self._inbox) + sum(map(len, self._lanes.values())))
+        calls.ended = True
+        self._give_up(len(self._inbox) + sum(map(len, self._waiting_by_key.values())))
         self._inbox.clear()
-        self._lanes.clear()
+        self._waiting_by_key.clear()
         if self._source is not None:
-            self._source.stop_gently()
+            self._source.request_stop()
         self._wake_all()
 
-    def use_room(self) -> None:
+    def on_received(self) -> None:
         if self._source is not None:
             self._source.wake()
         else:
-            self.waits_for_room = 0
-            if self._has_spare and not self._summoned:
-                self._summon_for_more()
+            self.wants_room = False
+            if self._can_add_worker and not self._worker_starting:
+                self._start_worker_for_next()
 
     def _finish(self) -> None:
         self._source = None
@@ -151,109 +129,109 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
 
     def statistics(self) -> MapStatistics:
         """Tell how it goes."""
-        ledger = self._ledger
-        slots = [worker.slot for worker in self._crew if worker.slot is not None]
-        slots.sort(key=lambda slot: slot.index)
-        waiting, keyed = len(self._inbox), sum(map(len, self._lanes.values()))
+        calls = self._calls
+        slots = [worker.call for worker in self._workers if worker.call is not None]
+        slots.sort(key=lambda call: call.index)
+        waiting, keyed = len(self._inbox), sum(map(len, self._waiting_by_key.values()))
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
         return MapStatistics(
             limit=limit,
             buffer=limit if self._buffer is None else self._buffer,
-            taken=ledger.taken,
-            started=ledger.taken - waiting - keyed - self._never_begun,
+            taken=calls.taken,
+            started=calls.taken - waiting - keyed - self._dropped,
             running=len(slots),
-            running_items=tuple(slot.item for slot in slots),
+            running_items=tuple(call.item for call in slots),
             waiting_to_start=waiting,
             waiting_for_key=keyed,
-            waiting_for_reader=ledger.held,
-            delivered=ledger.delivered,
+            waiting_for_reader=calls.held,
+            delivered=calls.delivered,
         )
 
     # The source.
 
     def has_room(self) -> bool:
         """Tell whether one more item may lie between the source and the reader."""
-        ledger = self._ledger
+        calls = self._calls
         if self._limiter is not None:  # it may have been resized
-            ledger.window = window_of(self._limiter.total_tokens, self._buffer)
-        return ledger.taken - ledger.delivered < ledger.window
+            calls.window = window_of(self._limiter.total_tokens, self._buffer)
+        return calls.taken - calls.delivered < calls.window
 
-    def give(self, item: T) -> bool:
+    def put(self, item: T) -> bool:
         """Put an *item* into the inbox; tell whether there is room for one more."""
-        ledger = self._ledger
-        slot = ledger.take(item)
-        if self._key is None or self._may_start(slot, self._key):
-            self._inbox.append(slot)
-            if self._has_spare and not self._summoned:
-                self._summon()
+        calls = self._calls
+        call = calls.take(item)
+        if self._key is None or self._may_start(call, self._key):
+            self._inbox.append(call)
+            if self._can_add_worker and not self._worker_starting:
+                self._start_or_wake_worker()
         if self._limiter is not None:
             return self.has_room()
-        return ledger.taken - ledger.delivered < ledger.window
+        return calls.taken - calls.delivered < calls.window
 
     def end(self) -> None:
         """Hear that the source has no more items."""
-        self._ledger.ended = True
+        self._calls.ended = True
         self._wake_all()
 
     def fail(self, error: BaseException) -> None:
         """Hear that the source raised *error*, in the place of its next item."""
-        self._break_off(self._ledger.fail_source(error))
+        self._break_off(self._calls.fail_source(error))
 
-    def is_settled(self) -> bool:
+    def may_close(self) -> bool:
         """Tell whether every call is over."""
-        return not self._ledger.outstanding
+        return not self._calls.outstanding
 
-    def _pull(self, source: SyncSource[T]) -> Slot[T, R] | None:
+    def _pull(self, source: SyncSource[T]) -> Call[T, R] | None:
         """Take an item from a sync *source*, if there are both an item and room."""
-        ledger = self._ledger
-        while not ledger.ended:
+        calls = self._calls
+        while not calls.ended:
             if (
-                ledger.taken - ledger.delivered >= ledger.window
+                calls.taken - calls.delivered >= calls.window
                 or self._limiter is not None
             ) and not self._is_room():
                 return None
             try:
                 item = source.next()
             except BaseException as error:  # noqa: BLE001 - it is told to the reader
-                source.hear(error)
+                source.report(error)
                 return None
-            slot = ledger.take(item)
-            if self._key is None or self._may_start(slot, self._key):
-                return slot
+            call = calls.take(item)
+            if self._key is None or self._may_start(call, self._key):
+                return call
         return None
 
     def _is_room(self) -> bool:
         """Tell whether a sync source has room; if not, the reader shall say when."""
         if self.has_room():
             return True
-        self.waits_for_room = 1
+        self.wants_room = True
         return False
 
     # The keys.
 
-    def _may_start(self, slot: Slot[T, R], key: Callable[[T], Hashable]) -> bool:
+    def _may_start(self, call: Call[T, R], key: Callable[[T], Hashable]) -> bool:
         """Tell whether no call with an equal key is on its way; else line up."""
         try:
-            slot.key = key(slot.item)
-            lane = self._lanes.get(slot.key)
+            call.key = key(call.item)
+            waiting = self._waiting_by_key.get(call.key)
         except Exception as error:  # noqa: BLE001 - it is told as if *func* raised it
-            self._never_begun += 1
-            self._break_off(self._ledger.fail(slot, without_stop(error)))
+            self._dropped += 1
+            self._break_off(self._calls.fail(call, without_stop(error)))
             return False
-        if lane is None:
-            self._lanes[slot.key] = deque()
+        if waiting is None:
+            self._waiting_by_key[call.key] = deque()
             return True
-        lane.append(slot)
+        waiting.append(call)
         return False
 
-    def _free_lane(self, slot: Slot[T, R]) -> None:
+    def _release_key(self, call: Call[T, R]) -> None:
         """Let the next call with the key of *slot* start."""
-        lane = self._lanes.get(slot.key)
-        if lane:
-            self._inbox.appendleft(lane.popleft())  # it has waited longest
+        waiting = self._waiting_by_key.get(call.key)
+        if waiting:
+            self._inbox.appendleft(waiting.popleft())  # it has waited longest
         else:
-            self._lanes.pop(slot.key, None)
+            self._waiting_by_key.pop(call.key, None)
 
     # The limiter.
 
@@ -278,13 +256,13 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         try:
             limiter.acquire_on_behalf_of_nowait(worker)
         except WouldBlock:
-            if self._summoned:
+            if self._worker_starting:
                 return False
-            self._summoned = True
+            self._worker_starting = True
             try:
                 await limiter.acquire_on_behalf_of(worker)
             finally:
-                self._summoned = False
+                self._worker_starting = False
         worker.has_token = True
         return True
 
@@ -295,139 +273,129 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
 
     # The workers.
 
-    def _summon(self) -> None:
+    def _start_or_wake_worker(self) -> None:
         """Bring one worker; there must be one to spare."""
-        self._summoned = True
+        self._worker_starting = True
         if self._idle:
             self.end_wait(self._idle.pop())
         else:
-            self._hired += 1
+            self._worker_count += 1
             worker: Worker[T, R] = Worker()
             making = self._work(worker)
             worker.task = self.tasks.create_task(making, name=f"{self.name} call")
-        self._count_spare()
+        self._update_can_add_worker()
 
-    def _count_spare(self) -> None:
+    def _update_can_add_worker(self) -> None:
         """See whether some worker is idle, or one more may be hired."""
-        self._has_spare = bool(self._idle) or self._hired < self._limit
+        self._can_add_worker = bool(self._idle) or self._worker_count < self._limit
 
-    def _summon_for_more(self) -> None:
+    def _start_worker_for_next(self) -> None:
         """Bring one worker if there is an item for it, or may be.
 
         With a limiter one always waits for a token, to notice when it grows.
         """
         if self._inbox or (
-            not self._ledger.ended
+            not self._calls.ended
             and (
                 self._limiter is not None
                 or (self._sync is not None and self._is_room())
             )
         ):
-            self._summon()
+            self._start_or_wake_worker()
 
     async def _work(self, worker: "Worker[T, R]") -> None:
-        self._summoned = False
-        self._crew.add(worker)
+        self._worker_starting = False
+        self._workers.add(worker)
         try:
             await self._make_calls(worker)
         except BaseException as error:  # noqa: BLE001 - this task ends here
             # A cancellation is not raised on, since nobody would hear of it but
             # anyio, which then leaves a circle through its traceback.
             if not is_cancelled(error):
-                self.die(error)
-            elif not worker.is_dismissed:
+                self.abort(error)
+            elif not worker.cancel_called:
                 self.abandon()
         self._give_token(worker)
-        self._crew.discard(worker)
-        self._hired -= 1
-        self._has_spare = True
+        self._workers.discard(worker)
+        self._worker_count -= 1
+        self._can_add_worker = True
         # With keys, what came before a failure may still wait for its call, and who
         # failed makes no other, nor does who was dismissed.
-        if self._inbox and not self._summoned:
-            self._summon()
+        if self._inbox and not self._worker_starting:
+            self._start_or_wake_worker()
 
-    @types.coroutine
+    @stepwise
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
         self, worker: "Worker[T, R]"
     ) -> Generator[Any, Any, None]:
-        # A generator and not an `async def`, since it is itself the trampoline of
-        # its calls: each step of a call runs in the call's own context, within
-        # this task. The task that begins a call must also end it, for cancel
-        # scopes know their task.
-        func, ledger, inbox = self._func, self._ledger, self._inbox
+        # 1. Take an item, from the inbox or straight from a sync source. If there is
+        #    none, wait for one; if none will come, end.
+        # 2. Drive the call: each step runs in the call's own context, within this
+        #    task. The task that begins a call must also end it, since a cancel
+        #    scope belongs to one task. This function is a generator and not an
+        #    `async def` because it is the trampoline itself: one more frame per
+        #    call would cost 3 to 12 % (4 to 7 % for the end of a call alone).
+        # 3. Store the result and wake the reader or the source, if they wait. After
+        #    a failure the worker ends, and another one takes its place.
+        func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
-        coroutine: type[Any] = CoroutineType
-        call: Any
+        coroutine_type: type[Any] = CoroutineType
+        coroutine: Any
         context: Any
         send: Any
         value: Any
         trap: Any
         sent: Any = None
         limiter, sync = self._limiter, self._sync
-        heeds_all = ledger.heeds_all
-        turns, took_turn = self._work_turns, False
+        notify_always = calls.notify_always
+        spin, yielded = self._work_spin, False
         in_a_row = 0
         while True:
-            slot: Slot[T, R] | None = None
-            if worker.is_dismissed:  # what it began now would be cancelled at once
+            call: Call[T, R] | None = None
+            if worker.cancel_called:  # what it began now would be cancelled at once
                 return
             if limiter is None or (
                 yield from self._take_token(worker, limiter).__await__()
             ):
                 if inbox:
-                    slot = inbox.popleft()
+                    call = inbox.popleft()
                 elif sync is not None:
-                    slot = self._pull(sync)
-            if slot is None:
+                    call = self._pull(sync)
+            if call is None:
+                # An idle worker keeps nothing alive. And what Trio sends may be its
+                # box for a cancellation, which refers to this frame.
+                coroutine = context = send = value = trap = sent = None
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
-                # An idle worker keeps nothing alive. And what Trio sends may be its
-                # box for a cancellation, which leads back to this frame.
-                call = context = send = value = trap = sent = None
-                if ledger.ended and not inbox:
+                if calls.ended and not inbox:
                     return
                 in_a_row = 0
-                if took_turn:
-                    took_turn = False
-                    turns.was_in_vain()
-                elif not self._summoned and (not turns.left_out or turns.leave_out()):
-                    took_turn = True
-                    self._summoned = True  # by itself: it comes without being woken
-                    try:
-                        yield self.turn_trap
-                    finally:
-                        self._summoned = False
-                    continue
-                waiter = self.make_waiter()
-                self._idle.append(waiter)
-                self._has_spare = True
-                yield from waiter.__await__()
-                self._summoned = False
+                yielded = yield from self._wait_for_item(yielded=yielded)
                 continue
-            if took_turn:
-                took_turn = False
-                turns.in_vain = 0
-            worker.slot = slot
+            if yielded:
+                yielded = False
+                spin.paid_off()
+            worker.call = call
             context = copy_context()
             try:
                 if is_native:  # it runs nothing yet, so it needs no context
-                    call = func(slot.item)
+                    coroutine = func(call.item)
                 else:
                     try:
-                        call = context.run(func, slot.item)
+                        coroutine = context.run(func, call.item)
                     except StopIteration as error:
                         raise without_stop(error) from error
-                    if type(call) is not coroutine:
-                        call = self._as_coroutine(call)
-                send = call.send
+                    if type(coroutine) is not coroutine_type:
+                        coroutine = self._as_coroutine(coroutine)
+                send = coroutine.send
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)
                     in_a_row = 0
-                    if self._has_spare and not self._summoned:
-                        self._summon_for_more()
+                    if self._can_add_worker and not self._worker_starting:
+                        self._start_worker_for_next()
                     while True:
                         try:
                             sent = yield trap
@@ -437,7 +405,7 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
                             trap = context.run(send, sent)
                             continue
                         try:
-                            trap = context.run(call.throw, thrown)
+                            trap = context.run(coroutine.throw, thrown)
                         finally:
                             del thrown
                 except StopIteration as stop:
@@ -445,29 +413,29 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             except BaseException as error:  # noqa: BLE001 - it is told to the reader
                 failure = error
             else:
-                worker.slot = None
+                worker.call = None
                 if self._key is not None:
-                    self._free_lane(slot)
+                    self._release_key(call)
                 if limiter is not None:
                     self._give_token(worker)
-                # As in `Ledger.finish`, but for the calls.
-                slot.value = value
-                slot.state = FINISHED
-                ledger.settled += 1
-                if heeds_all or self.reader is not None or self.waits_for_room:
-                    reader_comes = ledger.hear_of(slot) and self.being_read
-                    reader = self.reader
+                # As `CallQueue.finish` does it, inlined.
+                call.value = value
+                call.state = FINISHED
+                calls.settled += 1
+                if notify_always or self.receiver is not None or self.waiting_producers:
+                    reader_comes = calls.on_finished(call) and self.is_receiving
+                    reader = self.receiver
                     if reader_comes and reader is not None:
-                        self.reader = None
+                        self.receiver = None
                         end_wait(reader)
                     # The reader makes room, just before the source asks.
-                    if self.waits_for_room and (
+                    if self.waiting_producers and (
                         reader_comes
-                        or ledger.finishing_makes_room
-                        or not ledger.outstanding
+                        or calls.finishing_makes_room
+                        or not calls.outstanding
                     ):
                         self._wake_source()
-                if in_a_row == PATIENCE:
+                if in_a_row == MAX_CALLS_PER_TURN:
                     in_a_row = 0
                     yield from checkpoint().__await__()
                 continue
@@ -475,11 +443,35 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
             # for its context.
             sent = None
             try:
-                if self._call_raised(worker, slot, failure):
+                if self._call_raised(worker, call, failure):
                     raise failure
             finally:
                 del failure
             return
+
+    def _wait_for_item(self, *, yielded: bool) -> Generator[Any, Any, bool]:
+        """Wait until there may be an item; tell whether by yielding once.
+
+        *yielded* says whether the last wait was such a yield. It was wasted then,
+        since there was still no item.
+        """
+        spin = self._work_spin
+        if yielded:
+            spin.wasted()
+        elif not self._worker_starting and spin.should_yield():
+            # It comes back by itself, so no other worker need be woken.
+            self._worker_starting = True
+            try:
+                yield self.turn_trap
+            finally:
+                self._worker_starting = False
+            return True
+        waiter = self.make_waiter()
+        self._idle.append(waiter)
+        self._can_add_worker = True
+        yield from waiter.__await__()
+        self._worker_starting = False
+        return False
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
@@ -491,58 +483,58 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
         )
 
     def _call_raised(
-        self, worker: "Worker[T, R]", slot: Slot[T, R], error: BaseException
+        self, worker: "Worker[T, R]", call: Call[T, R], error: BaseException
     ) -> bool:
         """Book what a call raised; tell whether it must be raised on."""
-        worker.slot = None
+        worker.call = None
         if self._key is not None:
-            self._free_lane(slot)
+            self._release_key(call)
         self._give_token(worker)
-        ledger = self._ledger
-        interrupted = worker.is_dismissed or self.tasks.cancel_scope.cancel_called
+        calls = self._calls
+        interrupted = worker.cancel_called or self.tasks.cancel_scope.cancel_called
         if is_cancelled(error):
-            if not worker.is_dismissed:
+            if not worker.cancel_called:
                 self.abandon()
-            ledger.drop()
+            calls.drop()
             self._check_settled()
             return True
-        if not tellable(error):
-            ledger.drop()
-            self.die(error)
+        if not is_deliverable(error):
+            calls.drop()
+            self.abort(error)
         elif interrupted:
-            ledger.drop()
-            ledger.late.append(error)
+            calls.drop()
+            calls.unseen_errors.append(error)
         else:
-            self._break_off(ledger.fail(slot, without_stop(error)))
+            self._break_off(calls.fail(call, without_stop(error)))
         self._check_settled()
         return False
 
     # The endings.
 
-    def _break_off(self, failed: Slot[T, R]) -> None:
+    def _break_off(self, failed: Call[T, R]) -> None:
         """Something failed: end what it makes void."""
-        ledger = self._ledger
-        for line in (self._inbox, *self._lanes.values()):
-            valid = [slot for slot in line if not ledger.voids(failed, slot)]
+        calls = self._calls
+        for line in (self._inbox, *self._waiting_by_key.values()):
+            valid = [call for call in line if not calls.ends(failed, call)]
             self._give_up(len(line) - len(valid))
             line.clear()
             line.extend(valid)
-        for worker in self._crew:
-            if worker.slot is not None and ledger.voids(failed, worker.slot):
-                worker.dismiss()
+        for worker in self._workers:
+            if worker.call is not None and calls.ends(failed, worker.call):
+                worker.cancel()
         if self._source is not None:
             self._source.stop()
         self._wake_all()
 
     def _give_up(self, count: int) -> None:
         """Book that so many calls will never begin."""
-        self._never_begun += count
-        self._ledger.drop(count)
+        self._dropped += count
+        self._calls.drop(count)
 
     def _check_settled(self) -> None:
-        if not self._ledger.outstanding:
+        if not self._calls.outstanding:
             self._wake_source()
-            self.wake_reader()  # a failure is told when all that it ended is over
+            self.wake_receiver()  # a failure is told when all that it ended is over
 
     def _wake_source(self) -> None:
         if self._source is not None:
@@ -551,26 +543,26 @@ class Engine(Block[R], Sink[T], Generic[T, R]):
     def _wake_all(self) -> None:
         while self._idle:
             self.end_wait(self._idle.pop())
-        self._count_spare()
-        self.wake_reader()
+        self._update_can_add_worker()
+        self.wake_receiver()
         self._wake_source()
 
 
 class Worker(Generic[T, R]):
     """What must be known of a worker to cancel the call that it runs."""
 
-    __slots__ = ("has_token", "is_dismissed", "slot", "task")
+    __slots__ = ("call", "cancel_called", "has_token", "task")
 
     task: TaskHandle[None]
 
     def __init__(self) -> None:
         self.has_token: bool = False
-        self.is_dismissed: bool = False
-        self.slot: Slot[T, R] | None = None
+        self.cancel_called: bool = False
+        self.call: Call[T, R] | None = None
 
-    def dismiss(self) -> None:
+    def cancel(self) -> None:
         """Cancel its call, and let it make no other."""
-        self.is_dismissed = True
+        self.cancel_called = True
         self.task.cancel()
 
 
@@ -592,5 +584,5 @@ def checked(
         buffer = check_count(buffer, name="buffer", least=0)
     if isinstance(limit, CapacityLimiter):
         return limit, window_of(1, buffer)  # until the block is entered
-    limit = check_count(limit, name="limit", least=1)
+    limit = check_count(limit, name="limit", least=1, or_limiter=True)
     return limit, window_of(limit, buffer)

@@ -1,41 +1,44 @@
-"""What was taken, what is finished, what the reader gets next.
+"""Which calls there are, which have finished, and what the reader receives next.
 
-A ledger decides and never waits: the engine around it starts the tasks, waits
-at the edges and asks here. There is a ledger for each promise about order.
+A `CallQueue` decides and never waits: the `WorkerPool` around it starts the tasks,
+waits, and asks here. There is a queue for each promise about order.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from math import inf
+from typing import Any, Generic, TypeVar
 
-from aiterkit._runtime.buffer import NOTHING, Nothing, tell
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+from aiterkit._runtime.errors import raise_to_reader
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Slot(Generic[T, R]):
-    """One item on its way: taken, then called, then finished or failed.
+class Call(Generic[T, R]):
+    """One call, from the moment its item is taken until its result is received.
 
-    There is one for each item, so it has no `__init__` to be called: `take` sets
-    what is known at first, and *value* or *error* comes with its state.
+    There is one for each item, so it has no `__init__`, which would be called for
+    each: `CallQueue.take` sets what is known at first; *value* or *error* comes
+    with its state.
     """
 
     __slots__ = ("error", "index", "item", "key", "state", "value")
 
-    index: int
+    index: int  # its place in the input
     item: T
-    key: Hashable
-    state: int
-    value: R
-    error: BaseException
+    key: Hashable  # set only where the map has a `key=`
+    state: int  # PENDING, FINISHED or FAILED
+    value: R  # once it is FINISHED
+    error: BaseException  # once it is FAILED, until `take_error`
 
     def take_error(self) -> BaseException:
         """Give the error away.
 
-        Its traceback leads to frames that hold the slot: a slot that went on
-        holding the error would close a circle.
+        Its traceback refers to frames that hold the call: a call that kept the
+        error would be part of a reference cycle.
         """
         error = self.error
         del self.error
@@ -47,234 +50,301 @@ FINISHED = 1
 FAILED = 2
 
 
-class Ledger(ABC, Generic[T, R]):
-    """The books of one block.
+class CallQueue(ResultBuffer[R], Generic[T, R]):
+    """The calls of one map.
 
-    *taken* items have left the source, and *delivered* have reached the reader;
-    between source and reader lie at most *window*. Those whose call has ended, or
-    will never begin, are *settled*, and all others *outstanding*. A *late* error is
-    one that the reader will never see.
+    Between the source and the reader lie at most *window* items.
     """
 
-    __slots__ = (
-        "_line",
-        "delivered",
-        "ended",
-        "failed",
-        "late",
-        "settled",
-        "taken",
-        "window",
-    )
-
-    window: float
+    __slots__ = ("_queue", "delivered", "failed", "settled", "taken", "window")
 
     finishing_makes_room = False
-    """Whether a finished call is delivered by that alone."""
+    """Whether a finished call may make room without the reader."""
 
-    heeds_all = True
-    """Whether all that finishes must be heard of, and not only what is waited for."""
+    notify_always = True
+    """Whether `on_finished` must see each call, or only while somebody waits."""
 
     def __init__(self, window: float) -> None:
+        super().__init__()
         self.window = window
-        self.taken: int = 0
-        self.delivered: int = 0
-        self.settled: int = 0
-        self.ended: bool = False
-        self.failed: Slot[T, R] | None = None
-        self.late: list[BaseException] = []
-        self._line: deque[Slot[T, R]] = deque()
+        self.taken: int = 0  # items that have left the source
+        self.delivered: int = 0  # results that the reader has received
+        self.settled: int = 0  # calls that have ended, or will never begin
+        self.failed: Call[T, R] | None = None  # the failure that the reader will see
+        # What the reader receives next, from the left. Which calls are in it
+        # depends on the order.
+        self._queue: deque[Call[T, R]] = deque()
 
     @property
     def outstanding(self) -> int:
         """How many calls have not ended, begun or not."""
         return self.taken - self.settled
 
-    @property
-    @abstractmethod
-    def exhausted(self) -> bool:
-        """Whether the reader has had everything that will ever come."""
+    def is_empty(self) -> bool:
+        return not self._queue
 
     @abstractmethod
-    def take(self, item: T) -> Slot[T, R]:
-        """Book an *item* that has just left the source."""
+    def take(self, item: T) -> Call[T, R]:
+        """Make the call of an *item* that has just left the source."""
 
-    def finish(self, slot: Slot[T, R], value: R) -> bool:
-        """Book the *value* of a call; tell whether a waiting reader may go on."""
-        slot.value = value
-        slot.state = FINISHED
+    def finish(self, call: Call[T, R], value: R) -> bool:
+        """Store the *value* of a call; tell whether a waiting reader may go on.
+
+        `WorkerPool` inlines this; a test compares the two.
+        """
+        call.value = value
+        call.state = FINISHED
         self.settled += 1
-        return self.hear_of(slot)
+        return self.on_finished(call)
 
     @abstractmethod
-    def hear_of(self, slot: Slot[T, R]) -> bool:
-        """Hear that a call has finished; tell whether a waiting reader may go on."""
+    def on_finished(self, call: Call[T, R]) -> bool:
+        """Place a finished call; tell whether a waiting reader may go on."""
 
     @abstractmethod
-    def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
-        """Tell whether the failure of one call makes *other* void."""
+    def ends(self, failed: Call[T, R], other: Call[T, R]) -> bool:
+        """Tell whether the failure of one call ends *other*."""
 
     @abstractmethod
-    def _line_up(self, failed: Slot[T, R]) -> None:
+    def _enqueue_failure(self, failed: Call[T, R]) -> None:
         """Put *failed* where the reader finds it, as the last thing to come."""
 
-    def fail(self, slot: Slot[T, R], error: BaseException) -> Slot[T, R]:
-        """Book the *error* of a call; return the failure that the reader comes to see.
+    def fail(self, call: Call[T, R], error: BaseException) -> Call[T, R]:
+        """Store the *error* of a call; return the failure that the reader will see.
 
-        No more items are taken, and what that failure `voids` is to be cancelled.
+        No more items are taken, and the calls that this failure `ends` are to be
+        cancelled.
         """
         self.ended = True
         self.settled += 1
-        if self.failed is not None and not self.voids(slot, self.failed):
-            slot.state = FINISHED
-            self.late.append(error)
+        if self.failed is not None and not self.ends(call, self.failed):
+            call.state = FINISHED
+            self.unseen_errors.append(error)
             return self.failed
-        slot.error = error
-        slot.state = FAILED
-        self.failed = slot
-        self._line_up(slot)
-        return slot
+        call.error = error
+        call.state = FAILED
+        self.failed = call
+        self._enqueue_failure(call)
+        return call
 
-    def fail_source(self, error: BaseException) -> Slot[T, R]:
-        """Book the *error* of the source, in the place of its next item."""
-        slot: Slot[T, R] = Slot()
-        slot.index = self.taken
+    def fail_source(self, error: BaseException) -> Call[T, R]:
+        """Store the *error* of the source, in the place of its next item."""
+        call: Call[T, R] = Call()
+        call.index = self.taken
         self.settled -= 1  # it was not taken
-        return self.fail(slot, error)
+        return self.fail(call, error)
 
     @property
     def held(self) -> int:
-        """How many finished results the reader has not had."""
-        return sum(slot.state == FINISHED for slot in self._line)
+        """How many finished results the reader has not received."""
+        return sum(call.state == FINISHED for call in self._queue)
 
     def drop(self, count: int = 1) -> None:
-        """Book that *count* calls ended, or will never begin, to no effect."""
+        """Note that *count* calls ended, or will never begin, without a result."""
         self.settled += count
 
-    @abstractmethod
-    def pop(self) -> R | Nothing:
-        """Deliver the next value, or raise the error that ends it, if it is there.
-
-        A failure is told only when every call that it made void is over.
-        """
-
     def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        while self._line:
-            self._void(self._line.pop())
-        late, self.late = self.late, []
-        return late
+        while self._queue:
+            self._discard(self._queue.pop())
+        return super().close()
 
-    def _void(self, slot: Slot[T, R]) -> None:
-        if slot.state == FAILED:
-            self.late.append(slot.take_error())
+    def _discard(self, call: Call[T, R]) -> None:
+        if call.state == FAILED:
+            self.unseen_errors.append(call.take_error())
 
 
-class InputOrder(Ledger[T, R]):
-    """Results in the order of their items; an error in the place of its item."""
+class OrderedCalls(CallQueue[T, R]):
+    """Results in the order of their items; an error in the place of its item.
+
+    All calls that were taken and not received are in the queue.
+    """
 
     __slots__ = ()
 
-    heeds_all = False
+    notify_always = False
 
-    @property
-    def exhausted(self) -> bool:
-        return self.ended and not self._line
-
-    def take(self, item: T) -> Slot[T, R]:
-        slot: Slot[T, R] = Slot()
-        slot.index = self.taken
-        slot.item = item
-        slot.state = PENDING
+    def take(self, item: T) -> Call[T, R]:
+        call: Call[T, R] = Call()
+        call.index = self.taken
+        call.item = item
+        call.state = PENDING
         self.taken += 1
-        self._line.append(slot)
-        return slot
+        self._queue.append(call)
+        return call
 
-    def hear_of(self, slot: Slot[T, R]) -> bool:
-        # A void call that finished all the same is no longer in line, but it may
-        # have been the last that the failure waited for. (The line holds that.)
-        return self._line[0] is slot or self.taken == self.settled
+    def on_finished(self, call: Call[T, R]) -> bool:
+        # A call that a failure had ended, and that finished all the same, has left
+        # the queue; but it may be the last one that the failure waited for. (The
+        # queue is not empty then: it holds the failure.)
+        return self._queue[0] is call or self.taken == self.settled
 
-    def pop(self) -> R | Nothing:
-        line = self._line
-        if line:
-            state = line[0].state
+    def pop(self) -> R | Empty:
+        queue = self._queue
+        if queue:
+            state = queue[0].state
             if state == FINISHED:
                 self.delivered += 1
-                return line.popleft().value
+                return queue.popleft().value
+            # An error is raised only when every call that it ended is over.
             if state == FAILED and not self.outstanding:
-                tell(line.popleft().take_error())
-        return NOTHING
+                raise_to_reader(queue.popleft().take_error())
+        return EMPTY
 
-    def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
+    def ends(self, failed: Call[T, R], other: Call[T, R]) -> bool:
         return other.index > failed.index
 
-    def _line_up(self, failed: Slot[T, R]) -> None:
+    def _enqueue_failure(self, failed: Call[T, R]) -> None:
         if failed.index == self.taken:  # the source's own: it has no item
-            self._line.append(failed)
-        while self._line[-1] is not failed:
-            self._void(self._line.pop())
+            self._queue.append(failed)
+        while self._queue[-1] is not failed:
+            self._discard(self._queue.pop())
 
 
-class CompletionOrder(Ledger[T, R]):
-    """Results as their calls finish, up to the first error in time."""
+class UnorderedCalls(CallQueue[T, R]):
+    """Results as their calls finish, up to the first error in time.
+
+    Only calls that have finished are in the queue, and the failure.
+    """
 
     __slots__ = ()
 
     @property
     def exhausted(self) -> bool:
         settled = self.outstanding == 0 or self.failed is not None
-        return self.ended and settled and not self._line
+        return self.ended and settled and not self._queue
 
-    def take(self, item: T) -> Slot[T, R]:
-        slot: Slot[T, R] = Slot()
-        slot.index = self.taken
-        slot.item = item
-        slot.state = PENDING
+    def take(self, item: T) -> Call[T, R]:
+        call: Call[T, R] = Call()
+        call.index = self.taken
+        call.item = item
+        call.state = PENDING
         self.taken += 1
-        return slot
+        return call
 
-    def hear_of(self, slot: Slot[T, R]) -> bool:
+    def on_finished(self, call: Call[T, R]) -> bool:
         if self.failed is not None:
             return not self.outstanding
-        self._line.append(slot)
+        self._queue.append(call)
         return True
 
-    def pop(self) -> R | Nothing:
-        line = self._line
-        if line:
-            if line[0].state == FINISHED:
+    def pop(self) -> R | Empty:
+        queue = self._queue
+        if queue:
+            if queue[0].state == FINISHED:
                 self.delivered += 1
-                return line.popleft().value
+                return queue.popleft().value
+            # An error is raised only when every call that it ended is over.
             if not self.outstanding:
-                tell(line.popleft().take_error())
-        return NOTHING
+                raise_to_reader(queue.popleft().take_error())
+        return EMPTY
 
-    def voids(self, failed: Slot[T, R], other: Slot[T, R]) -> bool:
+    def ends(self, failed: Call[T, R], other: Call[T, R]) -> bool:
         return other is not failed and not other.state
 
-    def _line_up(self, failed: Slot[T, R]) -> None:
-        self._line.append(failed)
+    def _enqueue_failure(self, failed: Call[T, R]) -> None:
+        self._queue.append(failed)
 
 
-class AtTheEnd(CompletionOrder[T, R]):
-    """Nothing before the end, where *values* are complete, or the first error."""
+class CollectedCalls(UnorderedCalls[T, R]):
+    """Nothing before the end; then *values* are complete, or the first error comes."""
 
     finishing_makes_room = True
 
     def __init__(self, window: float, *, keep: bool) -> None:
         super().__init__(window)
         self._keep = keep
-        self.values: list[R] = []
+        self.values: list[R] = []  # by index
 
-    def take(self, item: T) -> Slot[T, R]:
-        slot = super().take(item)
+    def take(self, item: T) -> Call[T, R]:
+        call = super().take(item)
         if self._keep:
             self.values.append(None)  # type: ignore[arg-type]  # a place, filled below
-        return slot
+        return call
 
-    def hear_of(self, slot: Slot[T, R]) -> bool:
+    def on_finished(self, call: Call[T, R]) -> bool:
         self.delivered += 1
         if self._keep:
-            self.values[slot.index] = slot.value
+            self.values[call.index] = call.value
         return self.ended and not self.outstanding
+
+
+REJECTED = FAILED + 1
+"""The state of an item that did not pass. It leaves the queue when its turn comes."""
+
+
+class FilteredCalls(OrderedCalls[T, Any]):
+    """The items whose call returned something true, in input order.
+
+    An item that did not pass leaves the queue by itself when its turn comes, so a
+    finished call may make room without the reader.
+    """
+
+    __slots__ = ()
+
+    finishing_makes_room = True
+    notify_always = True
+
+    def on_finished(self, call: Call[T, Any]) -> bool:
+        may_go_on = super().on_finished(call)
+        if not call.value:
+            call.state = REJECTED
+        call.value = call.item
+        self._skip_rejected()
+        queue = self._queue
+        return not self.outstanding or (
+            may_go_on and bool(queue) and queue[0].state != PENDING
+        )
+
+    def pop(self) -> Any | Empty:
+        value = super().pop()
+        self._skip_rejected()
+        return value
+
+    def _skip_rejected(self) -> None:
+        queue = self._queue
+        while queue and queue[0].state == REJECTED:
+            queue.popleft()
+            self.delivered += 1
+
+
+class Frontier(Generic[T]):
+    """What an expansion has reached and has yet to visit."""
+
+    def __init__(
+        self, key: Callable[[T], Hashable] | None, max_waiting: float = inf
+    ) -> None:
+        self.waiting: deque[T] = deque()  # reached, and not yet visited
+        self.visiting: int = 0  # calls that have begun and not ended
+        self.reached: int = 0  # all items so far, each key once
+        self.roots_ended: bool = False
+        # Whether a worker waits for an item; then a root is read, if none is waiting.
+        self.is_hungry: bool = False
+        self._key = key
+        self._seen: set[Hashable] = set()
+        self._max_waiting = max_waiting
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will ever be reached."""
+        return self.roots_ended and not self.visiting and not self.waiting
+
+    def add(self, item: T) -> None:
+        """Add an *item* that was reached, unless its key was seen before."""
+        if self._key is not None:
+            mark = self._key(item)
+            if mark in self._seen:
+                return
+            self._seen.add(mark)
+        if len(self.waiting) >= self._max_waiting:
+            raise RuntimeError(
+                f"more than {self._max_waiting} items wait to be visited, which is "
+                f"the max_waiting of concurrent_expand()"
+            )
+        self.reached += 1
+        self.waiting.append(item)
+
+    def visit(self) -> T:
+        """Return the item that has waited longest; its visit begins."""
+        self.is_hungry = False
+        self.visiting += 1
+        return self.waiting.popleft()

@@ -1,1 +1,1 @@
-"""Several sources as one, or one read ahead."""
+"""Read several sources at once, or one source ahead of its reader."""

@@ -1,42 +1,19 @@
 """A source that is read ahead of its reader, by at most so many items."""
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TypeVar
 
-from aiterkit._concurrent.merge.scope import Merging, Sources
-from aiterkit._concurrent.merge.state import Ahead, Arrivals
+from aiterkit._concurrent.merge.scope import MergeScope, Rendezvous, SourcesScope
+from aiterkit._concurrent.merge.state import ArrivalBuffer
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.operator import Operator
 from aiterkit._runtime.results import Results
+from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
 
 
-class Rendezvous(Sources[T, T]):
-    """A source without a head start: it is asked for an item when the reader asks."""
-
-    def __init__(self, iterator: AsyncIterator[T] | Iterator[T], *, name: str) -> None:
-        self._ahead = Ahead[T](0)
-        super().__init__([iterator], self._ahead, name=name)
-
-    def begin_wait(self) -> Awaitable[object]:
-        return self._ask()
-
-    async def _ask(self) -> None:
-        self._ahead.asked = True
-        self.wake_sources()
-        try:
-            await super().begin_wait()
-        finally:
-            self._ahead.asked = False
-
-    def use_room(self) -> None:
-        """Leave the source be: the next wait asks it."""
-
-
-class concurrent_buffer(Operator[Sources[T, T]]):  # noqa: N801 - it is called like a function
+class concurrent_buffer(ConcurrentOperator[SourcesScope[T, T]]):  # noqa: N801 - it is called like a function
     """Read *source* ahead of you, by at most *size* items.
 
         source                        abcdef----|
@@ -89,8 +66,8 @@ class concurrent_buffer(Operator[Sources[T, T]]):  # noqa: N801 - it is called l
     def __init__(self, source: AnyIterable[T], /, size: int) -> None:
         size = check_count(size, name="size", least=0)
         iterator = open_source(source)
-        self._block = (
-            Merging([iterator], Arrivals[T](size), name="concurrent_buffer")
+        self._scope = (
+            MergeScope([iterator], ArrivalBuffer[T](size), name="concurrent_buffer")
             if size
             else Rendezvous(iterator, name="concurrent_buffer")
         )

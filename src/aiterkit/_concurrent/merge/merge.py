@@ -2,18 +2,18 @@
 
 from typing import TypeVar
 
-from aiterkit._concurrent.merge.scope import Merging
-from aiterkit._concurrent.merge.state import Arrivals
+from aiterkit._concurrent.merge.scope import MergeScope
+from aiterkit._concurrent.merge.state import ArrivalBuffer
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.operator import Operator
 from aiterkit._runtime.results import UnorderedResults
+from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
 
 
-class concurrent_merge(Operator[Merging[T]]):  # noqa: N801 - it is called like a function
+class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is called like a function
     """Give the items of all *sources* as they arrive.
 
         first                            a---b---c|
@@ -56,7 +56,9 @@ class concurrent_merge(Operator[Merging[T]]):  # noqa: N801 - it is called like 
     def __init__(self, *sources: AnyIterable[T], buffer: int = 1) -> None:
         window = 1 + check_count(buffer, name="buffer", least=0)
         iterators = [open_source(source) for source in sources]
-        self._block = Merging(iterators, Arrivals[T](window), name="concurrent_merge")
+        self._scope = MergeScope(
+            iterators, ArrivalBuffer[T](window), name="concurrent_merge"
+        )
 
     async def __aenter__(self) -> UnorderedResults[T]:
         """Start to read; give the items."""

@@ -1,21 +1,21 @@
-"""Where several sources meet: what each may read, what the reader gets next.
+"""What several sources may be asked for, and what the reader receives of them.
 
-A junction decides and never waits; the block around it reads the sources and
-asks here. Each source comes in by a `Port`. There is a junction for each way in
-which sources can meet.
+A `MergeState` decides and never waits: the `SourcesScope` around it reads the
+sources and asks here. Each source has an `Upstream`. There is a state for each way in
+which sources are combined.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from typing import Any, Generic, Literal, TypeVar
 
-from aiterkit._runtime.buffer import NOTHING, Nothing, tell
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Port:
+class Upstream:
     """One source: its number, and how many of its items wait for the reader."""
 
     __slots__ = ("index", "waiting")
@@ -25,154 +25,127 @@ class Port:
         self.waiting: int = 0
 
 
-class Junction(ABC, Generic[T, R]):
-    """The books of a block that reads several sources.
+class MergeState(ResultBuffer[R], Generic[T, R]):
+    """What is known of the sources of one block.
 
-    Those that are still read are *live*; it has *ended* when none is. Those that are
-    *void* shall be read no more, whatever they would give. The one that was *freed* by
-    what the reader took may be read again; so may all, if that is None. A *late* error
-    is one that the reader will never see. It is *decided* when nothing that a live
-    source might give will reach the reader, and *ready* when a waiting one may go on.
+    It has *ended* when no source is open.
     """
 
-    __slots__ = (
-        "_failure",
-        "_opened",
-        "decided",
-        "ended",
-        "freed",
-        "late",
-        "live",
-        "ready",
-        "void",
-    )
+    __slots__ = ("_opened", "open", "ready", "resumable", "settled", "to_stop")
 
     def __init__(self) -> None:
-        self.live: dict[Port, None] = {}
-        self.ended: bool = True
-        self.void: list[Port] = []
-        self.freed: Port | None = None
-        self.late: list[BaseException] = []
-        self.decided: bool = False
+        super().__init__()
+        self.ended = True
+        # The sources that are read, or are being closed; a dict for its order.
+        self.open: dict[Upstream, None] = {}
+        # Those that are to be read no more, whatever they would give, until
+        # `take_to_stop` has handed them over.
+        self.to_stop: list[Upstream] = []
+        # The source that may go on since the reader received something of it; None
+        # if all may.
+        self.resumable: Upstream | None = None
+        # Whether nothing that an open source might give will reach the reader.
+        self.settled: bool = False
+        # Whether a parked reader may go on after the last `put`.
         self.ready: bool = True
-        self._opened: int = 0
-        self._failure: list[BaseException] = []  # one at most, to be given away
+        self._opened: int = 0  # how many there have been
 
-    def open(self) -> Port:
-        """Book one more source."""
-        port = Port(self._opened)
+    def add(self) -> Upstream:
+        """Add one more source."""
+        upstream = Upstream(self._opened)
         self._opened += 1
-        self.live[port] = None
+        self.open[upstream] = None
         self.ended = False
-        return port
+        return upstream
 
-    def leave(self, port: Port) -> None:
-        """Book that the source is read no more, for whatever reason."""
-        self.live.pop(port, None)
-        self.ended = not self.live
+    def leave(self, upstream: Upstream) -> None:
+        """Note that the source is read no more, for whatever reason."""
+        self.open.pop(upstream, None)
+        self.ended = not self.open
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether the reader has had everything that will ever come."""
-        return self.ended and not self._failure and self.is_empty()
-
-    @abstractmethod
-    def is_empty(self) -> bool:
-        """Tell whether no value waits for the reader."""
+    def take_to_stop(self) -> list[Upstream]:
+        """Return the sources that must be stopped now; each is returned once."""
+        to_stop, self.to_stop = self.to_stop, []
+        return to_stop
 
     @abstractmethod
-    def has_room(self, port: Port) -> bool:
+    def has_room(self, upstream: Upstream) -> bool:
         """Tell whether the source may be asked for one more item."""
 
     @abstractmethod
-    def give(self, port: Port, item: T) -> bool:
-        """Book an *item*; tell whether there is room for one more of that source."""
+    def put(self, upstream: Upstream, item: T) -> bool:
+        """Store an *item*; tell whether there is room for one more of that source."""
 
     @abstractmethod
-    def end(self, port: Port) -> None:
-        """Book that the source has no more items."""
+    def end(self, upstream: Upstream) -> None:
+        """Note that the source has no more items."""
 
     @abstractmethod
-    def fail(self, port: Port, error: BaseException) -> None:
-        """Book the *error* of the source, in the place of its next item."""
+    def fail(self, upstream: Upstream, error: BaseException) -> None:
+        """Store the *error* of the source, in the place of its next item."""
 
-    @abstractmethod
-    def pop(self) -> R | Nothing:
-        """Deliver the next value, or raise the error that ends it, if it is there.
-
-        A failure is told only when no source that it made void is read any more.
-        """
-
-    def close(self) -> list[BaseException]:
-        """Give up what was not delivered; return the errors among it."""
-        late, self.late = self.late + self._failure, []
-        self._failure.clear()
-        return late
-
-    def _decide(self, error: BaseException | None = None) -> None:
+    def _settle(self, error: BaseException | None = None) -> None:
         """Let nothing more come but *error*, if there is one."""
-        self.decided = self.ready = True
-        self.void.extend(self.live)
+        self.settled = self.ready = True
+        self.to_stop.extend(self.open)
         if error is not None:
             self._failure.append(error)
 
-    def _tell_failure(self) -> Literal[Nothing.NOTHING]:
-        """Raise the failure, if there is one and every source that it voids is over."""
-        if self._failure and not self.live:
-            tell(self._failure.pop())
-        return NOTHING
+    def _raise_when_closed(self) -> Literal[Empty.EMPTY]:
+        """Raise the failure, if there is one and every source it ends is closed."""
+        return EMPTY if self.open else self._raise_failure()
 
 
-class Arrivals(Junction[T, T]):
+class ArrivalBuffer(MergeState[T, T]):
     """Items as they arrive, at most *window* of each source ahead of the reader."""
 
-    __slots__ = ("line", "window")
+    __slots__ = ("queue", "window")
 
     def __init__(self, window: int) -> None:
         super().__init__()
         self.window = window
-        self.line: deque[tuple[Port, T]] = deque()
+        self.queue: deque[tuple[Upstream, T]] = deque()
 
     def is_empty(self) -> bool:
-        return not self.line
+        return not self.queue
 
-    def has_room(self, port: Port) -> bool:
-        return port.waiting < self.window
+    def has_room(self, upstream: Upstream) -> bool:
+        return upstream.waiting < self.window
 
-    def give(self, port: Port, item: T) -> bool:
-        self.line.append((port, item))
-        port.waiting = waiting = port.waiting + 1
+    def put(self, upstream: Upstream, item: T) -> bool:
+        self.queue.append((upstream, item))
+        upstream.waiting = waiting = upstream.waiting + 1
         return waiting < self.window
 
-    def end(self, port: Port) -> None:
-        self.leave(port)
+    def end(self, upstream: Upstream) -> None:
+        self.leave(upstream)
 
-    def fail(self, port: Port, error: BaseException) -> None:
-        self.leave(port)
-        self._decide(error)
+    def fail(self, upstream: Upstream, error: BaseException) -> None:
+        self.leave(upstream)
+        self._settle(error)
 
-    def pop(self) -> T | Nothing:
-        if self.line:
-            port, item = self.line.popleft()
-            port.waiting -= 1
-            self.freed = port
+    def pop(self) -> T | Empty:
+        if self.queue:
+            upstream, item = self.queue.popleft()
+            upstream.waiting -= 1
+            self.resumable = upstream
             return item
-        return self._tell_failure() if self._failure else NOTHING
+        return self._raise_when_closed() if self._failure else EMPTY
 
 
-class Ahead(Arrivals[T]):
+class ReadAhead(ArrivalBuffer[T]):
     """The items of one source, at most *window* of them ahead of the reader.
 
-    With a *window* of 0, there is room while a reader waits, which is *asked*.
+    With a *window* of 0, there is room while a reader waits.
     """
 
-    asked = False
+    asked = False  # while a reader waits
 
-    def has_room(self, port: Port) -> bool:
-        return port.waiting < self.window or (self.asked and not port.waiting)
+    def has_room(self, upstream: Upstream) -> bool:
+        return upstream.waiting < self.window or (self.asked and not upstream.waiting)
 
 
-class Latest(Arrivals[Any]):
+class LatestRow(ArrivalBuffer[Any]):
     """A row of the newest item of each source, whenever one arrives.
 
     The first row comes when every source has given an item; until then, newer
@@ -183,28 +156,29 @@ class Latest(Arrivals[Any]):
     def __init__(self) -> None:
         super().__init__(1)
         self.ready: bool = False
-        self._newest: list[Any] = []
-        self._missing: set[Port] = set()
+        self._newest: list[Any] = []  # by the index of the source
+        # Those that have given nothing yet.
+        self._missing: set[Upstream] = set()
 
-    def open(self) -> Port:
-        port = super().open()
+    def add(self) -> Upstream:
+        upstream = super().add()
         self._newest.append(None)  # a place, filled below
-        self._missing.add(port)
-        return port
+        self._missing.add(upstream)
+        return upstream
 
-    def give(self, port: Port, item: Any) -> bool:
-        self._newest[port.index] = item
+    def put(self, upstream: Upstream, item: Any) -> bool:
+        self._newest[upstream.index] = item
         if self._missing:
-            self._missing.discard(port)
+            self._missing.discard(upstream)
             if self._missing:
                 return True
             self.ready = True
-        return super().give(port, tuple(self._newest))
+        return super().put(upstream, tuple(self._newest))
 
-    def end(self, port: Port) -> None:
-        self.leave(port)
-        if port in self._missing:
-            self._decide()
+    def end(self, upstream: Upstream) -> None:
+        self.leave(upstream)
+        if upstream in self._missing:
+            self._settle()
 
 
 class _End:
@@ -214,7 +188,7 @@ class _End:
 _END = _End()
 
 
-class Rows(Junction[T, tuple[Any, ...]]):
+class ZipState(MergeState[T, tuple[Any, ...]]):
     """A row of the next item of each source, with one wait for all of them.
 
     What comes of a row is what `azip` makes of it by reading from left to right:
@@ -226,95 +200,96 @@ class Rows(Junction[T, tuple[Any, ...]]):
         super().__init__()
         self._name = name
         self._strict = strict
+        # The next row, by index: EMPTY, an item, _END, or an _Error.
         self._row: list[Any] = []
-        self._missing = 0
-        self._judged = 0
-        self._ports: list[Port] = []
-        self._void_from = 0
+        self._missing = 0  # how many items the row still needs
+        self._judged = 0  # how many places from the left cannot end it any more
+        self._upstreams: list[Upstream] = []  # by index
+        self._stopped_from = 0  # the index from which on all are to be stopped
 
-    def open(self) -> Port:
-        port = super().open()
-        self._ports.append(port)
-        self._void_from = self._opened
+    def add(self) -> Upstream:
+        upstream = super().add()
+        self._upstreams.append(upstream)
+        self._stopped_from = self._opened
         self.ready = False
-        self._row.append(NOTHING)
+        self._row.append(EMPTY)
         self._missing += 1
-        return port
+        return upstream
 
     def is_empty(self) -> bool:
         return self._missing > 0 or not self._row
 
-    def has_room(self, port: Port) -> bool:
-        return self._row[port.index] is NOTHING
+    def has_room(self, upstream: Upstream) -> bool:
+        return self._row[upstream.index] is EMPTY
 
-    def give(self, port: Port, item: T) -> bool:
-        self._row[port.index] = item
+    def put(self, upstream: Upstream, item: T) -> bool:
+        self._row[upstream.index] = item
         self._missing -= 1
         self.ready = not self._missing
-        if len(self.live) < self._opened:
+        if len(self.open) < self._opened:
             self._judge()
         return False
 
-    def end(self, port: Port) -> None:
-        self._lose(port, _END)
+    def end(self, upstream: Upstream) -> None:
+        self._lose(upstream, _END)
         if not self._strict:
-            self._void_right_of(port)
+            self._stop_right_of(upstream)
         self._judge()
 
-    def fail(self, port: Port, error: BaseException) -> None:
-        self._lose(port, _Error(error))
-        self._void_right_of(port)
+    def fail(self, upstream: Upstream, error: BaseException) -> None:
+        self._lose(upstream, _Error(error))
+        self._stop_right_of(upstream)
         self._judge()
 
-    def pop(self) -> tuple[Any, ...] | Nothing:
+    def pop(self) -> tuple[Any, ...] | Empty:
         if self.is_empty():
-            return self._tell_failure()
+            return self._raise_when_closed()
         row = tuple(self._row)
         self._missing = self._opened
-        self._row = [NOTHING] * self._opened
+        self._row = [EMPTY] * self._opened
         self.ready = False
         return row
 
     def close(self) -> list[BaseException]:
         for outcome in self._row:
             if isinstance(outcome, _Error):
-                self.late.append(outcome.error)
+                self.unseen_errors.append(outcome.error)
         self._row.clear()
         return super().close()
 
-    def _lose(self, port: Port, outcome: object) -> None:
-        self.leave(port)
-        self._row[port.index] = outcome
+    def _lose(self, upstream: Upstream, outcome: object) -> None:
+        self.leave(upstream)
+        self._row[upstream.index] = outcome
 
-    def _void_right_of(self, port: Port) -> None:
-        # Each is looked at once, however many end: those beyond are void already.
-        right = self._ports[port.index + 1 : self._void_from]
-        self.void.extend(other for other in right if other in self.live)
-        self._void_from = min(self._void_from, port.index + 1)
+    def _stop_right_of(self, upstream: Upstream) -> None:
+        # Each is looked at once, however many end: those beyond are stopped already.
+        right = self._upstreams[upstream.index + 1 : self._stopped_from]
+        self.to_stop.extend(other for other in right if other in self.open)
+        self._stopped_from = min(self._stopped_from, upstream.index + 1)
 
     def _judge(self) -> None:
         """See whether the sources that have answered decide the row."""
-        if self.decided:
+        if self.settled:
             return
         row = self._row
         while self._judged < self._opened:
             outcome = row[self._judged]
-            if outcome is NOTHING:
+            if outcome is EMPTY:
                 return
             if isinstance(outcome, _Error):
                 row[self._judged] = _END
-                self._decide(outcome.error)
+                self._settle(outcome.error)
                 return
             ended = outcome is _END
             all_ended = self._strict and row[0] is _END
             if ended and not self._strict:
-                self._decide()
+                self._settle()
                 return
             if ended != all_ended:
-                self._decide(self._unequal("shorter" if ended else "longer"))
+                self._settle(self._unequal("shorter" if ended else "longer"))
                 return
             self._judged += 1
-        self._decide()
+        self._settle()
 
     def _unequal(self, how: str) -> ValueError:
         """Say how the source that is judged compares with those before, as `zip`."""

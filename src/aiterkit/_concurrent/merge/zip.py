@@ -2,12 +2,12 @@
 
 from typing import Any, Generic, TypeVar, overload
 
-from aiterkit._concurrent.merge.scope import Sources
-from aiterkit._concurrent.merge.state import Latest, Rows
+from aiterkit._concurrent.merge.scope import SourcesScope
+from aiterkit._concurrent.merge.state import LatestRow, ZipState
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.operator import Operator
 from aiterkit._runtime.results import Results, UnorderedResults
+from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -19,7 +19,7 @@ T6 = TypeVar("T6")
 Row = TypeVar("Row")
 
 
-class concurrent_zip(Operator[Sources[Any, Row]], Generic[Row]):  # noqa: N801 - it is called like a function
+class concurrent_zip(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]):  # noqa: N801 - it is called like a function
     """Give a tuple of the next items of *sources*, waiting for all of them at once.
 
         words                          a---------b---------|
@@ -133,15 +133,15 @@ class concurrent_zip(Operator[Sources[Any, Row]], Generic[Row]):  # noqa: N801 -
     ) -> None: ...
     def __init__(self, *sources: AnyIterable[Any], strict: bool = False) -> None:
         iterators = [open_source(source) for source in sources]
-        junction: Any = Rows[Any](name="concurrent_zip", strict=strict)
-        self._block = Sources(iterators, junction, name="concurrent_zip")
+        state: Any = ZipState[Any](name="concurrent_zip", strict=strict)
+        self._scope = SourcesScope(iterators, state, name="concurrent_zip")
 
     async def __aenter__(self) -> Results[Row]:
         """Start to read; give the rows."""
         return Results(await self._open())
 
 
-class concurrent_zip_latest(Operator[Sources[Any, Row]], Generic[Row]):  # noqa: N801 - it is called like a function
+class concurrent_zip_latest(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]):  # noqa: N801 - it is called like a function
     """Give a tuple of the newest item of each of *sources*, whenever one arrives.
 
         words                                 a------b----------|
@@ -238,8 +238,8 @@ class concurrent_zip_latest(Operator[Sources[Any, Row]], Generic[Row]):  # noqa:
     ) -> None: ...
     def __init__(self, *sources: AnyIterable[Any]) -> None:
         iterators = [open_source(source) for source in sources]
-        junction: Any = Latest()
-        self._block = Sources(iterators, junction, name="concurrent_zip_latest")
+        state: Any = LatestRow()
+        self._scope = SourcesScope(iterators, state, name="concurrent_zip_latest")
 
     async def __aenter__(self) -> UnorderedResults[Row]:
         """Start to read; give the rows."""

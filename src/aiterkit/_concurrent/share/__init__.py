@@ -1,1 +1,1 @@
-"""One source, several readers."""
+"""Give one source to several readers."""

@@ -1,1 +1,1 @@
-"""Only the newest item counts."""
+"""Read a source for each item, of which only the newest counts."""

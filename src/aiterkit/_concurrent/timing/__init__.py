@@ -1,1 +1,1 @@
-"""Operators that heed the clock, or the newest item only."""
+"""Gather or drop items by the clock, or keep only the newest."""

@@ -1,89 +1,39 @@
 """The block of an operator with one source, one reader and no calls between them.
 
-What it does with the items is decided by its `Shelf`, which never waits.
+A `TimedBuffer` decides what comes of the items; here is what waits.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from math import inf
 from typing import Generic, TypeVar
 
 from anyio import CancelScope
 
-from aiterkit._runtime.buffer import NOTHING, Nothing, tell
-from aiterkit._runtime.scope import Block, tellable, without_stop
-from aiterkit._runtime.source_reader import Sink, SourceReader, taking_turns
+from aiterkit._concurrent.timing.state import TimedBuffer
+from aiterkit._runtime.scope import ReadScope
+from aiterkit._runtime.sink import GuardedSink
+from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Shelf(ABC, Generic[T, R]):
-    """What lies between a source and its reader; then the end, or an error."""
-
-    def __init__(self) -> None:
-        self.ended: bool = False
-        self.awaited: bool = False
-        self.late: list[BaseException] = []
-        self._failure: list[BaseException] = []  # one at most, to be given away
-
-    @property
-    @abstractmethod
-    def due(self) -> float:
-        """The time at which there is something to deliver, if nothing happens."""
-
-    @abstractmethod
-    def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
-
-    @abstractmethod
-    def take(self, item: T) -> bool:
-        """Book an *item*; tell whether a waiting reader must look again."""
-
-    @abstractmethod
-    def pop_value(self) -> R | Nothing:
-        """Deliver what is ready; all that is left, once the source has ended."""
-
-    @abstractmethod
-    def is_empty(self) -> bool:
-        """Tell whether there is nothing more to deliver."""
-
-    def fail(self, error: BaseException) -> None:
-        """Book the *error* of the source, in the place of its next item."""
-        self.ended = True
-        self._failure.append(error)
-
-    @property
-    def exhausted(self) -> bool:
-        return self.ended and not self._failure and self.is_empty()
-
-    def pop(self) -> R | Nothing:
-        value = self.pop_value()
-        if value is NOTHING and self._failure and self.is_empty():
-            tell(self._failure.pop())
-        return value
-
-    def close(self) -> list[BaseException]:
-        late, self.late = self.late + self._failure, []
-        self._failure.clear()
-        return late
-
-
-class Stage(Block[R], Sink[T], Generic[T, R]):
-    """A source that is read onto a shelf, and a reader who takes from it."""
+class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
+    """A source that is read into a buffer, and a reader that takes from it."""
 
     _source: SourceReader[T]
 
     def __init__(
         self,
         iterator: AsyncIterator[T] | Iterator[T],
-        shelf: Shelf[T, R],
+        timed: TimedBuffer[T, R],
         *,
         name: str,
     ) -> None:
-        super().__init__(shelf, name=name)
-        self.shelf = shelf
-        self._iterator = taking_turns(iterator)
+        super().__init__(timed, name=name)
+        self.timed = timed
+        self._iterator = with_checkpoints(iterator)
 
     # The block.
 
@@ -92,12 +42,12 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
         self._source.start(f"{self.name} source")
 
     def abandon(self) -> None:
-        if not self.shelf.ended:
+        if not self.timed.ended:
             self.incomplete = True
-        self._source.stop_gently()
-        self.wake_reader()
+        self._source.request_stop()
+        self.wake_receiver()
 
-    def use_room(self) -> None:
+    def on_received(self) -> None:
         self._source.wake()
 
     def _finish(self) -> None:
@@ -107,9 +57,9 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
         return self._wait_until_due()
 
     async def _wait_until_due(self) -> None:
-        shelf = self.shelf
-        due = shelf.due
-        shelf.awaited = True
+        timed = self.timed
+        due = timed.due
+        timed.is_awaited = True
         try:
             if due == inf:
                 await super().begin_wait()
@@ -117,34 +67,29 @@ class Stage(Block[R], Sink[T], Generic[T, R]):
                 with CancelScope(deadline=due):
                     await super().begin_wait()
         finally:
-            shelf.awaited = False
+            timed.is_awaited = False
 
     # The source.
 
     def has_room(self) -> bool:
         """Tell whether the source may be asked for one more item."""
-        return self.shelf.has_room()
+        return self.timed.has_room()
 
-    def give(self, item: T) -> bool:
-        """Put an *item* on the shelf; tell whether there is room for one more."""
-        try:
-            if self.shelf.take(item):
-                self.wake_reader()
-        except BaseException as error:
-            if not tellable(error):
-                raise
-            # What a function of the user's raises is told like an error of the
-            # source, in the item's place; and the source is read no more.
-            self.fail(without_stop(error))
-            self._source.stop_gently()
-        return self.shelf.has_room()
+    def accept(self, item: T) -> None:
+        """Store an *item*."""
+        if self.timed.take(item):
+            self.wake_receiver()
+
+    def stop_reading(self) -> None:
+        """Read no more, after an error of a function of the user's."""
+        self._source.request_stop()
 
     def end(self) -> None:
-        """Hear that the source has no more items."""
-        self.shelf.ended = True
-        self.wake_reader()
+        """Note that the source has no more items."""
+        self.timed.end()
+        self.wake_receiver()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*, in the place of its next item."""
-        self.shelf.fail(error)
-        self.wake_reader()
+        """Store the *error* of the source, in the place of its next item."""
+        self.timed.fail(error)
+        self.wake_receiver()

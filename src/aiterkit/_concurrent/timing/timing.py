@@ -1,102 +1,31 @@
 """Operators that heed the clock, or the newest item only.
 
-Each is a `Shelf`, which decides by the time that it is told, and a public block.
+Each is a `TimedBuffer`, which decides by the time that it is told, and a public block.
 No task waits for a moment to come: it is the reader who does, if there is one.
 So what nobody waits for costs nothing, and a slow reader finds things as they
 are when it comes.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import floor, inf
+from math import inf
 from typing import Any, TypeVar
 
-from anyio import current_time
-
-from aiterkit._concurrent.timing.scope import Shelf, Stage
-from aiterkit._core.arguments import positive
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._concurrent.timing.scope import SingleSourceScope
+from aiterkit._concurrent.timing.state import (
+    Batches,
+    Debounced,
+    Latest,
+    Newest,
+    Sampled,
+)
+from aiterkit._core.checks import check_callable, check_count, check_positive
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.buffer import NOTHING, Nothing
-from aiterkit._runtime.operator import Operator
 from aiterkit._runtime.results import Results
+from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
-
-
-class Batches(Shelf[T, tuple[T, ...]]):
-    """Items that gather until there are enough of them, or for long enough."""
-
-    def __init__(
-        self,
-        size: int,
-        within: float,
-        weight: Callable[[T], float] | None,
-        max_weight: float,
-        *,
-        now: Callable[[], float] = current_time,
-    ) -> None:
-        super().__init__()
-        self._size = size
-        self._within = within
-        self._weight = weight
-        self._max_weight = max_weight
-        self._now = now
-        self._items: list[T] = []
-        self._load: float = 0
-        self._next: list[T] = []
-        self._next_load: float = 0
-        self._deadline = inf
-        self._next_deadline = inf
-
-    @property
-    def due(self) -> float:
-        return self._deadline
-
-    def has_room(self) -> bool:
-        return not self._is_full()
-
-    def _is_full(self) -> bool:
-        return (
-            len(self._items) >= self._size
-            or self._load >= self._max_weight
-            or bool(self._next)
-        )
-
-    def take(self, item: T) -> bool:
-        load = 0.0 if self._weight is None else self._weight(item)
-        now = self._now()
-        deadline = now + self._within
-        # If a reader waits, it was promised the batch for the deadline: whether it
-        # or the source is the first to be woken then must make no difference.
-        is_over = self.awaited and now >= self._deadline
-        if self._items and (is_over or self._load + load > self._max_weight):
-            self._next.append(item)
-            self._next_load = load
-            self._next_deadline = deadline
-            return True
-        self._items.append(item)
-        self._load += load
-        if len(self._items) == 1:
-            self._deadline = deadline
-            return True
-        return self._is_full()
-
-    def is_empty(self) -> bool:
-        return not self._items
-
-    def pop_value(self) -> tuple[T, ...] | Nothing:
-        if not self._items:
-            return NOTHING
-        if not (self.ended or self._is_full() or self._now() >= self._deadline):
-            return NOTHING
-        batch = tuple(self._items)
-        self._items, self._next = self._next, []
-        self._load, self._next_load = self._next_load, 0
-        self._deadline, self._next_deadline = self._next_deadline, inf
-        return batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,105 +49,6 @@ class NewestStatistics:
     dropped: int
 
 
-class Newest(Shelf[T, T]):
-    """The newest item that has settled, and the one that has yet to settle."""
-
-    def __init__(self, *, now: Callable[[], float] = current_time) -> None:
-        super().__init__()
-        self._now = now
-        self._settled: list[T] = []
-        self._fresh: list[T] = []
-        self._deadline = inf
-        self.taken: int = 0
-        self.delivered: int = 0
-
-    def start(self) -> None:
-        """Hear that the block is entered now."""
-
-    @abstractmethod
-    def _settles_at(self, now: float) -> float:
-        """Return when an item that came *now* settles, unless a newer one comes."""
-
-    @property
-    def due(self) -> float:
-        return self._deadline
-
-    @property
-    def dropped(self) -> int:
-        return self.taken - self.delivered - len(self._settled) - len(self._fresh)
-
-    def has_room(self) -> bool:
-        return True
-
-    def take(self, item: T) -> bool:
-        now = self._now()
-        if now >= self._deadline:
-            self._settle()
-        self.taken += 1
-        is_first = not self._fresh
-        self._fresh[:] = (item,)
-        self._deadline = self._settles_at(now)
-        if now >= self._deadline:
-            self._settle()
-        return is_first
-
-    def _settle(self) -> None:
-        self._settled[:] = (self._fresh.pop(),)
-        self._deadline = inf
-
-    def is_empty(self) -> bool:
-        return not self._settled and not self._fresh
-
-    def pop_value(self) -> T | Nothing:
-        # One that had settled when the source ended is not dropped for the last.
-        if self._now() >= self._deadline or (
-            self.ended and self._fresh and not self._settled
-        ):
-            self._settle()
-        if not self._settled:
-            return NOTHING
-        self.delivered += 1
-        return self._settled.pop()
-
-
-class Latest(Newest[T]):
-    """Items settle at once."""
-
-    def _settles_at(self, now: float) -> float:
-        return now
-
-
-class Debounced(Newest[T]):
-    """Items settle when nothing has come for some time."""
-
-    def __init__(
-        self, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
-        super().__init__(now=now)
-        self._seconds = seconds
-
-    def _settles_at(self, now: float) -> float:
-        return now + self._seconds
-
-
-class Sampled(Newest[T]):
-    """Items settle at the next beat of a clock."""
-
-    def __init__(
-        self, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
-        super().__init__(now=now)
-        self._seconds = seconds
-        self._start = inf
-
-    def start(self) -> None:
-        self._start = self._now()
-
-    def _settles_at(self, now: float) -> float:
-        beats = floor((now - self._start) / self._seconds) + 1
-        return self._start + beats * self._seconds
-
-
 class NewestResults(Results[T]):
     """The newest items, as `concurrent_latest` and its like give them.
 
@@ -236,22 +66,19 @@ class NewestResults(Results[T]):
             if the source was cancelled from outside while it is still read.
     """
 
-    __slots__ = ("_shelf",)
+    __slots__ = ("_timed",)
 
-    def __init__(self, block: Stage[T, T], shelf: Newest[T]) -> None:
-        super().__init__(block)
-        self._shelf = shelf
-
-    def __aiter__(self) -> "NewestResults[T]":
-        return self
+    def __init__(self, scope: SingleSourceScope[T, T], timed: Newest[T]) -> None:
+        super().__init__(scope)
+        self._timed = timed
 
     def statistics(self) -> NewestStatistics:
         """Return how many items were taken, delivered and dropped so far."""
-        shelf = self._shelf
-        return NewestStatistics(shelf.taken, shelf.delivered, shelf.dropped)
+        timed = self._timed
+        return NewestStatistics(timed.taken, timed.delivered, timed.dropped)
 
 
-class concurrent_batched(Operator[Stage[Any, tuple[T, ...]]]):  # noqa: N801 - it is called like a function
+class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]]]):  # noqa: N801 - it is called like a function
     """Gather items of *source* into tuples: of *size*, or of what came *within* a time.
 
         rows                                    ab--c-----(de|)
@@ -319,36 +146,38 @@ class concurrent_batched(Operator[Stage[Any, tuple[T, ...]]]):  # noqa: N801 - i
         max_weight: float | None = None,
     ) -> None:
         size = check_count(size, name="size", least=1)
-        within = positive("within", within)
+        within = check_positive(within, name="within")
         if (weight is None) != (max_weight is None):
             raise TypeError("weight and max_weight go together: give both, or neither")
         if weight is not None:
             check_callable(weight, name="weight")
-        limit = inf if max_weight is None else positive("max_weight", max_weight)
-        shelf = Batches(size, within, weight, limit)
+        limit = (
+            inf if max_weight is None else check_positive(max_weight, name="max_weight")
+        )
+        timed = Batches(size, within, weight, limit)
         name = type(self).__name__
-        self._block = Stage(open_source(source), shelf, name=name)
+        self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
     async def __aenter__(self) -> Results[tuple[T, ...]]:
         """Start to read; give the batches."""
         return Results(await self._open())
 
 
-class _Newest(Operator[Stage[T, T]]):
+class _Newest(ConcurrentOperator[SingleSourceScope[T, T]]):
     """What the operators that give the newest item have in common."""
 
-    _shelf: Newest[T]
+    _timed: Newest[T]
 
-    def _make(self, source: AnyIterable[T], shelf: Newest[T]) -> None:
-        self._shelf = shelf
+    def _make(self, source: AnyIterable[T], timed: Newest[T]) -> None:
+        self._timed = timed
         name = type(self).__name__
-        self._block = Stage(open_source(source), shelf, name=name)
+        self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
     async def __aenter__(self) -> NewestResults[T]:
         """Start to read; give the newest items."""
-        block = await self._open()
-        self._shelf.start()
-        return NewestResults(block, self._shelf)
+        scope = await self._open()
+        self._timed.start()
+        return NewestResults(scope, self._timed)
 
 
 class concurrent_latest(_Newest[T]):  # noqa: N801 - it is called like a function
@@ -439,7 +268,7 @@ class concurrent_debounce(_Newest[T]):  # noqa: N801 - it is called like a funct
     """
 
     def __init__(self, source: AnyIterable[T], /, *, seconds: float) -> None:
-        self._make(source, Debounced(positive("seconds", seconds)))
+        self._make(source, Debounced(check_positive(seconds, name="seconds")))
 
 
 class concurrent_sample(_Newest[T]):  # noqa: N801 - it is called like a function
@@ -485,4 +314,4 @@ class concurrent_sample(_Newest[T]):  # noqa: N801 - it is called like a functio
     """
 
     def __init__(self, source: AnyIterable[T], /, *, seconds: float) -> None:
-        self._make(source, Sampled(positive("seconds", seconds)))
+        self._make(source, Sampled(check_positive(seconds, name="seconds")))

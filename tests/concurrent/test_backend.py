@@ -7,22 +7,34 @@ from typing import Any
 
 import trio
 
-from aiterkit._runtime.backend import ASYNCIO_TURN, Turns
+from aiterkit._runtime.backend import ASYNCIO_TURN, SpinPolicy
 from aiterkit._runtime.backend_trio import turn_trap
 
 
-def tried(turns: Turns, waits: int) -> list[int]:
-    """Return before which of so many *waits* a turn is taken, all of them in vain."""
+def yields(spin: SpinPolicy, waits: int) -> list[int]:
+    """Return before which of so many *waits* it yields, each time for nothing."""
     taken: list[int] = []
     for wait in range(waits):
-        if not turns.left_out or turns.leave_out():
+        if spin.should_yield():
             taken.append(wait)
-            turns.was_in_vain()
+            spin.wasted()
     return taken
 
 
-def test_turns_in_vain_are_tried_ever_more_rarely_but_never_given_up() -> None:
-    assert tried(Turns(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
+def test_wasted_yields_become_rarer_but_never_stop() -> None:
+    assert yields(SpinPolicy(), 200) == [0, 2, 6, 14, 30, 62, 126, 190]
+
+
+def test_a_yield_that_paid_off_is_followed_by_yields() -> None:
+    spin = SpinPolicy()
+    assert yields(spin, 7) == [0, 2, 6]
+    for _ in range(7):
+        assert not spin.should_yield()
+    assert spin.should_yield()
+    spin.paid_off()
+    assert spin.should_yield()
+    spin.wasted()
+    assert [spin.should_yield() for _ in range(2)] == [False, True]
 
 
 def test_in_one_turn_every_other_task_takes_one_step() -> None:

@@ -1,0 +1,297 @@
+"""The block of a flat map: a reader of the outer source, readers of inner ones."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeVar, cast
+
+from aiterkit._concurrent.flatten.state import FlattenState, InnerSource, Interleaved
+from aiterkit._concurrent.merge.scope import ArrivalSink, SourcesScope, UpstreamSink
+from aiterkit._concurrent.merge.state import Upstream
+from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.source import is_async
+from aiterkit._runtime.buffer import EMPTY
+from aiterkit._runtime.context import in_context
+from aiterkit._runtime.errors import is_cancelled, is_deliverable, without_stop
+from aiterkit._runtime.sink import Sink
+from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_to_read
+from aiterkit._runtime.sync_source import SyncSource
+
+R = TypeVar("R")
+
+
+class FlattenScope(SourcesScope[Any, R]):
+    """The block of a flat map: a reader of the outer source, readers of inner ones."""
+
+    def __init__(
+        self,
+        func: Callable[[Any], Any],
+        iterator: AsyncIterator[Any] | Iterator[Any],
+        state: FlattenState,
+        *,
+        name: str,
+    ) -> None:
+        super().__init__([], state, name=name)
+        self.func = func
+        self.inners = state
+        self.plain: set[type] = set()
+        self.idle: list[InnerReader] = []
+        self._iterator = iterator
+        self._sync: SyncSource[Any] | None = None
+        self._inner_readers: list[InnerReader] = []
+        self._reader_of: dict[Upstream, InnerReader] = {}
+        self._starting: InnerReader | None = None
+
+    # The block.
+
+    def _start(self) -> None:
+        outer = OuterSink(self, self.inners)
+        if is_async(self._iterator):
+            iterator = cast("AsyncIterator[Any]", self._iterator)
+            reader = SourceReader(self, iterator, outer)
+            self._readers[self.inners.outer] = reader
+            reader.start(f"{self.name} source")
+        else:
+            self._sync = SyncSource(self, cast("Iterator[Any]", self._iterator), outer)
+            self._start_or_wake_reader()
+
+    def _finish(self) -> None:
+        super()._finish()
+        self._inner_readers.clear()
+        self._starting = None
+        if self._sync is not None:
+            self._sync.close()
+            self._sync = None
+
+    def abandon(self) -> None:
+        self.idle.clear()
+        for reader in self._inner_readers:
+            reader.request_stop()
+        super().abandon()
+
+    def on_received(self) -> None:
+        inners = self.inners
+        inner: Any = inners.resumable  # an `InnerSource`, since it has given an item
+        reader = self._reader_of.get(inner)
+        if reader is not None:
+            reader.wake()
+        else:
+            inners.release(inner)
+            # While a closed source is not drained, each item that is received may
+            # free its slot.
+            self.wants_room = inners.undrained > 0
+        if inners.take_free_slot():
+            self._begin_more()
+
+    def _begin_more(self) -> None:
+        """Have more inner sources read, now that there is room for one."""
+        if self._sync is None:
+            self.wake_sources()
+        else:
+            self._start_or_wake_reader()
+
+    def settle(self) -> None:
+        inners = self.inners
+        if inners.to_stop:
+            for upstream in inners.take_to_stop():
+                reader = self._reader_of.get(upstream) or self._readers.get(upstream)
+                if reader is None:  # a sync outer source: no task is parked in it
+                    inners.leave(upstream)
+                else:
+                    reader.stop()
+        if inners.take_free_slot():
+            self._begin_more()
+        # Only if there is something for the reader: a task that is woken again and
+        # again never gets to see its cancellation on asyncio.
+        if self.receiver is not None and (not inners.open or inners.has_next()):
+            self.wake_receiver()
+
+    # The inner sources.
+
+    def sink_for(self, upstream: Upstream) -> UpstreamSink[Any]:
+        """Return where the items of the source of *upstream* go."""
+        inners = self.inners
+        if isinstance(inners, Interleaved):
+            return ArrivalSink(self, upstream, inners)
+        return UpstreamSink(self, upstream)
+
+    def begin(self, item: Any) -> None:
+        """Have the inner source of *item* read, by a task that has none."""
+        reader = self.idle.pop() if self.idle else self._add_reader()
+        upstream = self.inners.begin()
+        self._reader_of[upstream] = reader
+        reader.take(upstream, item)
+
+    def _add_reader(self) -> "InnerReader":
+        reader = InnerReader(self)
+        self._inner_readers.append(reader)
+        reader.start(f"{self.name} inner source")
+        return reader
+
+    def _start_or_wake_reader(self) -> None:
+        """Have one task without an inner source ask a sync outer one for an item.
+
+        That task starts or wakes the next, so there are no more than are needed.
+        """
+        if self._starting is None and self._may_pull():
+            if self.idle:
+                self._starting = self.idle.pop()
+                self._starting.wake()
+            else:
+                self._starting = self._add_reader()
+
+    def _may_pull(self) -> bool:
+        inners = self.inners
+        return (
+            inners.may_begin() and inners.outer in inners.open and not self._abandoned
+        )
+
+    def pull(self, reader: "InnerReader") -> tuple[InnerSource, Any] | None:
+        """Ask a sync outer source for *reader*, if there may be one more."""
+        if self._starting is reader:
+            self._starting = None
+        if self._sync is None or not self._may_pull():
+            return None
+        item = self._sync.pull()
+        if item is EMPTY:
+            return None
+        upstream = self.inners.begin()
+        self._reader_of[upstream] = reader
+        self._start_or_wake_reader()
+        return upstream, item
+
+    def on_closed(self, upstream: InnerSource) -> None:
+        """Note that an inner source is closed."""
+        inners = self.inners
+        del self._reader_of[upstream]
+        inners.on_closed(upstream)
+        self.wants_room = inners.undrained > 0
+        self.settle()
+        self.wake_sources()
+
+    def may_close(self) -> bool:
+        """Tell whether every inner source is closed."""
+        return not self._reader_of
+
+
+class InnerReader(SourceTask):
+    """A task that reads inner sources, one after the other."""
+
+    __slots__ = ("_next",)
+
+    _scope: FlattenScope[Any]
+
+    def __init__(self, scope: FlattenScope[Any]) -> None:
+        super().__init__(scope)
+        self._next: tuple[InnerSource, Any] | None = None
+
+    def take(self, upstream: InnerSource, item: Any) -> None:
+        """Read the source of *item* next."""
+        self._next = upstream, item
+        self.wake()
+
+    async def run(self) -> None:
+        """Read what there is to read, until the block is left."""
+        scope = self._scope
+        in_a_row = 0
+        with self._shield:
+            while self._next is not None or not self.stopped:
+                if self._next is None:
+                    self._next = scope.pull(self)
+                if self._next is None:
+                    in_a_row = 0
+                    await self._wait_for_more()
+                    continue
+                (upstream, item), self._next = self._next, None
+                if not self.stopped:
+                    # In a copy of the context at entry: none sees what another set.
+                    context = scope.context.copy()
+                    opened = context.run(self._open, upstream, item)
+                    if type(opened) is COROUTINE:
+                        opened = await in_context(context, opened)
+                    if opened is not None:
+                        reading = self._read_and_close(
+                            opened, scope.sink_for(upstream), in_a_row + 1
+                        )
+                        in_a_row = await in_context(context, reading)
+                        del reading
+                    self._shield.shield = False
+                    del context, opened
+                scope.on_closed(upstream)
+                del upstream, item  # while it waits it keeps nothing alive
+
+    async def _wait_for_more(self) -> None:
+        scope = self._scope
+        scope.idle.append(self)
+        try:
+            await self._begin_wait()
+        except BaseException as error:  # noqa: BLE001 - this task ends here
+            self.stopped = True
+            self._raised(error)
+
+    def _open(self, upstream: InnerSource, item: Any) -> Any:
+        """Return what to read, or a coroutine to get that from, or None: it failed."""
+        scope = self._scope
+        self._pending_cancel = False
+        try:
+            made = scope.func(item)
+            if type(made) not in scope.plain and needs_await(made, scope.plain):
+                return self._open_awaited(upstream, made)
+            return open_to_read(made)
+        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            self._func_raised(upstream, error)
+            return None
+
+    async def _open_awaited(
+        self, upstream: InnerSource, made: Awaitable[Any]
+    ) -> AsyncIterator[Any] | None:
+        try:
+            return open_to_read(await made)
+        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            self._func_raised(upstream, error)
+            return None
+
+    def _func_raised(self, upstream: InnerSource, error: BaseException) -> None:
+        if is_cancelled(error) or not is_deliverable(error):
+            self._raised(error)
+        elif self.stopped:
+            self._scope.inners.unseen_errors.append(error)
+        else:
+            self._scope.inners.fail(upstream, without_stop(error))
+            self._scope.settle()
+
+
+class OuterSink(Sink[Any]):
+    """Where the items of the outer source go: each becomes a source."""
+
+    __slots__ = ("_scope", "_state")
+
+    def __init__(self, scope: FlattenScope[Any], state: FlattenState) -> None:
+        self._scope = scope
+        self._state = state
+
+    def has_room(self) -> bool:
+        """Tell whether there may be one more inner source."""
+        return self._state.may_begin()
+
+    def put(self, item: Any) -> bool:
+        """Begin an inner source; tell whether there may be one more."""
+        self._scope.begin(item)
+        return self._state.may_begin()
+
+    def end(self) -> None:
+        """Note that there are no more inner sources."""
+        self._state.end(self._state.outer)
+        self._scope.settle()
+
+    def fail(self, error: BaseException) -> None:
+        """Store the *error* of the outer source, in the place of its next item."""
+        self._state.fail(self._state.outer, error)
+        self._scope.settle()
+
+    def may_close(self) -> bool:
+        """Tell whether it may be closed: every inner source is."""
+        return self._scope.may_close()
+
+    def on_closed(self) -> None:
+        """Note that it is closed."""
+        self._state.leave(self._state.outer)
+        self._scope.settle()

@@ -1,0 +1,139 @@
+"""What each of several readers has yet to receive."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from aiterkit._core.checks import shortened
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+from aiterkit._runtime.errors import raise_to_reader
+
+T = TypeVar("T")
+
+
+class SubscriberQueue(ResultBuffer[T]):
+    """What one reader has yet to receive."""
+
+    def __init__(self, state: "SharedState[T]") -> None:
+        super().__init__()
+        self.left: bool = False  # this reader takes no more
+        self.error_delivered: bool = False  # it has seen the error of the source
+        self._state = state
+        self._items: deque[T] = deque()
+
+    @property
+    def exhausted(self) -> bool:
+        if self.left:
+            return True
+        error_comes = self._state.error is not None and not self.error_delivered
+        return self.ended and not self._items and not error_comes
+
+    def is_empty(self) -> bool:
+        return not self._items
+
+    def put(self, item: T) -> None:
+        """Store an *item* for this reader, unless it has left."""
+        if self.left:
+            return
+        self._items.append(item)
+        if len(self._items) == self._state.buffer_size:
+            self._state.full += 1
+
+    def pop(self) -> T | Empty:
+        state = self._state
+        if not self._items:
+            if state.error is None or self.error_delivered or self.left:
+                return EMPTY
+            self.error_delivered = True
+            raise_to_reader(state.error)
+        if len(self._items) == state.buffer_size:
+            state.full -= 1
+        return self._items.popleft()
+
+    def leave(self) -> None:
+        """Note that this reader takes no more: it holds no other one back."""
+        if len(self._items) == self._state.buffer_size:
+            self._state.full -= 1
+        self.left = self.ended = True
+        self._items.clear()
+
+
+class SharedState(ABC, Generic[T]):
+    """The queues of all readers, and what they have in common."""
+
+    def __init__(self, readers: int, buffer_size: int) -> None:
+        self.buffer_size = buffer_size
+        self.full: int = 0  # queues that have no room
+        self.ended: bool = False  # no more items come
+        self.error: BaseException | None = None  # what comes after the items
+        self.unseen_errors: list[BaseException] = []
+        self.queues: list[SubscriberQueue[T]] = [
+            SubscriberQueue(self) for _ in range(readers)
+        ]
+
+    def has_room(self) -> bool:
+        """Tell whether the source may be asked for one more item."""
+        return not self.full
+
+    @abstractmethod
+    def share(self, item: T) -> None:
+        """Put an *item* where it belongs."""
+
+    def end(self) -> None:
+        """Note that no more items come."""
+        self.ended = True
+        for queue in self.queues:
+            queue.ended = True
+
+    def fail(self, error: BaseException) -> None:
+        """Store the *error* of the source, after the items of every queue."""
+        self.error = error
+        self.end()
+
+    @property
+    def all_left(self) -> bool:
+        """Whether no reader takes any more."""
+        return all(queue.left for queue in self.queues)
+
+    def close(self) -> list[BaseException]:
+        """Drop what was not received; return the errors that nobody has seen."""
+        error, self.error = self.error, None
+        unseen, self.unseen_errors = self.unseen_errors, []
+        if error is not None and not all(
+            queue.error_delivered for queue in self.queues
+        ):
+            unseen.append(error)
+        self.queues.clear()  # they refer to this state
+        return unseen
+
+
+class BroadcastState(SharedState[T]):
+    """Every reader receives every item."""
+
+    def share(self, item: T) -> None:
+        for queue in self.queues:
+            queue.put(item)
+
+
+class PartitionState(SharedState[T]):
+    """Every item has one reader, which its key decides."""
+
+    def __init__(
+        self, key: Callable[[T], Hashable], keys: list[Hashable], buffer_size: int
+    ) -> None:
+        super().__init__(len(keys), buffer_size)
+        self._key = key
+        self._place = {key: place for place, key in enumerate(keys)}
+
+    def share(self, item: T) -> None:
+        key = self._key(item)
+        try:
+            place = self._place[key]
+        except KeyError:
+            known = shortened(list(self._place))[1:-1]
+            raise ValueError(
+                f"key gave {shortened(key)} for {shortened(item)}, "
+                f"which is none of keys: {known}"
+            ) from None
+        self.queues[place].put(item)

@@ -1,0 +1,227 @@
+"""What is given when: decided by the time that is passed in, never by waiting."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from math import floor, inf
+from typing import Generic, TypeVar
+
+from anyio import current_time
+
+from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class TimedBuffer(ResultBuffer[R], Generic[T, R]):
+    """What lies between one source and its reader; then the end, or an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_awaited: bool = False  # while a reader waits
+
+    @property
+    @abstractmethod
+    def due(self) -> float:
+        """The time at which there is something to deliver, if nothing happens."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Tell whether the source may be asked for one more item."""
+
+    @abstractmethod
+    def take(self, item: T) -> bool:
+        """Store an *item*; tell whether a waiting reader must look again."""
+
+    @abstractmethod
+    def pop_value(self) -> R | Empty:
+        """Return what is ready; once the source has ended, all that is left."""
+
+    def end(self) -> None:
+        """Note that the source has no more items."""
+        self.ended = True
+
+    def fail(self, error: BaseException) -> None:
+        """Store the *error* of the source, in the place of its next item."""
+        self.ended = True
+        self._failure.append(error)
+
+    def pop(self) -> R | Empty:
+        value = self.pop_value()
+        if value is EMPTY and self._failure and self.is_empty():
+            return self._raise_failure()
+        return value
+
+
+class Batches(TimedBuffer[T, tuple[T, ...]]):
+    """Items that gather until there are enough of them, or for long enough."""
+
+    def __init__(
+        self,
+        size: int,
+        within: float,
+        weight: Callable[[T], float] | None,
+        max_weight: float,
+        *,
+        now: Callable[[], float] = current_time,
+    ) -> None:
+        super().__init__()
+        self._size = size
+        self._within = within
+        self._weight = weight
+        self._max_weight = max_weight
+        self._now = now
+        # The batch that gathers: its items, its weight, and when it is over.
+        self._items: list[T] = []
+        self._load: float = 0
+        self._deadline = inf
+        # One item at most that belongs to the next batch, and the same of it.
+        self._next: list[T] = []
+        self._next_load: float = 0
+        self._next_deadline = inf
+
+    @property
+    def due(self) -> float:
+        return self._deadline
+
+    def has_room(self) -> bool:
+        return not self._is_full()
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._items) >= self._size
+            or self._load >= self._max_weight
+            or bool(self._next)
+        )
+
+    def take(self, item: T) -> bool:
+        load = 0.0 if self._weight is None else self._weight(item)
+        now = self._now()
+        deadline = now + self._within
+        # If a reader waits, it was promised the batch for the deadline: whether it
+        # or the source is the first to be woken then must make no difference.
+        is_over = self.is_awaited and now >= self._deadline
+        if self._items and (is_over or self._load + load > self._max_weight):
+            self._next.append(item)
+            self._next_load = load
+            self._next_deadline = deadline
+            return True
+        self._items.append(item)
+        self._load += load
+        if len(self._items) == 1:
+            self._deadline = deadline
+            return True
+        return self._is_full()
+
+    def is_empty(self) -> bool:
+        return not self._items
+
+    def pop_value(self) -> tuple[T, ...] | Empty:
+        if not self._items:
+            return EMPTY
+        if not (self.ended or self._is_full() or self._now() >= self._deadline):
+            return EMPTY
+        batch = tuple(self._items)
+        self._items, self._next = self._next, []
+        self._load, self._next_load = self._next_load, 0
+        self._deadline, self._next_deadline = self._next_deadline, inf
+        return batch
+
+
+class Newest(TimedBuffer[T, T]):
+    """The newest item that has settled, and the one that has yet to settle."""
+
+    def __init__(self, *, now: Callable[[], float] = current_time) -> None:
+        super().__init__()
+        self._now = now
+        self._settled: list[T] = []  # what the reader may have: one at most
+        self._fresh: list[T] = []  # what has yet to settle: one at most
+        self._deadline = inf  # when the fresh one settles
+        self.taken: int = 0  # items that the source has given
+        self.delivered: int = 0  # items that the reader has received
+
+    def start(self) -> None:
+        """Note that the block is entered now."""
+
+    @abstractmethod
+    def _settles_at(self, now: float) -> float:
+        """Return when an item that came *now* settles, unless a newer one comes."""
+
+    @property
+    def due(self) -> float:
+        return self._deadline
+
+    @property
+    def dropped(self) -> int:
+        return self.taken - self.delivered - len(self._settled) - len(self._fresh)
+
+    def has_room(self) -> bool:
+        return True
+
+    def take(self, item: T) -> bool:
+        now = self._now()
+        if now >= self._deadline:
+            self._settle()
+        self.taken += 1
+        is_first = not self._fresh
+        self._fresh[:] = (item,)
+        self._deadline = self._settles_at(now)
+        if now >= self._deadline:
+            self._settle()
+        return is_first
+
+    def _settle(self) -> None:
+        self._settled[:] = (self._fresh.pop(),)
+        self._deadline = inf
+
+    def is_empty(self) -> bool:
+        return not self._settled and not self._fresh
+
+    def pop_value(self) -> T | Empty:
+        # One that had settled when the source ended is not dropped for the last.
+        if self._now() >= self._deadline or (
+            self.ended and self._fresh and not self._settled
+        ):
+            self._settle()
+        if not self._settled:
+            return EMPTY
+        self.delivered += 1
+        return self._settled.pop()
+
+
+class Latest(Newest[T]):
+    """Items settle at once."""
+
+    def _settles_at(self, now: float) -> float:
+        return now
+
+
+class Debounced(Newest[T]):
+    """Items settle when nothing has come for some time."""
+
+    def __init__(
+        self, seconds: float, *, now: Callable[[], float] = current_time
+    ) -> None:
+        super().__init__(now=now)
+        self._seconds = seconds
+
+    def _settles_at(self, now: float) -> float:
+        return now + self._seconds
+
+
+class Sampled(Newest[T]):
+    """Items settle at the next beat of a clock."""
+
+    def __init__(
+        self, seconds: float, *, now: Callable[[], float] = current_time
+    ) -> None:
+        super().__init__(now=now)
+        self._seconds = seconds
+        self._start = inf
+
+    def start(self) -> None:
+        self._start = self._now()
+
+    def _settles_at(self, now: float) -> float:
+        beats = floor((now - self._start) / self._seconds) + 1
+        return self._start + beats * self._seconds

@@ -1,0 +1,84 @@
+"""Which errors a reader may see, and how they are raised."""
+
+from asyncio import CancelledError
+from math import inf
+from typing import NoReturn
+
+from anyio import current_effective_deadline, get_cancelled_exc_class
+from anyio.lowlevel import cancel_shielded_checkpoint
+
+
+def is_deliverable(error: BaseException) -> bool:
+    """Tell whether a reader may be told of *error*; others end the program.
+
+    A `CancelledError` out of the blue is an error like any other.
+    """
+    return isinstance(error, Exception | CancelledError)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Tell a cancellation that was asked for from a `CancelledError` out of the blue.
+
+    On asyncio anybody may raise one, by awaiting what was cancelled elsewhere.
+    """
+    if not isinstance(error, get_cancelled_exc_class()):
+        return False
+    return current_effective_deadline() == -inf
+
+
+def is_from_cancellation(error: BaseException) -> bool:
+    """Tell whether *error* was raised while a cancellation was being handled."""
+    cancelled = get_cancelled_exc_class()
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, cancelled):
+            return True
+        seen.add(id(cause))
+        cause = cause.__context__
+    return False
+
+
+def without_stop(error: BaseException) -> BaseException:
+    """Return *error* as an async generator lets it out (PEP 479)."""
+    if not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    told = RuntimeError(f"async generator raised {type(error).__name__}")
+    told.__cause__ = told.__context__ = error
+    return told
+
+
+def attach_unseen(error: BaseException, late: list[BaseException]) -> None:
+    """Hang the *late* errors on the far end of *error*'s context."""
+    tail, seen = error, {id(error)}
+    while tail.__context__ is not None and id(tail.__context__) not in seen:
+        tail = tail.__context__
+        seen.add(id(tail))
+    rest = [other for other in late if id(other) not in seen]
+    if rest and tail.__context__ is None:
+        tail.__context__ = BaseExceptionGroup("other calls failed too", rest)
+
+
+async def raise_bare(error: BaseException, late: list[BaseException]) -> None:
+    """Raise *error* with no more context than it had, but for the *late* ones."""
+    # If this task was last resumed by a cancellation, CPython would chain that to
+    # whatever leaves the awaiting frames now. So let it be resumed once more.
+    await cancel_shielded_checkpoint()
+    attach_unseen(error, late)
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context
+
+
+def raise_to_reader(error: BaseException) -> NoReturn:
+    """Raise *error* to the reader, with no circle through its traceback.
+
+    Who calls this must not hold the error either.
+    """
+    try:
+        raise error
+    finally:
+        del error

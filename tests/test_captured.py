@@ -73,7 +73,7 @@ async def read(made: Any) -> Any:
         async with made as results:
             return [shown(outcome) async for outcome in results]
     result = await made
-    return [*map(shown, result)] if isinstance(result, list) else result
+    return result if result is None else [shown(outcome) for outcome in result]
 
 
 NUMBERS = [1, 0, 2]

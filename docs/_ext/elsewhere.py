@@ -151,7 +151,11 @@ NOTES: dict[str, str] = {
         "`concurrent_zip`."
     ),
     "captured": "`allSettled` waits for calls that run already.",
-    "offloaded": "Kotlin's moves to a dispatcher, such as `Dispatchers.IO`.",
+    "offloaded": (
+        "`asyncio.to_thread` runs it in a thread, `loop.run_in_executor` in an executor; "
+        "both leave it running when they are cancelled. Kotlin's moves to a dispatcher, "
+        "such as `Dispatchers.IO`."
+    ),
 }
 
 NAMELESS = frozenset({"concurrent_flat_map", "paced"})

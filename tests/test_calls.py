@@ -479,21 +479,21 @@ class TestTimed:
         )
 
     async def test_of_an_async_generator_function_names_atimeout(self) -> None:
-        told = (
+        message = (
             "timed() limits a call, and pages is an async generator function, whose "
             "items are waited for one by one: use atimeout(pages(...), 5) in its place"
         )
         generator: Any = pages
         with pytest.raises(TypeError) as caught:
             timed(generator, 5)
-        assert str(caught.value) == told
+        assert str(caught.value) == message
 
         def hidden(url: str) -> Any:
             return pages(url)
 
         with pytest.raises(TypeError) as caught:
             await timed(hidden, 5)("a")
-        assert str(caught.value) == told.replace("pages", "hidden")
+        assert str(caught.value) == message.replace("pages", "hidden")
 
 
 class Recorder:
@@ -1029,7 +1029,7 @@ class TestCost:
                 assert spent <= most * Fraction(1 + 1e-12)
 
     @pytest.mark.parametrize(
-        ("cost", "kind", "told"),
+        ("cost", "kind", "message"),
         [
             (5, ValueError, TOO_MUCH),
             (-1, ValueError, "the cost of a call of fetch() must be from 0 to 4, wh"),
@@ -1039,12 +1039,12 @@ class TestCost:
         ],
     )
     async def test_must_be_a_number_that_can_be_paid(
-        self, cost: Any, kind: type[Exception], told: str
+        self, cost: Any, kind: type[Exception], message: str
     ) -> None:
         call = paced(fetch, per_second=1, burst=4, cost=costing(cost))
         with pytest.raises(kind) as caught:
             await call("a")
-        assert str(caught.value).startswith(told)
+        assert str(caught.value).startswith(message)
         assert len(str(caught.value)) < 300
 
     async def test_must_be_sync(self) -> None:
@@ -1151,11 +1151,11 @@ class TestMistakes:
     @ALSO_OFFLOADED
     def test_what_is_no_function(self, change: Change) -> None:
         nothing: Any = None
-        told = self.refused(lambda: change(nothing), TypeError)
-        assert told == "func must be callable, not None"
+        message = self.refused(lambda: change(nothing), TypeError)
+        assert message == "func must be callable, not None"
 
     @pytest.mark.parametrize(
-        ("exceptions", "told"),
+        ("exceptions", "message"),
         [
             (
                 [(KeyError, OSError)],
@@ -1170,13 +1170,13 @@ class TestMistakes:
             ([BaseException], "exceptions must be classes of Exception, which BaseEx"),
         ],
     )
-    def test_exceptions(self, exceptions: list[Any], told: str) -> None:
+    def test_exceptions(self, exceptions: list[Any], message: str) -> None:
         assert self.refused(lambda: captured(fetch, *exceptions), TypeError).startswith(
-            told
+            message
         )
 
     @pytest.mark.parametrize(
-        ("seconds", "kind", "told"),
+        ("seconds", "kind", "message"),
         [
             (0, ValueError, "must be more than 0, not 0"),
             (-1.5, ValueError, "must be more than 0, not -1.5"),
@@ -1192,24 +1192,24 @@ class TestMistakes:
             ),
         ],
     )
-    def test_numbers(self, seconds: Any, kind: type[Exception], told: str) -> None:
-        assert self.refused(lambda: timed(fetch, seconds), kind) == f"seconds {told}"
+    def test_numbers(self, seconds: Any, kind: type[Exception], message: str) -> None:
+        assert self.refused(lambda: timed(fetch, seconds), kind) == f"seconds {message}"
         assert (
             self.refused(lambda: paced(fetch, per_second=seconds), kind)
-            == f"per_second {told}"
+            == f"per_second {message}"
         )
 
     @pytest.mark.parametrize(
-        ("burst", "kind", "told"),
+        ("burst", "kind", "message"),
         [
             (0, ValueError, "burst must be at least 1, not 0"),
             (True, TypeError, "burst must be an int, not True"),
             (1.5, TypeError, "burst must be an int, not 1.5"),
         ],
     )
-    def test_burst(self, burst: Any, kind: type[Exception], told: str) -> None:
+    def test_burst(self, burst: Any, kind: type[Exception], message: str) -> None:
         make = partial(paced, fetch, per_second=1, burst=burst)
-        assert self.refused(make, kind) == told
+        assert self.refused(make, kind) == message
 
     def test_options_by_place(self) -> None:
         call: Any = paced

@@ -109,7 +109,7 @@ fault(
     with_threads(BY_ASYNCIO.test_a_running_call_is_waited_for),
 )
 fault(
-    "takes a cancellation of asyncio's own for that of a scope",
+    "mistakes asyncio's own cancellation for a cancelled scope",
     elsewhere,
     "_wait_for",
     ("!= -inf", "== 0"),
@@ -275,7 +275,7 @@ def test_a_fault_is_found(
     fault: Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fault.killer("asyncio", caplog)
-    # What waits in vain gives up soon.
+    # Under a fault, tests wait for what never comes: not for long.
     monkeypatch.setattr(executors, "SOON", 0.5)
     monkeypatch.setattr(offloading, "SOON", 1)
     monkeypatch.setattr(fault.owner, fault.name, changed(fault))

@@ -1,7 +1,7 @@
 """What `captured` gives, in every operator that takes a function.
 
-It is for functions whose results are read. Where a result is used for something else,
-an outcome must not be taken for it in silence: that is told here, name by name.
+It is for functions whose results are read. Where an operator uses the result for
+something else, it must not silently use an outcome instead.
 """
 
 import copy

@@ -54,7 +54,7 @@ asyncio.run(main(int(sys.argv[1])))
 
 @contextmanager
 def scheduler(least: int) -> Generator[tuple[str, IO[str], IO[str]]]:
-    """Run it; give its address, what it hears and what it says."""
+    """Run it; give its address, its input and its output."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCHEDULER, str(least)],
         stdin=subprocess.PIPE,

@@ -152,9 +152,9 @@ NOTES: dict[str, str] = {
     ),
     "captured": "`allSettled` waits for calls that run already.",
     "offloaded": (
-        "`asyncio.to_thread` runs it in a thread, `loop.run_in_executor` in an executor; "
-        "both leave it running when they are cancelled. Kotlin's moves to a dispatcher, "
-        "such as `Dispatchers.IO`."
+        "`asyncio.to_thread` runs it in a thread, `loop.run_in_executor` in an "
+        "executor; both leave it running when they are cancelled. Kotlin's moves to a "
+        "dispatcher, such as `Dispatchers.IO`."
     ),
 }
 

@@ -54,8 +54,8 @@ def in_executor(executor: Executor, /) -> Run:
 
 async def _run_in(executor: Executor, work: partial[Any], /) -> Any:
     await checkpoint_if_cancelled()
-    # By place, since Dask replaces its futures among the arguments by their results,
-    # and takes an option by the name of one of its own for that.
+    # Options go into a partial, since Dask would take workers= and others for its own.
+    # Arguments are passed as they are, so that Dask replaces its futures among them.
     func = partial(work.func, **work.keywords) if work.keywords else work.func
     try:
         future = executor.submit(func, *work.args)
@@ -119,7 +119,7 @@ async def _wait_for(future: Future[Any], /) -> None:
 async def in_process(work: partial[Any], /, *, limiter: CapacityLimiter | None) -> Any:
     """Run a function in one of the worker processes of anyio."""
     if "__main__" not in sys.modules:
-        # A worker has none while it imports that of the program under another name.
+        # A worker has none while it imports the program's one under another name.
         raise RuntimeError(_NO_GUARD)
     try:
         return await to_process.run_sync(work, limiter=limiter, cancellable=True)
@@ -213,7 +213,8 @@ def _explained(
         return _broken(error, work)
     if not isinstance(error, _UNPICKLABLE) or type(executor) is ThreadPoolExecutor:
         return None
-    # Where it was raised: what sends a task, what sends a result, or what calls.
+    # The frame in which it was raised: one that sends a task, one that sends a result,
+    # or the one that calls the function.
     place = _FIRST_FRAME.search(str(error.__cause__))
     if place and place[1] == "_sendback_result":
         return PicklingError(_UNRETURNED.format(name_of(work), _reason(error)))

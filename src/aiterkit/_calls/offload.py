@@ -37,9 +37,10 @@ def offloaded(
     In a *thread*, *func* may wait for anything while the event loop goes on, and it
     sees the context variables of its caller. In a *process* or an *interpreter*, it may
     also compute in parallel, because it does not share the interpreter lock. An
-    executor of `concurrent.futures` runs it on its own workers: a `ThreadPoolExecutor`,
-    a `ProcessPoolExecutor` with an initializer, an `InterpreterPoolExecutor`, loky's,
-    mpi4py's, or that of a Dask cluster, ``client.get_executor(pure=False)``.
+    executor of `concurrent.futures` runs it on its own workers: a
+    ``ThreadPoolExecutor``, a ``ProcessPoolExecutor`` with an initializer, an
+    ``InterpreterPoolExecutor``, one of loky or mpi4py, or a Dask cluster by
+    ``client.get_executor(pure=False)``.
 
     For anything but threads, *func*, its arguments and its result must be picklable; a
     lambda is not, nor is a function decorated with ``@offloaded``. Each new process
@@ -62,8 +63,8 @@ def offloaded(
         its result, and the caller's next wait is cancelled; `timed` cannot cut it
         short. A call that waits in an executor's queue is cancelled there; one that the
         executor runs already is waited for like a thread.
-        No thread is started here for a call in an executor.
-        An executor is never shut down here.
+        For a call in an executor, no thread is started here, and the executor is never
+        shut down here.
 
     Args:
         func: A sync function.

@@ -36,7 +36,7 @@ I_co = TypeVar("I_co", covariant=True, default=Any)
 
 
 class _Outcome(Generic[I_co]):
-    """What both outcomes know of their call."""
+    """What both outcomes have in common: the arguments of their call."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class _Outcome(Generic[I_co]):
 
     @property
     def item(self) -> I_co:
-        """The first positional argument of the call: in a map, the item.
+        """Return the first positional argument of the call, in a map the item.
 
         Raises:
             AttributeError: If the call had none.

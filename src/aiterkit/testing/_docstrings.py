@@ -157,9 +157,7 @@ async def _run_examples(
             _compare(test, example, example.want, shown.getvalue())
 
 
-def _compare(
-    test: DocTest, example: Example, want: str, got: str
-) -> None:
+def _compare(test: DocTest, example: Example, want: str, got: str) -> None:
     doctest = importlib.import_module("doctest")
     flags = doctest.ELLIPSIS
     for flag, is_on in example.options.items():

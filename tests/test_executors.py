@@ -682,6 +682,19 @@ class TestUnpicklable:
         with processes() as pool:
             run(test, backend)
 
+    def test_what_is_pickled_at_once(self, backend: Backend) -> None:
+        class Eager(Executor):
+            """Pickles when a call is submitted, as that of Dask does."""
+
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+                pickle.dumps((fn, args, kwargs))
+
+        async def test() -> None:
+            with pytest.raises(pickle.PicklingError, match=r"^repr\(\) was not called"):
+                await offloaded(repr, to=Eager())(threading.Lock())
+
+        run(test, backend)
+
     def test_what_is_unpicklable_at_times(self, backend: Backend) -> None:
         async def test() -> None:
             with pytest.raises(TypeError, match=r"^cannot pickle me today$"):
@@ -719,6 +732,18 @@ class TestShutDown:
                 "(cannot schedule new futures after shutdown). Keep the executor open "
                 "until all calls have ended"
             )
+
+        run(test, backend)
+
+    def test_without_a_reason(self, backend: Backend) -> None:
+        class Closed(Executor):
+            def submit(self, *_args: Any, **_options: Any) -> Any:
+                raise OSError
+
+        async def test() -> None:
+            with pytest.raises(RuntimeError) as caught:
+                await offloaded(int, to=Closed())("1")
+            assert "takes no more calls (OSError())" in str(caught.value)
 
         run(test, backend)
 

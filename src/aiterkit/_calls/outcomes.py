@@ -21,9 +21,9 @@ from aiterkit._calls.function import (
 )
 from aiterkit._core.checks import name_of, shortened
 
-if sys.version_info >= (3, 13):
+if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of both
     from typing import TypeVar
-else:  # anyio needs it there too
+else:  # pragma: no cover - anyio itself needs typing_extensions there
     from typing_extensions import TypeVar
 
 P = ParamSpec("P")

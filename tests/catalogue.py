@@ -109,6 +109,12 @@ ENTRIES = (
     Entry("apaced", "operator", lambda s: ak.apaced(s, 1), loop=True),
     Entry("apairwise", "operator", ak.apairwise),
     Entry("areduce", "result", lambda s: ak.areduce(max, s)),
+    Entry(
+        "arestarted",
+        "operator",
+        lambda s: ak.arestarted(lambda _: s, TimeoutError, waits=[]),
+        closes=True,
+    ),
     Entry("asorted", "result", ak.asorted),
     Entry("astarmap", "operator", lambda s: ak.astarmap(max, _Pairs(s))),
     Entry("asum", "result", ak.asum),

@@ -42,6 +42,7 @@ _NAMES: dict[str, str] = {
     "apaced": "- | - | metered | throttle | - | -",
     "apairwise": "= | pairwise | sliding(2) | - | - | -",
     "areduce": "= | reduce | reduce | fold | reduce | reduce",
+    "arestarted": "- | retry({delay}) | handleErrorWith | - | retryWhen | -",
     "asorted": "= | - | - | - | - | -",
     "astarmap": "= | - | - | - | - | -",
     "asum": "= | - | - | - | - | -",
@@ -96,6 +97,10 @@ NOTES: dict[str, str] = {
         "items. Rust's is in tokio-stream."
     ),
     "areduce": "Rust `fold` wants an initial value.",
+    "arestarted": (
+        "The others run the same source again from its start; ours is opened from the "
+        "last item on. fs2 leaves the waits to you."
+    ),
     "atee": "The web's `tee` has no bound on how far one branch is ahead either.",
     "atimeout": (
         "Rust's is in tokio-stream; it gives the timeout as an item and goes on."

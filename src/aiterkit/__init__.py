@@ -11,7 +11,7 @@ Sequential, one thing at a time, only while you await; no task is ever started:
     combine    achain azip azip_longest amerge acycle atee
     reduce     acollect areduce asum amin amax aall aany asorted anlargest ansmallest
                afirst alast anth afind alen
-    time       atimeout apaced
+    time       atimeout apaced arestarted
 
 Concurrent, inside a block that you can see, within a bound that you give:
 
@@ -113,6 +113,7 @@ from aiterkit._sequential.select import (
 )
 from aiterkit._sequential.timing import (
     apaced,
+    arestarted,
     atimeout,
 )
 from aiterkit._sequential.transform import (
@@ -171,6 +172,7 @@ __all__ = (
     "apaced",
     "apairwise",
     "areduce",
+    "arestarted",
     "asorted",
     "astarmap",
     "asum",

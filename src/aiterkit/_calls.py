@@ -23,6 +23,7 @@ from anyio.lowlevel import RunVar
 from aiterkit._core.call import needs_await
 from aiterkit._core.checks import (
     check_count,
+    check_exceptions,
     check_func,
     check_positive,
     name_of,
@@ -145,7 +146,8 @@ def captured(
             class of `Exception`.
     """
     _check_func("captured", func)
-    kinds = tuple(_check_exception(kind) for kind in exceptions) or (Exception,)
+    usage = "captured(func, KeyError, OSError)"
+    kinds = check_exceptions(exceptions, usage=usage) or (Exception,)
 
     async def call(*args: Any, **options: Any) -> Ok[Any] | Err[Exception]:
         try:
@@ -474,22 +476,6 @@ async def _result(result: Any, /) -> Any:
 
 def _check_func(change: str, func: object, /) -> None:
     check_func(func, usage=f"{change}(func)")
-
-
-def _check_exception(kind: Any, /) -> type[Exception]:
-    if isinstance(kind, tuple):
-        raise TypeError(
-            "exceptions must be given one by one: captured(func, KeyError, OSError)"
-        )
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        return kind
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        raise TypeError(
-            f"exceptions must be classes of Exception, which {kind.__name__} is "
-            f"not: what ends a task or the program is never captured"
-        )
-    shown = shortened(cast("object", kind))
-    raise TypeError(f"exceptions must be classes of exceptions, not {shown}")
 
 
 def _unwrapped(func: Callable[..., Any], /) -> Any:

@@ -9,7 +9,7 @@ from operator import index
 from reprlib import Repr
 from sys import maxsize
 from types import CoroutineType
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 from aiterkit._core.types import special
 
@@ -159,6 +159,43 @@ def check_position(
     raise ValueError(
         f"{name} must be {wanted} from {least} to sys.maxsize, not {shortened(value)}"
     )
+
+
+def check_exceptions(
+    kinds: tuple[Any, ...], /, *, usage: str
+) -> tuple[type[Exception], ...]:
+    """Return *kinds*, each of which must be a class of `Exception`.
+
+    Raises:
+        TypeError: If one is not.
+    """
+    for kind in kinds:
+        if isinstance(kind, tuple):
+            raise TypeError(f"exceptions must be given one by one: {usage}")
+        is_class = isinstance(kind, type)
+        if not (is_class and issubclass(kind, BaseException)):
+            shown = shortened(cast("object", kind))
+            raise TypeError(f"exceptions must be classes of exceptions, not {shown}")
+        if not issubclass(kind, Exception):
+            raise TypeError(
+                f"exceptions must be classes of Exception, which {kind.__name__} is "
+                f"not: what ends a task or the program is never caught"
+            )
+    return kinds
+
+
+def check_wait(value: Any, /, *, name: str) -> float:
+    """Return *value*, which must be a number of seconds: 0 or more.
+
+    Raises:
+        TypeError: If it is no number.
+        ValueError: If it is below 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be numbers of seconds, not {shortened(value)}")
+    if not value >= 0:  # NaN is not either
+        raise ValueError(f"{name} must be at least 0 seconds, not {shortened(value)}")
+    return value
 
 
 def check_positive(value: Any, /, *, name: str) -> float:

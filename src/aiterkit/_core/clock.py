@@ -48,6 +48,13 @@ def now() -> float:
     return anyio.current_time()
 
 
+async def sleep(seconds: float) -> None:
+    """Wait for so many *seconds* on that clock."""
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
 async def sleep_until(deadline: float) -> None:
     """Wait for *deadline* on that clock."""
     import anyio

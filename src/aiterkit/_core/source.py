@@ -1,16 +1,16 @@
 """How a source is opened.
 
 Every operator opens its sources here: the one place that knows that a source
-may be sync or async. Who closes it is no question of this file: a sequential
-operator never does, and a concurrent one does it where it reads.
+may be sync or async. A sequential operator closes only what it has opened by calling
+a function of yours; a concurrent one closes its sources where it reads them.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from functools import partial
 from types import CoroutineType, FunctionType, MethodType
 from typing import Any, Generic, TypeGuard, TypeVar
 
-from aiterkit._core.call import is_async_function
+from aiterkit._core.call import is_async_function, needs_await
 from aiterkit._core.checks import name_of
 from aiterkit._core.types import AnyIterable, special
 
@@ -25,20 +25,22 @@ def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
     return special(source, "__aiter__")
 
 
-def as_iterable(source: AnyIterable[T], /) -> Iterable[T]:
-    """Return *source*, which has no ``__aiter__``, if ``iter()`` may know it.
+def as_iterable(source: AnyIterable[T], /, rule: str = "source must be") -> Iterable[T]:
+    """Return *source*, which has no ``__aiter__``, if it can be iterated at all.
+
+    *rule* begins the message: what must be, or must give, an iterable.
 
     Raises:
         TypeError: If it cannot.
     """
     if special(source, "__iter__") or special(source, "__getitem__"):
         return source  # type: ignore[return-value]  # it is no async one
-    raise TypeError(_complaint(source))
+    raise TypeError(_complaint(source, rule))
 
 
-def _complaint(source: object) -> str:
+def _complaint(source: object, rule: str) -> str:
     """Say what is wrong with *source*, and what was likely meant."""
-    wanted = "source must be an iterable, sync or async"
+    wanted = f"{rule} an iterable, sync or async"
     if isinstance(source, CoroutineType):
         return f"{wanted}; await {source.__name__}() to get one"
     if isinstance(source, FunctionType | MethodType | _PARTIAL):
@@ -91,6 +93,16 @@ class Lifted(Generic[T]):
             # the loop says this instead (PEP 479), and so do we.
             raise RuntimeError("async generator raised StopAsyncIteration") from error
 
+    async def aclose(self) -> None:
+        """Close the source if it is a generator.
+
+        Other sync iterators have no close of their own: a file, for example, is its
+        own iterator, and its ``close()`` would end more than the iteration.
+        """
+        iterator: Any = self._iterator
+        if isinstance(iterator, Generator):
+            iterator.close()
+
 
 class Opened(Generic[T]):
     """What ``async for`` opens by taking the iterator that is there already.
@@ -107,7 +119,9 @@ class Opened(Generic[T]):
         return self._iterator
 
 
-def as_async(source: AnyIterable[T], /) -> AsyncIterable[T]:
+def as_async(
+    source: AnyIterable[T], /, rule: str = "source must be"
+) -> AsyncIterable[T]:
     """Return *source*, lifted if it is a sync one, for ``async for`` to open.
 
     Raises:
@@ -115,10 +129,12 @@ def as_async(source: AnyIterable[T], /) -> AsyncIterable[T]:
     """
     if is_async_iterable(source):
         return source
-    return Lifted(as_iterable(source))
+    return Lifted(as_iterable(source, rule))
 
 
-def open_async(source: AnyIterable[T], /) -> AsyncIterator[T]:
+def open_async(
+    source: AnyIterable[T], /, rule: str = "source must be"
+) -> AsyncIterator[T]:
     """Return the async iterator of *source*, lifted if it is a sync one.
 
     Raises:
@@ -126,4 +142,13 @@ def open_async(source: AnyIterable[T], /) -> AsyncIterator[T]:
     """
     if is_async_iterable(source):
         return aiter(source)
-    return Lifted(as_iterable(source))
+    return Lifted(as_iterable(source, rule))
+
+
+async def close(iterator: AsyncIterator[object], /) -> None:
+    """Close *iterator*, from `open_async`, as whoever opened it has to."""
+    aclose = getattr(iterator, "aclose", None)
+    if aclose is not None:
+        result = aclose()
+        if needs_await(result, set()):  # not everyone's is async
+            await result

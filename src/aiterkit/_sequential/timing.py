@@ -1,12 +1,27 @@
 """Operators that look at the clock, still one thing at a time."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from functools import partial
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
-from aiterkit._core.checks import check_positive
-from aiterkit._core.clock import anext_within, now, sleep_until
-from aiterkit._core.source import Opened, open_async
+from aiterkit._core.call import needs_await
+from aiterkit._core.checks import (
+    check_exceptions,
+    check_func,
+    check_positive,
+    check_wait,
+    shortened,
+)
+from aiterkit._core.clock import anext_within, now, sleep, sleep_until
+from aiterkit._core.source import Opened, close, is_async_iterable, open_async
 from aiterkit._core.types import AnyIterable
 
 T = TypeVar("T")
@@ -84,3 +99,118 @@ async def _pace(iterator: AsyncIterator[T], gap: float) -> AsyncGenerator[T, Non
             await sleep_until(due)
         due = now() + gap
         yield item
+
+
+@overload
+def arestarted(
+    open: Callable[[T | None], Awaitable[AnyIterable[T]]],
+    /,
+    *exceptions: type[Exception],
+    waits: Iterable[float] | Callable[[], Iterable[float]],
+) -> AsyncGenerator[T, None]: ...
+@overload
+def arestarted(
+    open: Callable[[T | None], AnyIterable[T]],
+    /,
+    *exceptions: type[Exception],
+    waits: Iterable[float] | Callable[[], Iterable[float]],
+) -> AsyncGenerator[T, None]: ...
+def arestarted(
+    open: Callable[[Any], Any],  # noqa: A002 - by position only, and what it does
+    /,
+    *exceptions: type[Exception],
+    waits: Iterable[float] | Callable[[], Iterable[float]],
+) -> AsyncGenerator[Any, None]:
+    """Give the items of the source that *open* returns, and open anew if it fails.
+
+        first                                                            a-b!
+        again                                                            -c|
+        arestarted({None: first, "b": again}.get, Exception, waits=[2])  a-b---c|
+
+    *open* is called with the last item that was given, or ``None`` before the first,
+    and returns the source that goes on from there. When it or its source raises one of
+    *exceptions*, the source is closed, the next of *waits* is slept, and *open* is
+    called again. An item that is given starts *waits* anew; when they are used up, the
+    error is raised.
+
+    Examples:
+        >>> async def count(last):
+        ...     for number in range(0 if last is None else last + 1, 4):
+        ...         if number == 2 and last is None:
+        ...             raise ConnectionError("connection lost")
+        ...         yield number
+        >>> numbers = arestarted(count, ConnectionError, waits=[1, 2, 4])
+        >>> [number async for number in numbers]
+        [0, 1, 2, 3]
+
+    Guarantees:
+        Errors: Bare: one of *exceptions* when *waits* are used up, any other at once.
+        Exit: The source that is open is closed; there is never more than one.
+
+    Args:
+        open: Takes the last item and returns an iterable, sync or async, or something
+            to await that gives one. It is first called when you ask for an item.
+        *exceptions: Classes of `Exception`, at least one.
+        waits: How many seconds to wait before each attempt after a failure: a list, for
+            example, or a function that returns an iterator, which may be endless:
+            ``partial(itertools.repeat, 1)``.
+
+    Raises:
+        TypeError: If *open* cannot be called, *exceptions* are none or not classes of
+            `Exception`, or *waits* are no numbers or an iterator, which cannot start
+            anew; at the call. If *open* returns no iterable, then.
+        ValueError: If one of *waits* is below 0.
+    """
+    usage = "arestarted(open, ConnectionError, TimeoutError, waits=[1, 2, 4])"
+    check_func(open, usage=usage, name="open")
+    if not exceptions:
+        raise TypeError(f"exceptions must have at least one: {usage}")
+    check_exceptions(exceptions, usage=usage)
+    new_waits = waits if callable(waits) else partial(iter, _checked_waits(waits))
+    return _restart(open, exceptions, new_waits)
+
+
+def _checked_waits(waits: Iterable[float]) -> Iterable[float]:
+    wanted = "waits must be a list or a function that returns an iterator"
+    if isinstance(waits, Iterator):
+        why = "since an iterator cannot start anew"
+        raise TypeError(f"{wanted}, {why}, not {shortened(waits)}")
+    if not isinstance(waits, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{wanted}, not {shortened(waits)}")
+    return [check_wait(wait, name="waits") for wait in waits]
+
+
+async def _restart(
+    open: Callable[[Any], Any],  # noqa: A002 - see above
+    exceptions: tuple[type[Exception], ...],
+    new_waits: Callable[[], Iterable[float]],
+) -> AsyncGenerator[Any, None]:
+    last: Any = None
+    waits: Iterator[float] | None = None
+    while True:
+        iterator: AsyncIterator[Any] | None = None
+        is_open = True  # so an error is one of the source, and not of the reader
+        try:
+            try:
+                made = open(last)
+                if not is_async_iterable(made) and needs_await(made, set()):
+                    made = await made
+                iterator = open_async(made, "open must return")
+                async for item in Opened(iterator):
+                    last, waits = item, None
+                    is_open = False
+                    yield item
+                    is_open = True
+                is_open = False
+                return
+            finally:
+                if iterator is not None:
+                    await close(iterator)
+        except exceptions:
+            if not is_open:
+                raise
+            waits = iter(new_waits()) if waits is None else waits
+            wait = next(waits, None)
+            if wait is None:
+                raise
+        await sleep(check_wait(wait, name="waits"))

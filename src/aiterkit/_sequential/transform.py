@@ -632,7 +632,8 @@ def aflat_map(
         async for item in as_async(
             await result  # type: ignore[await-not-async]  # see needs_await
             if not is_async_iterable(result) and needs_await(result, plain)
-            else result
+            else result,
+            "func must return",
         )
     )
 
@@ -654,4 +655,8 @@ def aflatten(source: AnyIterable[AnyIterable[T]], /) -> AsyncGenerator[T, None]:
     Raises:
         TypeError: If *source* is not iterable, at the call.
     """
-    return (item async for inner in as_async(source) async for item in as_async(inner))
+    return (
+        item
+        async for inner in as_async(source)
+        async for item in as_async(inner, "each item of source must be")
+    )

@@ -24,6 +24,8 @@ class Entry:
     """Whether it needs a running event loop."""
     reads_all: bool = False
     """Whether an operator reads its source to the end before it gives anything."""
+    threads: bool = False
+    """Whether it uses threads, which virtual time has none of: its tests are apart."""
 
 
 class _Made:
@@ -106,6 +108,9 @@ ENTRIES = (
     Entry("anlargest", "result", lambda s: ak.anlargest(2, s)),
     Entry("ansmallest", "result", lambda s: ak.ansmallest(2, s)),
     Entry("anth", "result", lambda s: ak.anth(s, 9)),
+    Entry(
+        "aoffloaded", "operator", lambda _: ak.aoffloaded([1]), loop=True, threads=True
+    ),
     Entry("apaced", "operator", lambda s: ak.apaced(s, 1), loop=True),
     Entry("apairwise", "operator", ak.apairwise),
     Entry("areduce", "result", lambda s: ak.areduce(max, s)),

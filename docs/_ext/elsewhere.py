@@ -39,6 +39,7 @@ _NAMES: dict[str, str] = {
     "anlargest": "= | - | - | - | - | -",
     "ansmallest": "= | - | - | - | - | -",
     "anth": "more_itertools.nth | elementAt | - | - | - | -",
+    "aoffloaded": "- | - | fromBlockingIterator | - | - | -",
     "apaced": "- | - | metered | throttle | - | -",
     "apairwise": "= | pairwise | sliding(2) | - | - | -",
     "areduce": "= | reduce | reduce | fold | reduce | reduce",
@@ -49,7 +50,7 @@ _NAMES: dict[str, str] = {
     "atail": "more_itertools.tail | takeLast | takeRight | - | - | -",
     "atakewhile": "= | takeWhile | takeWhile | take_while | takeWhile | -",
     "atakewhile_inclusive": "more_itertools.takewhile_inclusive "
-    "| takeWhile(inclusive) | takeThrough | - | - | -",
+    "| takeWhile(f, true) | takeThrough | - | - | -",
     "atee": "= | - | - | - | - | ReadableStream.tee",
     "atimeout": "- | timeout({each}) | timeoutOnPull | timeout | timeout | -",
     "aunique": "more_itertools.unique_everseen | distinct | - | - | - | -",

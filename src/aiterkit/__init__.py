@@ -12,6 +12,7 @@ Sequential, one thing at a time, only while you await; no task is ever started:
     reduce     acollect areduce asum amin amax aall aany asorted anlargest ansmallest
                afirst alast anth afind alen
     time       atimeout apaced arestarted
+    threads    aoffloaded
 
 Concurrent, inside a block that you can see, within a bound that you give:
 
@@ -111,6 +112,7 @@ from aiterkit._sequential.select import (
     atakewhile_inclusive,
     aunique,
 )
+from aiterkit._sequential.threads import aoffloaded
 from aiterkit._sequential.timing import (
     apaced,
     arestarted,
@@ -169,6 +171,7 @@ __all__ = (
     "anlargest",
     "ansmallest",
     "anth",
+    "aoffloaded",
     "apaced",
     "apairwise",
     "areduce",

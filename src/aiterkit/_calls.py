@@ -29,6 +29,7 @@ from aiterkit._core.checks import (
     name_of,
     shortened,
 )
+from aiterkit._core.clock import check_limiter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -423,11 +424,7 @@ def offloaded(
     _check_func("offloaded", func)
     if iscoroutinefunction(func) or iscoroutinefunction(_dunder_call(func)):
         raise TypeError(_IS_ASYNC.format(name_of(func)))
-    if limiter is not None and not isinstance(limiter, CapacityLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"limiter must be an anyio.CapacityLimiter, not {shortened(limiter)}: "
-            f"CapacityLimiter({shortened(limiter)})"
-        )
+    check_limiter(limiter)
     run = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:

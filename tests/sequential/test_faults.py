@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from aiterkit.testing import run_in_virtual_time
+from aiterkit.testing import ProbeError, run_in_virtual_time
 
 from . import (
     test_core as core,
     test_mistakes as mistakes,
     test_restarting as restarting,
     test_tee as tee,
+    test_threads as threads,
     test_twins as twins,
 )
 
@@ -110,6 +111,60 @@ fault(
     "_core.source:close",
     ("if needs_await(result, set()):", "if True:"),
     restarting.test_a_close_that_is_no_coroutine_is_called,
+)
+OFFLOADED = "_sequential.threads:_Offloaded"
+fault(
+    "forgets what a thread reads",
+    f"{OFFLOADED}._finished",
+    ("reading = self._reading", "reading = None"),
+    threads.test_a_native_cancellation_waits_for_the_item_and_keeps_it,
+)
+fault(
+    "leaves the thread alone with the source",
+    f"{OFFLOADED}._finished",
+    ("await in_thread(reading.done.wait, is_owed=True)", "pass"),
+    threads.test_a_native_cancellation_waits_for_the_item_and_keeps_it,
+)
+fault(
+    "keeps what no thread has begun",
+    "_sequential.threads:_Reading.give_up",
+    ("not self._is_begun", "False"),
+    threads.test_a_reading_that_was_given_up_is_not_begun,
+)
+fault(
+    "leaves the thread alone with the source",
+    f"{OFFLOADED}.aclose",
+    ("reading is not None and", "False and"),
+    threads.test_aclose_waits_for_a_thread_that_was_left_behind,
+)
+fault(
+    "gives each item a context of its own",
+    f"{OFFLOADED}._next",
+    ("if self._context is None", "if True"),
+    threads.test_the_source_sees_one_context,
+    backend="asyncio",
+)
+fault(
+    "goes on after an error",
+    f"{OFFLOADED}.__anext__",
+    ("self._ended = True", "pass"),
+    threads.test_an_error_is_bare_and_ends_it,
+    backend="asyncio",
+    error=ProbeError("x"),
+)
+fault(
+    "takes an error for the end",
+    "_core.source:without_end",
+    ("not isinstance(error, StopAsyncIteration)", "True"),
+    threads.test_a_source_cannot_end_the_iteration_by_mistake,
+    backend="asyncio",
+)
+fault(
+    "forgets the limiter",
+    "_core.clock:in_thread",
+    ("limiter=known", ""),
+    threads.test_a_limiter_bounds_the_threads,
+    backend="asyncio",
 )
 fault(
     "waits for itself",

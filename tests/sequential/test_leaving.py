@@ -16,7 +16,9 @@ SEQUENTIAL = [entry for entry in ENTRIES if not entry.name.startswith("concurren
 
 
 def each(*kinds: str) -> pytest.MarkDecorator:
-    chosen = [entry for entry in SEQUENTIAL if entry.kind in kinds]
+    chosen = [
+        entry for entry in SEQUENTIAL if entry.kind in kinds and not entry.threads
+    ]
     return pytest.mark.parametrize("entry", chosen, ids=lambda entry: entry.name)
 
 

@@ -13,6 +13,7 @@ def of_what_is_no_source() -> None:
     ak.amap(shown, 1)  # rejected
     ak.amap(shown, numbers)  # rejected
     ak.achain(words(), 1)  # rejected
+    ak.aoffloaded(words())  # rejected
     ak.azip(1)  # rejected
     ak.aflatten([1])  # rejected
 
@@ -37,6 +38,7 @@ async def of_options_that_are_not_there() -> None:
     ak.aislice(words(), "1")  # rejected
     ak.atimeout(words())  # rejected
     ak.apaced(words(), "2")  # rejected
+    ak.aoffloaded([1], limiter=1)  # rejected
     ak.arestarted(opened, OSError)  # rejected
     ak.arestarted(opened, OSError, waits=1)  # rejected
     ak.arestarted(opened, "OSError", waits=[1])  # rejected

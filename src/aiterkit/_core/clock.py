@@ -5,8 +5,10 @@ first used. Nothing here can start a task.
 """
 # ruff: noqa: PLC0415 - see above
 
-from collections.abc import AsyncIterator
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar, cast
+
+from aiterkit._core.checks import shortened
 
 T = TypeVar("T")
 
@@ -39,6 +41,54 @@ async def anext_within(seconds: float, iterator: AsyncIterator[T]) -> T:
     with anyio.move_on_after(seconds):
         return await anext(iterator)
     raise TimeoutError(f"source gave nothing for {seconds} seconds")
+
+
+class Limiter(Protocol):
+    """What bounds how many threads run at once: an `anyio.CapacityLimiter`."""
+
+    @property
+    def total_tokens(self) -> float:
+        """How many may run at once."""
+        ...
+
+    @property
+    def borrowed_tokens(self) -> int:
+        """How many run."""
+        ...
+
+
+def check_limiter(limiter: object, /) -> None:
+    """Refuse what is neither ``None`` nor an `anyio.CapacityLimiter`.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    import anyio
+
+    if limiter is not None and not isinstance(limiter, anyio.CapacityLimiter):
+        raise TypeError(
+            f"limiter must be an anyio.CapacityLimiter, not {shortened(limiter)}: "
+            f"CapacityLimiter({shortened(limiter)})"
+        )
+
+
+async def in_thread(
+    func: Callable[[], object],
+    limiter: Limiter | None = None,
+    /,
+    *,
+    is_owed: bool = False,
+) -> None:
+    """Call *func* in a thread.
+
+    A scope that is cancelled before it has begun ends the call; one that is cancelled
+    later waits for the end of *func*. If it *is_owed*, it is called in any case.
+    """
+    import anyio.to_thread
+
+    known = cast("anyio.CapacityLimiter | None", limiter)
+    with anyio.CancelScope(shield=is_owed):
+        await anyio.to_thread.run_sync(func, limiter=known)
 
 
 def now() -> float:

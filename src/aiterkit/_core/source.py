@@ -19,16 +19,18 @@ T = TypeVar("T")
 # Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
 _PARTIAL: Any = partial
 
+_RULE = "source must be an iterable, sync or async"
+
 
 def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
     """Tell whether *source* can be read with ``async for``."""
     return special(source, "__aiter__")
 
 
-def as_iterable(source: AnyIterable[T], /, rule: str = "source must be") -> Iterable[T]:
+def as_iterable(source: AnyIterable[T], /, rule: str = _RULE) -> Iterable[T]:
     """Return *source*, which has no ``__aiter__``, if it can be iterated at all.
 
-    *rule* begins the message: what must be, or must give, an iterable.
+    *rule* says who must be, or must give, an iterable; it begins the message.
 
     Raises:
         TypeError: If it cannot.
@@ -40,20 +42,19 @@ def as_iterable(source: AnyIterable[T], /, rule: str = "source must be") -> Iter
 
 def _complaint(source: object, rule: str) -> str:
     """Say what is wrong with *source*, and what was likely meant."""
-    wanted = f"{rule} an iterable, sync or async"
     if isinstance(source, CoroutineType):
-        return f"{wanted}; await {source.__name__}() to get one"
+        return f"{rule}; await {source.__name__}() to get one"
     if isinstance(source, FunctionType | MethodType | _PARTIAL):
         func: object = source
         name = name_of(func)
         call = f"{name}()" if name.isidentifier() else "it"  # a lambda has no name
         do = "await" if is_async_function(func) else "call"
-        return f"{wanted}; {do} {call} to get one"
+        return f"{rule}; {do} {call} to get one"
     if special(source, "__aenter__"):
         name = type(source).__name__
         block = "..." if name.startswith("_") else f"{name}(...)"
-        return f"{wanted}; enter it: async with {block} as results"
-    return f"{wanted}, not {type(source).__name__!r}"
+        return f"{rule}; enter it: async with {block} as results"
+    return f"{rule}, not {type(source).__name__!r}"
 
 
 def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
@@ -70,6 +71,18 @@ def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
 def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:
     """Tell whether *iterator*, from `open_source`, is read with ``await``."""
     return special(iterator, "__anext__")
+
+
+def without_end(error: BaseException, /) -> BaseException:
+    """Return *error* of a sync source, unless an async reader took it for the end.
+
+    Then return what an asynchronous generator that holds the loop says (PEP 479).
+    """
+    if not isinstance(error, StopAsyncIteration):
+        return error
+    instead = RuntimeError("async generator raised StopAsyncIteration")
+    instead.__cause__ = error
+    return instead
 
 
 class Lifted(Generic[T]):
@@ -89,9 +102,7 @@ class Lifted(Generic[T]):
         except StopIteration:
             raise StopAsyncIteration from None
         except StopAsyncIteration as error:
-            # It would read as the end. An asynchronous generator that holds
-            # the loop says this instead (PEP 479), and so do we.
-            raise RuntimeError("async generator raised StopAsyncIteration") from error
+            raise without_end(error) from error
 
     async def aclose(self) -> None:
         """Close the source if it is a generator.
@@ -119,9 +130,7 @@ class Opened(Generic[T]):
         return self._iterator
 
 
-def as_async(
-    source: AnyIterable[T], /, rule: str = "source must be"
-) -> AsyncIterable[T]:
+def as_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterable[T]:
     """Return *source*, lifted if it is a sync one, for ``async for`` to open.
 
     Raises:
@@ -132,9 +141,7 @@ def as_async(
     return Lifted(as_iterable(source, rule))
 
 
-def open_async(
-    source: AnyIterable[T], /, rule: str = "source must be"
-) -> AsyncIterator[T]:
+def open_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterator[T]:
     """Return the async iterator of *source*, lifted if it is a sync one.
 
     Raises:

@@ -195,7 +195,9 @@ async def _restart(
                 made = open(last)
                 if not is_async_iterable(made) and needs_await(made, set()):
                     made = await made
-                iterator = open_async(made, "open must return")
+                iterator = open_async(
+                    made, "open must return an iterable, sync or async"
+                )
                 async for item in Opened(iterator):
                     last, waits = item, None
                     is_open = False

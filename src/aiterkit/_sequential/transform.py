@@ -633,7 +633,7 @@ def aflat_map(
             await result  # type: ignore[await-not-async]  # see needs_await
             if not is_async_iterable(result) and needs_await(result, plain)
             else result,
-            "func must return",
+            "func must return an iterable, sync or async",
         )
     )
 
@@ -658,5 +658,7 @@ def aflatten(source: AnyIterable[AnyIterable[T]], /) -> AsyncGenerator[T, None]:
     return (
         item
         async for inner in as_async(source)
-        async for item in as_async(inner, "each item of source must be")
+        async for item in as_async(
+            inner, "each item of source must be an iterable, sync or async"
+        )
     )

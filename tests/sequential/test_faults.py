@@ -1,4 +1,4 @@
-"""The tests of what has no twin can fail: each of these faults makes one of them do so.
+"""Tests without a twin can fail: each of these faults makes one of them fail.
 
 A fault is a change within one function or method, made for the time of one test.
 """
@@ -163,7 +163,7 @@ fault(
     "forgets the limiter",
     "_core.clock:in_thread",
     ("limiter=known", ""),
-    threads.test_a_limiter_bounds_the_threads,
+    threads.test_a_request_that_is_cancelled_while_it_waits_for_its_turn_reads_nothing,
     backend="asyncio",
 )
 fault(
@@ -217,7 +217,7 @@ fault(
     "takes a block for anything else",
     "_core.source:_complaint",
     ('special(source, "__aenter__")', "False"),
-    core.test_a_source_that_is_none_is_told_what_it_should_be,
+    core.test_the_message_for_a_bad_source_says_what_it_should_be,
     source=core.Block(),
     message=r"enter it: async with Block\(\.\.\.\) as results",
 )

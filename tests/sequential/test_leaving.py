@@ -1,4 +1,4 @@
-"""However a sequential operator is left, its source is open and can be read on."""
+"""However you leave a sequential operator, its source stays open and readable."""
 
 from collections.abc import Callable
 from contextlib import aclosing

@@ -255,7 +255,7 @@ LOOSE: Any = ak
             (generated,),
             [1],
             TypeError,
-            "exceptions must have at least one: "
+            "exceptions must be at least one: "
             "arestarted(open, ConnectionError, TimeoutError, waits=[1, 2, 4])",
             id="no exceptions",
         ),
@@ -271,15 +271,15 @@ LOOSE: Any = ak
             (generated, KeyboardInterrupt),
             [1],
             TypeError,
-            "exceptions must be classes of Exception, which KeyboardInterrupt is not: "
-            "what ends a task or the program is never caught",
+            "exceptions must be subclasses of Exception, which KeyboardInterrupt is "
+            "not: what ends a task or the program is never caught",
             id="KeyboardInterrupt",
         ),
         pytest.param(
             (generated, OSError("x")),
             [1],
             TypeError,
-            "exceptions must be classes of exceptions, not OSError('x')",
+            "exceptions must be exception classes, not OSError('x')",
             id="an instance",
         ),
         pytest.param(
@@ -322,7 +322,7 @@ LOOSE: Any = ak
             itertools.repeat(1),
             TypeError,
             "waits must be a list or a function that returns an iterator, since an "
-            "iterator cannot start anew, not repeat(1)",
+            "iterator cannot start again, not repeat(1)",
             id="an iterator",
         ),
     ],

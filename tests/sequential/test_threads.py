@@ -44,7 +44,7 @@ SET_AT_THE_END: list[threading.Event] = []
 
 
 class Blocking:
-    """A blocking source that counts, and waits where it is told to."""
+    """A blocking source that counts its calls, and waits in one of them."""
 
     def __init__(self, items: Iterable[object], *, waits_at: int = -1) -> None:
         self.items = list(items)
@@ -231,7 +231,7 @@ def test_a_request_that_is_cancelled_while_it_waits_for_its_turn_reads_nothing(
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> bool:
-    """Wait for *task*, and tell whether it was cancelled."""
+    """Wait for *task*; return whether it was cancelled."""
     with pytest.raises(asyncio.CancelledError):
         await task
     return task.cancelled()
@@ -336,7 +336,7 @@ def test_a_native_cancellation_before_a_thread_has_begun_reads_nothing() -> None
 
 
 def test_a_reading_that_was_given_up_is_not_begun() -> None:
-    """Which is for asyncio to race for: a thread may have been told already."""
+    """That happens if asyncio cancels between the request and the start of a thread."""
     from aiterkit._sequential.threads import _Reading  # noqa: PLC0415
 
     source = Blocking("a")

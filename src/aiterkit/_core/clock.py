@@ -1,7 +1,7 @@
-"""The few things of an event loop that a sequential operator may need.
+"""What a sequential operator may need of an event loop.
 
-All else of the sequential wing runs without one, so anyio is imported where it is
-first used. Nothing here can start a task.
+The rest of the sequential wing runs without one, so anyio is imported where it is first
+used. Nothing here can start a task.
 """
 # ruff: noqa: PLC0415 - see above
 
@@ -14,27 +14,27 @@ T = TypeVar("T")
 
 
 class Event(Protocol):
-    """What one task sets and others wait for."""
+    """Something that one task sets and others wait for."""
 
     def set(self) -> None:
-        """Let them go on."""
+        """Wake those that wait."""
 
     async def wait(self) -> None:
         """Wait until it is set."""
 
 
 def new_event() -> Event:
-    """Return an event of the running backend."""
+    """Return an event for the running event loop."""
     import anyio
 
     return anyio.Event()
 
 
 async def anext_within(seconds: float, iterator: AsyncIterator[T]) -> T:
-    """Return the next item, unless it takes longer than *seconds*.
+    """Return the next item.
 
     Raises:
-        TimeoutError: If it does.
+        TimeoutError: If it takes longer than *seconds*.
     """
     import anyio
 
@@ -44,7 +44,10 @@ async def anext_within(seconds: float, iterator: AsyncIterator[T]) -> T:
 
 
 class Limiter(Protocol):
-    """What bounds how many threads run at once: an `anyio.CapacityLimiter`."""
+    """What limits how many threads run at once: an `anyio.CapacityLimiter`.
+
+    Described here, since the sequential wing does not import anyio for a type.
+    """
 
     @property
     def total_tokens(self) -> float:
@@ -53,12 +56,12 @@ class Limiter(Protocol):
 
     @property
     def borrowed_tokens(self) -> int:
-        """How many run."""
+        """How many are running."""
         ...
 
 
 def check_limiter(limiter: object, /) -> None:
-    """Refuse what is neither ``None`` nor an `anyio.CapacityLimiter`.
+    """Check that *limiter* is ``None`` or an `anyio.CapacityLimiter`.
 
     Raises:
         TypeError: If it is something else.
@@ -81,8 +84,8 @@ async def in_thread(
 ) -> None:
     """Call *func* in a thread.
 
-    A scope that is cancelled before it has begun ends the call; one that is cancelled
-    later waits for the end of *func*. If it *is_owed*, it is called in any case.
+    If a scope is cancelled before *func* has begun, it is not called; if later, the
+    cancellation waits until *func* has returned. If it *is_owed*, it is always called.
     """
     import anyio.to_thread
 
@@ -92,21 +95,21 @@ async def in_thread(
 
 
 def now() -> float:
-    """Return the time of the running backend's clock."""
+    """Return the time of the event loop's clock."""
     import anyio
 
     return anyio.current_time()
 
 
 async def sleep(seconds: float) -> None:
-    """Wait for so many *seconds* on that clock."""
+    """Wait that many *seconds* of that clock."""
     import anyio
 
     await anyio.sleep(seconds)
 
 
 async def sleep_until(deadline: float) -> None:
-    """Wait for *deadline* on that clock."""
+    """Wait until *deadline* on that clock."""
     import anyio
 
     await anyio.sleep_until(deadline)

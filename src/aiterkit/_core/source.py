@@ -1,8 +1,8 @@
 """How a source is opened.
 
-Every operator opens its sources here: the one place that knows that a source
-may be sync or async. A sequential operator closes only what it has opened by calling
-a function of yours; a concurrent one closes its sources where it reads them.
+Every operator opens its sources here, the one place that knows that a source may be
+sync or async. A sequential operator closes a source only if it got it by calling a
+function (`arestarted`); a concurrent one closes its sources where it reads them.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
@@ -16,24 +16,24 @@ from aiterkit._core.types import AnyIterable, special
 
 T = TypeVar("T")
 
-# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+# Typed as Any, since narrowing by the real type turns Any into Unknown for pyright.
 _PARTIAL: Any = partial
 
 _RULE = "source must be an iterable, sync or async"
 
 
 def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
-    """Tell whether *source* can be read with ``async for``."""
+    """Return whether *source* can be read with ``async for``."""
     return special(source, "__aiter__")
 
 
 def as_iterable(source: AnyIterable[T], /, rule: str = _RULE) -> Iterable[T]:
-    """Return *source*, which has no ``__aiter__``, if it can be iterated at all.
+    """Return *source*, which has no ``__aiter__``, if it is a sync iterable.
 
-    *rule* says who must be, or must give, an iterable; it begins the message.
+    *rule* begins the message: it names the argument and says what it must be.
 
     Raises:
-        TypeError: If it cannot.
+        TypeError: If *source* is not iterable.
     """
     if special(source, "__iter__") or special(source, "__getitem__"):
         return source  # type: ignore[return-value]  # it is no async one
@@ -41,7 +41,7 @@ def as_iterable(source: AnyIterable[T], /, rule: str = _RULE) -> Iterable[T]:
 
 
 def _complaint(source: object, rule: str) -> str:
-    """Say what is wrong with *source*, and what was likely meant."""
+    """Return the message for a *source* that is not iterable, and what was meant."""
     if isinstance(source, CoroutineType):
         return f"{rule}; await {source.__name__}() to get one"
     if isinstance(source, FunctionType | MethodType | _PARTIAL):
@@ -58,7 +58,7 @@ def _complaint(source: object, rule: str) -> str:
 
 
 def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
-    """Return the iterator of *source*, async where it can be both.
+    """Return the iterator of *source*, the async one if it has both.
 
     Raises:
         TypeError: If *source* is not iterable.
@@ -69,14 +69,15 @@ def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
 
 
 def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:
-    """Tell whether *iterator*, from `open_source`, is read with ``await``."""
+    """Return whether *iterator*, from `open_source`, is an async one."""
     return special(iterator, "__anext__")
 
 
 def without_end(error: BaseException, /) -> BaseException:
-    """Return *error* of a sync source, unless an async reader took it for the end.
+    """Return the *error* of a sync source in a form that cannot be taken for the end.
 
-    Then return what an asynchronous generator that holds the loop says (PEP 479).
+    For a `StopAsyncIteration` that is the error which an async generator with the same
+    loop inside would raise (PEP 479).
     """
     if not isinstance(error, StopAsyncIteration):
         return error
@@ -86,7 +87,7 @@ def without_end(error: BaseException, /) -> BaseException:
 
 
 class Lifted(Generic[T]):
-    """A sync source as an async one, with nothing added: it never suspends."""
+    """A sync source as an async one that never suspends."""
 
     __slots__ = ("_iterator",)
 
@@ -107,8 +108,8 @@ class Lifted(Generic[T]):
     async def aclose(self) -> None:
         """Close the source if it is a generator.
 
-        Other sync iterators have no close of their own: a file, for example, is its
-        own iterator, and its ``close()`` would end more than the iteration.
+        Other sync iterators have no ``close()`` for the iteration alone: a file, for
+        example, is its own iterator, and closing it would do more than end the loop.
         """
         iterator: Any = self._iterator
         if isinstance(iterator, Generator):
@@ -116,9 +117,9 @@ class Lifted(Generic[T]):
 
 
 class Opened(Generic[T]):
-    """What ``async for`` opens by taking the iterator that is there already.
+    """An iterator that ``async for`` can read without opening it again.
 
-    A loop over the iterator itself would call its ``__aiter__`` again.
+    A loop over the iterator itself would call its ``__aiter__`` a second time.
     """
 
     __slots__ = ("_iterator",)
@@ -131,7 +132,7 @@ class Opened(Generic[T]):
 
 
 def as_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterable[T]:
-    """Return *source*, lifted if it is a sync one, for ``async for`` to open.
+    """Return *source* as something for ``async for``, lifted if it is sync.
 
     Raises:
         TypeError: If *source* is not iterable.
@@ -142,7 +143,7 @@ def as_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterable[T]:
 
 
 def open_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterator[T]:
-    """Return the async iterator of *source*, lifted if it is a sync one.
+    """Return the async iterator of *source*, lifted if it is sync.
 
     Raises:
         TypeError: If *source* is not iterable.
@@ -153,9 +154,9 @@ def open_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterator[T]
 
 
 async def close(iterator: AsyncIterator[object], /) -> None:
-    """Close *iterator*, from `open_async`, as whoever opened it has to."""
+    """Close *iterator*, which is from `open_async`."""
     aclose = getattr(iterator, "aclose", None)
     if aclose is not None:
         result = aclose()
-        if needs_await(result, set()):  # not everyone's is async
+        if needs_await(result, set()):  # some are plain methods
             await result

@@ -15,17 +15,17 @@ T = TypeVar("T")
 def aoffloaded(
     source: Iterable[T], /, *, limiter: Limiter | None = None
 ) -> AsyncGenerator[T, None]:
-    """Give the items of a blocking *source*, each of which a thread waits for.
+    """Give the items of a blocking *source*, reading each of them in a thread.
 
-    For a database cursor, a file on a slow disk, a client library without async: the
-    event loop goes on while ``next(source)`` runs in a thread. One item is read at a
-    time, and only while you wait for it, so nothing is read ahead. *source* is opened
-    by ``iter()`` in a thread too, when you ask for the first item.
+    Use it for a database cursor, a file on a slow disk, a client without async: the
+    event loop goes on while ``next(source)`` blocks a thread. One item is read at a
+    time, and only while you wait for it; nothing is read ahead. The call of
+    ``iter(source)`` runs in a thread too, when you ask for the first item.
 
-    The threads may differ from item to item. A *source* that belongs to one thread
-    (``sqlite3`` without ``check_same_thread=False``) cannot be read that way. Each item
-    costs some 50 microseconds more: for many small ones, let *source* give lists of
-    them and read it through `aflatten`. For a function, see `offloaded`.
+    The thread may change from item to item, so a *source* that is tied to one thread
+    (``sqlite3`` without ``check_same_thread=False``) cannot be read like this. Each
+    item costs about 50 microseconds more; for many small items, let *source* give lists
+    and read them through `aflatten`. For a blocking function, see `offloaded`.
 
     Examples:
         >>> async def main() -> list[str]:
@@ -34,20 +34,20 @@ def aoffloaded(
         ['a', 'b']
 
     Guarantees:
-        Nothing is lost. A thread cannot be stopped, so a cancellation waits for the
-        item that is being read, which is given to you then or when you next ask.
-        *source* sees one copy of the context, that of your first request.
+        No item is lost. A thread cannot be stopped, so a cancellation waits for the
+        item that is being read, and you get it then or when you next ask.
+        *source* runs in one copy of the context, taken when you first ask.
 
     Args:
-        source: Any sync iterable. It is not closed: do so yourself when you are done,
-            in a thread if that blocks.
-        limiter: An `anyio.CapacityLimiter` for how many threads run at once, together
-            with all else that has the same one; an item beyond that waits. By default
-            that of anyio, which has 40.
+        source: Any sync iterable. It is not closed; close it yourself, in a thread if
+            that blocks.
+        limiter: An `anyio.CapacityLimiter`: how many threads may run at once, counting
+            everything that uses the same limiter. The default is anyio's own, with 40
+            threads.
 
     Raises:
-        TypeError: If *source* is not a sync iterable or *limiter* is no limiter, at the
-            call.
+        TypeError: If *source* is not a sync iterable or *limiter* is not a
+            `~anyio.CapacityLimiter`, at the call.
     """
     if is_async_iterable(source):
         raise TypeError(
@@ -59,14 +59,17 @@ def aoffloaded(
 
 
 class _Offloaded(AsyncGenerator[T, None]):
-    """No generator function, since one that was cancelled would have ended."""
+    """An async generator that goes on after a cancellation.
+
+    A generator function cannot: one that is cancelled has ended, and loses its item.
+    """
 
     def __init__(self, source: Iterable[T], limiter: Limiter | None) -> None:
         self._source = source
         self._limiter = limiter
         self._iterator: Iterator[T] | None = None
         self._context: Context | None = None
-        self._reading: _Reading[T] | None = None  # what was begun and is not given yet
+        self._reading: _Reading[T] | None = None  # what was begun and not yet given
         self._is_awaited = False
         self._ended = False
 
@@ -83,7 +86,7 @@ class _Offloaded(AsyncGenerator[T, None]):
         finally:
             self._is_awaited = False
         self._reading = None
-        # Its traceback knows these frames, which should not know it: a cycle.
+        # Its traceback refers to these frames: do not refer back to it.
         error, reading.error = reading.error, None
         if error is None:
             return reading.item
@@ -96,7 +99,7 @@ class _Offloaded(AsyncGenerator[T, None]):
             del error
 
     async def _finished(self) -> "_Reading[T]":
-        """Read an item, or go on with what was begun."""
+        """Read an item, or wait for one that was begun."""
         reading = self._reading
         if reading is None:
             reading = self._reading = _Reading(self._next)
@@ -108,8 +111,8 @@ class _Offloaded(AsyncGenerator[T, None]):
             if reading.give_up():
                 self._reading = None
             else:
-                # Cancelled by asyncio itself, which no shield of anyio's holds back.
-                # The thread still uses the source, which might be closed next.
+                # asyncio itself has cancelled us, which no shield of anyio prevents.
+                # The thread still uses the source, which the caller may close next.
                 await in_thread(reading.done.wait, is_owed=True)
             raise
         return reading
@@ -126,7 +129,7 @@ class _Offloaded(AsyncGenerator[T, None]):
         return next(self._iterator)
 
     async def asend(self, _value: object, /) -> T:
-        """Return the next item, as a generator expression does whatever is sent."""
+        """Return the next item; like a generator expression, ignore what is sent."""
         return await self.__anext__()
 
     async def athrow(
@@ -136,7 +139,7 @@ class _Offloaded(AsyncGenerator[T, None]):
         traceback: TracebackType | None = None,
         /,
     ) -> T:
-        """End by that error, as a generator expression does."""
+        """End with that error, as a generator expression does."""
         self._check_alone("athrow")
         self._ended = True
         error: Any = kind
@@ -145,7 +148,7 @@ class _Offloaded(AsyncGenerator[T, None]):
         raise error if traceback is None else error.with_traceback(traceback)
 
     async def aclose(self) -> None:
-        """End. What a thread still reads is waited for, and dropped."""
+        """End. If a thread is still reading an item, wait for it and drop the item."""
         self._check_alone("aclose")
         self._ended = True
         reading, self._reading = self._reading, None
@@ -158,7 +161,7 @@ class _Offloaded(AsyncGenerator[T, None]):
 
 
 class _Reading(Generic[T]):
-    """One item that is read in a thread, and what has come of it."""
+    """One item that is read in a thread, and the result."""
 
     item: T
 
@@ -171,7 +174,7 @@ class _Reading(Generic[T]):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Read it, unless it was given up; or wait for the thread that reads it."""
+        """Read it, unless it was given up; if a thread is reading it, wait for that."""
         with self._lock:
             if self._is_given_up:
                 return
@@ -186,7 +189,7 @@ class _Reading(Generic[T]):
         self.done.set()
 
     def give_up(self) -> bool:
-        """Let no thread begin with it, and tell whether none had."""
+        """Prevent a thread from starting with it; return whether that was in time."""
         with self._lock:
             self._is_given_up = not self._is_begun
             return self._is_given_up

@@ -20,7 +20,12 @@ nox.options.error_on_missing_interpreters = False
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # What tells of examples, pages and editors: tried once, on the oldest Python.
-TOLD = ["tests/test_example*.py", "tests/test_hover.py", "tests/test_pages.py"]
+TOLD = [
+    "tests/test_example*.py",
+    "tests/test_hover.py",
+    "tests/test_pages.py",
+    "tests/test_programs.py",
+]
 UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 
 # What does something else on a newer Python, and so is measured on the newest too.
@@ -173,6 +178,9 @@ def build(session: nox.Session) -> None:
     folders = {name.partition("/")[0].partition("-")[0] for name in names}
     if folders != {"aiterkit"} or "aiterkit/py.typed" not in names:
         session.error(f"the wheel holds {names}")
+    page = ZipFile(wheel).read(f"{wheel.name.rpartition('-py3')[0]}.dist-info/METADATA")
+    if found := re.findall(rb"\]\((?!https://)[^)]*\)", page):
+        session.error(f"links that lead nowhere from a package page: {found}")
     # From the sdist alone, a part of the tests: all else they need is the same.
     (sdist,) = place.glob("*.tar.gz")
     shutil.unpack_archive(sdist, place)

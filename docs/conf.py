@@ -1,13 +1,14 @@
 """Sphinx settings: Markdown pages, the package's docstrings, and no network."""
 
 import sys
-from importlib.metadata import version as get_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from addresses import project as read_project
+
 project = "aiterkit"
-release = version = get_version("aiterkit")
+release = version = read_project()["version"]
 copyright = "the aiterkit authors"
 
 extensions = [
@@ -18,6 +19,8 @@ extensions = [
     "sphinx_copybutton",
     "timelines",
     "operators",
+    "copyable",
+    "polish",
 ]
 default_role = "py:obj"
 nitpicky = True
@@ -35,11 +38,13 @@ html_theme = "furo"
 pygments_dark_style = "github-dark"  # furo's own underlines what is imported
 html_title = "aiterkit"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "light_css_variables": {
         "font-stack": "system-ui, -apple-system, 'Segoe UI', sans-serif",
         "font-stack--monospace": "ui-monospace, Menlo, Consolas, monospace",
-    }
+    },
+    "top_of_page_buttons": ["edit"],
 }

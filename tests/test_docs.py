@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import struct
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -33,10 +34,12 @@ def extension(name: str) -> Any:
         sys.path.pop(0)
 
 
+card = extension("card")
 elsewhere = extension("elsewhere")
 facts = extension("facts")
 pictures = extension("pictures")
 readme = extension("readme")
+related = extension("related")
 
 
 def drawings() -> Iterator[Drawing]:
@@ -235,3 +238,44 @@ def test_each_example_has_its_place_on_the_page_of_examples() -> None:
     assert (
         set(re.findall(r"^python examples/(\w+\.py)", page, re.MULTILINE)) == examples
     )
+
+
+def test_the_families_begin_with_the_maps() -> None:
+    families = facts.families()
+    wings = list(dict.fromkeys(family.wing for family in families))
+
+    assert families[0].names[0] == "concurrent_map"
+    assert wings == ["Concurrent", "Sequential", "A call, changed"]
+    assert len({family.page for family in families}) == len(families)
+    assert {family.page for family in families}.isdisjoint(aiterkit.__all__)
+
+
+def test_each_operator_leads_to_pages_that_tell_more() -> None:
+    assert sorted(related.RELATED) == sorted(set(OPERATORS))
+    assert [name for name in OPERATORS if not related.links(name)] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(OPERATORS)))
+def test_a_page_that_tells_more_speaks_of_the_name(name: str) -> None:
+    for place in related.RELATED[name]:
+        page, _, anchor = place.partition("#")
+        assert anchor in related.headings(DOCS / page)
+        assert re.search(rf"\b{name}\b", (DOCS / page).read_text()), page
+
+
+def test_each_operator_is_the_answer_to_something_one_wants() -> None:
+    page = (DOCS / "choose.md").read_text()
+    answers = re.findall(r"^\|.*\|(?P<answer>.*)\|$", page, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)", " ".join(answers)))
+
+    assert set(OPERATORS) - named == set()
+
+
+def test_the_social_card_is_drawn_anew_when_it_changes() -> None:
+    """After a change, see ``docs/_ext/card.py``."""
+    pixels = (DOCS / "_static" / "card.png").read_bytes()
+
+    assert card.FILE.read_text(encoding="utf-8") == card.card()
+    assert pixels[:4] == b"\x89PNG"
+    width, height = struct.unpack(">II", pixels[16:24])
+    assert (width, height) == (card.WIDTH, card.HEIGHT)

@@ -14,6 +14,7 @@ import importlib
 import inspect
 import itertools
 import re
+import sys
 import textwrap
 import typing
 from collections.abc import AsyncGenerator, Callable
@@ -26,25 +27,93 @@ import aiterkit
 import aiterkit.testing
 
 WINGS = {
-    "_sequential": "Sequential",
     "_concurrent": "Concurrent",
-    "_runtime": "Concurrent",  # what the blocks give
+    "_sequential": "Sequential",
     "_calls": "A call, changed",
 }
+"""In the order in which they are listed."""
+
+RESULTS = "results"
+FAMILIES: dict[str, tuple[str, str]] = {
+    "_concurrent.map": (
+        "Map",
+        "Call an async function on many items, several calls at a time.",
+    ),
+    "_concurrent.flatten": (
+        "Flatten",
+        "Each item gives a source of its own; several of them are read at a time.",
+    ),
+    "_concurrent.merge": (
+        "Combine and read ahead",
+        "Read several sources at a time, or one source ahead of you.",
+    ),
+    "_concurrent.share": ("Share", "Give the items of one source to several readers."),
+    "_concurrent.timing": (
+        "Time",
+        "Batch items by time, or keep only the newest of them.",
+    ),
+    "_concurrent.switch": (
+        "Switch",
+        "A new item cancels the work for the one before.",
+    ),
+    RESULTS: (
+        "Results",
+        "What a block gives you to read, and its statistics. For annotations.",
+    ),
+    "_sequential.transform": ("Transform", "Change items, or regroup them."),
+    "_sequential.select": ("Select", "Keep some items and drop the others."),
+    "_sequential.combine": (
+        "Combine",
+        "Read several sources in turn, or one source several times.",
+    ),
+    "_sequential.reduce": ("Reduce", "Read a source to get one value."),
+    "_sequential.timing": ("Time", "Limit how long or how often you wait for items."),
+    "_calls": (
+        "Calls",
+        "Wrap a function: errors as results, a time limit, a rate limit, or a thread.",
+    ),
+}
+"""By module: the title and what the family is for. The order is that of the pages.
+
+A module that is not listed comes after those of its wing, with the words of its
+docstring.
+"""
 
 
 @dataclass(frozen=True)
 class Family:
-    """The public names of one module, or of one folder of them."""
+    """Public names that belong together."""
 
     wing: str
     title: str
     about: str
     names: tuple[str, ...]
 
+    @property
+    def page(self) -> str:
+        """The name of its page, without an ending."""
+        return re.sub(r"[^a-z]+", "-", f"{self.wing} {self.title}".lower())
+
+
+def _family(name: str, module: str) -> str:
+    """Return the key of the family of *name*, which *module* defines."""
+    public = getattr(aiterkit, name)
+    _, wing, *rest = module.split(".")
+    if wing == "_calls":
+        return wing
+    if inspect.isclass(public) and not hasattr(public, "__aenter__"):
+        return RESULTS
+    return ".".join([wing, *rest[:1]])
+
+
+def _listed(name: str) -> tuple[int, str]:
+    """Sort by the place in the package's docstring, and then by the alphabet."""
+    found = re.search(rf"\b{name}\b", inspect.getdoc(aiterkit) or "")
+    return (found.start() if found else sys.maxsize, name)
+
 
 def families() -> list[Family]:
-    """Return the families, in the order of the wings and then of the alphabet."""
+    """Return the families: concurrent ones first, the maps first among them."""
     source = Path(str(aiterkit.__file__)).read_text(encoding="utf-8")
     origins = {
         alias.asname or alias.name: node.module
@@ -54,19 +123,31 @@ def families() -> list[Family]:
     }
     found: dict[str, list[str]] = {}
     for name in aiterkit.__all__:
-        family = ".".join(origins[name].split(".")[:3])
-        found.setdefault(family, []).append(name)
-    order = list(WINGS)
+        found.setdefault(_family(name, origins[name]), []).append(name)
+    wings, known = list(WINGS), list(FAMILIES)
+
+    def place(key: str) -> tuple[int, int, str]:
+        wing = "_concurrent" if key == RESULTS else key.partition(".")[0]
+        return (
+            wings.index(wing),
+            known.index(key) if key in known else len(known),
+            key,
+        )
+
     result: list[Family] = []
-    for module in sorted(
-        found, key=lambda each: (order.index(each.split(".")[1]), each)
-    ):
-        _, wing, *rest = module.split(".")
-        doc = inspect.getdoc(importlib.import_module(module)) or ""
-        about = doc.split("\n\n")[0].replace("\n", " ")
-        title = rest[-1].replace("_", " ").capitalize() if rest else WINGS[wing]
-        result.append(Family(WINGS[wing], title, about, tuple(found[module])))
+    for key in sorted(found, key=place):
+        wing = WINGS[wings[place(key)[0]]]
+        title, about = FAMILIES.get(key) or _described(key)
+        names = tuple(sorted(found[key], key=_listed))
+        result.append(Family(wing, title, about, names))
     return result
+
+
+def _described(key: str) -> tuple[str, str]:
+    """Return the title and the words of a family by its module."""
+    doc = inspect.getdoc(importlib.import_module(f"aiterkit.{key}")) or ""
+    title = key.rpartition(".")[2].replace("_", " ").capitalize()
+    return title, doc.split("\n\n")[0].replace("\n", " ")
 
 
 def first_sentence(thing: object) -> str:

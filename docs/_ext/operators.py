@@ -5,16 +5,18 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from addresses import urls
 from docutils import nodes
 from elsewhere import PLACES, elsewhere, names as names_elsewhere, note
 from facts import (
     EFFECTS,
     GUARANTEES,
+    Family,
     effects,
     families,
     first_sentence,
@@ -27,6 +29,7 @@ from facts import (
     types,
     use,
 )
+from related import links
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -129,9 +132,20 @@ def page(name: str) -> str:
     lines += entry(aiterkit, name)
     if found := twin(name):
         lines += [f"Its twin in the standard library: `{found}`.", ""]
+    lines += _see_also(name)
     if name in names_elsewhere():
         lines += _elsewhere(name)
     return "\n".join(lines)
+
+
+def _see_also(name: str) -> list[str]:
+    """Return links to the pages of the guide that tell more about *name*."""
+    found = links(name)
+    if not found:
+        return []
+    lines = [".. rubric:: See also", ""]
+    lines += [f"- `{title} <{address}>`__" for title, address in found]
+    return [*lines, ""]
 
 
 def _literal(text: str) -> str:
@@ -172,14 +186,20 @@ def elsewhere_page() -> str:
         found = elsewhere(name)
         lines.append(f"   * - :doc:`{name} </operators/{name}>`")
         for place in PLACES:
-            lines.append(
-                f"     - ``{found[place]}``" if place in found else r"     - \-"
-            )
+            lines.append(f"     - ``{found[place]}``" if place in found else "     -")
     return "\n".join(lines) + "\n"
 
 
 def _titled(title: str, line: str) -> list[str]:
     return [title, line * len(title), ""]
+
+
+def _list_of(names: Iterable[str]) -> list[str]:
+    lines = [".. list-table::", "   :widths: 35 65", "   :class: all-names", ""]
+    for name in names:
+        said = first_sentence(getattr(aiterkit, name))
+        lines += [f"   * - :doc:`{name} </operators/{name}>`", f"     - {said}"]
+    return [*lines, ""]
 
 
 def index() -> str:
@@ -190,15 +210,45 @@ def index() -> str:
         if family.wing != wing:
             wing = family.wing
             lines += _titled(wing, "-")
-        if family.title != wing:
-            lines += _titled(family.title, "~")
-        lines += [family.about, "", ".. list-table::", "   :widths: 30 70", ""]
-        for name in family.names:
-            said = first_sentence(getattr(aiterkit, name))
-            lines += [f"   * - :doc:`{name} <{name}>`", f"     - {said}"]
-        lines += ["", ".. toctree::", "   :hidden:", ""]
-        lines += [*(f"   {name}" for name in family.names), ""]
+        lines += [
+            *_titled(family.title, "~"),
+            family.about,
+            "",
+            *_list_of(family.names),
+        ]
     return "\n".join(lines)
+
+
+def family_page(family: Family) -> str:
+    """Return the page of a family, below which its names are."""
+    title = f"{family.wing}: {family.title.lower()}"
+    lines = [*_titled(title if family.title != "Calls" else family.wing, "=")]
+    lines += [".. py:currentmodule:: aiterkit", ""]
+    lines += [family.about, "", *_list_of(family.names)]
+    lines += [".. toctree::", "   :hidden:", ""]
+    return "\n".join([*lines, *(f"   {name}" for name in family.names), ""])
+
+
+def navigation() -> str:
+    """Return the part of the side bar that lists the families."""
+    lines: list[str] = []
+    for wing in dict.fromkeys(family.wing for family in families()):
+        lines += [".. toctree::", "   :hidden:", f"   :caption: {wing}", ""]
+        lines += [
+            f"   {family.title} <operators/{family.page}>"
+            for family in families()
+            if family.wing == wing
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def project_links() -> str:
+    """Return the end of the side bar, which leads to where the project lives."""
+    titles = {"Repository": "Repository", "Issues": "Report an issue"}
+    lines = [".. toctree::", "   :hidden:", "   :caption: Project", ""]
+    lines += [f"   {title} <{urls()[name]}>" for name, title in titles.items()]
+    return "\n".join([*lines, ""])
 
 
 def effects_table(names: list[str]) -> str:
@@ -227,7 +277,7 @@ def _told_in_words(names: list[str]) -> Iterator[str]:
 def effects_page() -> str:
     """Return the tables of effects, one for each wing."""
     parts: list[str] = []
-    for wing in ("Concurrent", "Sequential", "A call, changed"):
+    for wing in dict.fromkeys(family.wing for family in families()):
         names = [
             name
             for family in families()
@@ -249,8 +299,9 @@ def testing_page() -> str:
     """Return the reference of the test tools."""
     lines = _titled("Names in aiterkit.testing", "=")
     lines += [".. py:module:: aiterkit.testing", ""]
+    lines += ["What they are for, with examples: :doc:`/testing`.", ""]
     for name in aiterkit.testing.__all__:
-        lines += entry(aiterkit.testing, name)
+        lines += [*_titled(name, "-"), *entry(aiterkit.testing, name)]
     return "\n".join(lines)
 
 
@@ -269,7 +320,10 @@ def fixtures_page() -> str:
 def pages() -> dict[str, str]:
     """Return all pages that are written, by their path."""
     found = {f"operators/{name}.rst": page(name) for name in aiterkit.__all__}
+    found |= {f"operators/{each.page}.rst": family_page(each) for each in families()}
     found["operators/index.rst"] = index()
+    found["operators/navigation.txt"] = navigation()
+    found["operators/project.txt"] = project_links()
     found["operators/effects.rst"] = effects_page()
     found["operators/elsewhere.rst"] = elsewhere_page()
     found["operators/testing.rst"] = testing_page()

@@ -198,16 +198,16 @@ PEERS = [
 ]
 
 _TOP = """\
-# What holds where
+# Which library keeps which law
 
-`aiterkit.testing.check_laws` puts the promises of a concurrent map to any map
-that can be called as `concurrent_map(func, source, limit=3)`: to ours, to yours, and,
-through adapters of a few lines, to those of other packages. Each law is a test that can
-fail. It runs on virtual time, on asyncio and on Trio where the map runs there, under a
-number of task schedules. The laws are those of *our* contract: another package may
-promise less, or something else, and be right to.
+`aiterkit.testing.check_laws` checks any map against the promises of a concurrent map, as
+long as it can be called as `concurrent_map(func, source, limit=3)`: ours, yours, and, with
+adapters of a few lines, those of other packages. Each law is a test that can fail. It runs
+on virtual time, on asyncio and (where the map supports it) on Trio, under a number of task
+schedules. The laws are *our* contract: another package may promise less, or something else,
+for good reasons.
 
-This page is the result of one run. `python -m tests.testing.peers` writes it anew.
+This page is the result of one run. `python -m tests.testing.peers` rewrites it.
 """
 
 
@@ -218,8 +218,8 @@ def page(reports: dict[Peer, LawReport]) -> str:
     lines = [_TOP, f"Python {python}, {', '.join(versions)}. The maps:", ""]
     for number, peer in enumerate(reports, 1):
         release = f" {peer.version}" if peer.version and peer not in OURS else ""
-        order = "input order" if peer.ordered else "order of completion"
-        where = "asyncio and Trio" if peer.on_trio else "asyncio alone"
+        order = "input order" if peer.ordered else "completion order"
+        where = "asyncio and Trio" if peer.on_trio else "asyncio only"
         lines.append(
             f"{number}. {peer.package}{release} `{peer.call}`: {order}; {where}"
         )
@@ -237,7 +237,7 @@ def page(reports: dict[Peer, LawReport]) -> str:
         other = unordered[law]
         also = "" if other == sentence else f" Without input order: {other}"
         lines.append(f"- **{law}**: {sentence}{also}")
-    lines += ["", "## What was seen", ""]
+    lines += ["", "## What was observed", ""]
     for peer, report in reports.items():
         lines += [f"**{peer.package} `{peer.call}`**", ""]
         seen = {broken.law: broken for broken in reversed(report.broken)}
@@ -248,9 +248,9 @@ def page(reports: dict[Peer, LawReport]) -> str:
         ] or ["- All laws hold."]
         lines.append("")
     lines += [
-        "What an adapter must add is part of what is seen: aiometer takes a sequence,",
-        "so its adapter reads the whole source first; the iterators of streamable are",
-        "closed by the adapter where they can be.",
+        "The adapters are part of what is observed: aiometer takes a sequence, so its",
+        "adapter reads the whole source first; the streamable adapter closes iterators",
+        "where they can be closed.",
     ]
     return "\n".join(lines) + "\n"
 

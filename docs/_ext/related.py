@@ -1,0 +1,171 @@
+"""Which pages of the guide tell more about a name: the table behind "See also".
+
+A page stands with its anchor, if it has one. A test holds the table complete: each
+operator has a row, and each page and heading is there.
+"""
+
+import re
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent
+RELATED: dict[str, tuple[str, ...]] = {
+    "aaccumulate": ("choose.md#change-the-items",),
+    "aall": ("choose.md#get-one-value",),
+    "aany": ("choose.md#get-one-value",),
+    "abatched": ("choose.md#make-batches",),
+    "achain": ("choose.md#combine-sources",),
+    "acollect": (
+        "tutorial.md",
+        "choose.md#get-one-value",
+    ),
+    "acompress": ("choose.md#choose-items",),
+    "acycle": ("choose.md#combine-sources",),
+    "adropwhile": ("choose.md#choose-items",),
+    "aenumerate": ("choose.md#change-the-items",),
+    "afilter": (
+        "tutorial.md",
+        "choose.md#choose-items",
+    ),
+    "afilterfalse": ("choose.md#choose-items",),
+    "afind": ("choose.md#get-one-value",),
+    "afirst": ("choose.md#get-one-value",),
+    "aflat_map": ("choose.md#read-a-source-for-each-item",),
+    "aflatten": ("choose.md#read-a-source-for-each-item",),
+    "agroupby": ("choose.md#change-the-items",),
+    "aislice": (
+        "closing.md",
+        "choose.md#choose-items",
+    ),
+    "alast": ("choose.md#get-one-value",),
+    "alen": ("choose.md#get-one-value",),
+    "amap": (
+        "tutorial.md",
+        "concurrency.md",
+        "closing.md",
+    ),
+    "amax": ("choose.md#get-one-value",),
+    "amerge": ("choose.md#combine-sources",),
+    "amin": ("choose.md#get-one-value",),
+    "anlargest": ("choose.md#get-one-value",),
+    "ansmallest": ("choose.md#get-one-value",),
+    "anth": ("choose.md#get-one-value",),
+    "apaced": (
+        "calls.md#rate-limits",
+        "choose.md#limit-time-and-rate",
+    ),
+    "apairwise": ("choose.md#change-the-items",),
+    "areduce": ("choose.md#get-one-value",),
+    "asorted": ("choose.md#get-one-value",),
+    "astarmap": ("choose.md#change-the-items",),
+    "asum": ("choose.md#get-one-value",),
+    "atail": ("choose.md#choose-items",),
+    "atakewhile": ("choose.md#choose-items",),
+    "atakewhile_inclusive": ("choose.md#choose-items",),
+    "atee": ("choose.md#share-a-source",),
+    "atimeout": (
+        "calls.md#timeouts",
+        "choose.md#limit-time-and-rate",
+    ),
+    "aunique": ("choose.md#choose-items",),
+    "awindowed": ("choose.md#change-the-items",),
+    "azip": ("choose.md#combine-sources",),
+    "azip_longest": ("choose.md#combine-sources",),
+    "captured": (
+        "calls.md#partial-failure",
+        "troubleshooting.md",
+    ),
+    "concurrent_batched": (
+        "choose.md#make-batches",
+        "tutorial.md",
+    ),
+    "concurrent_broadcast": ("choose.md#share-a-source",),
+    "concurrent_buffer": (
+        "backpressure.md",
+        "choose.md#combine-sources",
+    ),
+    "concurrent_collect": (
+        "tutorial.md",
+        "choose.md",
+        "errors.md",
+        "calls.md",
+    ),
+    "concurrent_debounce": ("choose.md#react-to-the-newest-item",),
+    "concurrent_expand": (
+        "choose.md#call-a-function",
+        "backpressure.md",
+    ),
+    "concurrent_filter": ("choose.md#choose-items",),
+    "concurrent_flat_map": ("choose.md#read-a-source-for-each-item",),
+    "concurrent_flat_map_unordered": ("choose.md#read-a-source-for-each-item",),
+    "concurrent_for_each": (
+        "choose.md",
+        "performance.md#which-limit",
+    ),
+    "concurrent_latest": ("choose.md#react-to-the-newest-item",),
+    "concurrent_map": (
+        "tutorial.md",
+        "concurrency.md",
+        "why.md",
+        "choose.md",
+        "errors.md",
+        "backpressure.md",
+        "closing.md",
+        "performance.md",
+    ),
+    "concurrent_map_unordered": (
+        "choose.md",
+        "errors.md",
+        "backpressure.md",
+        "performance.md",
+    ),
+    "concurrent_merge": (
+        "choose.md#combine-sources",
+        "backpressure.md",
+    ),
+    "concurrent_partition": ("choose.md#share-a-source",),
+    "concurrent_sample": ("choose.md#react-to-the-newest-item",),
+    "concurrent_switch_map": ("choose.md#react-to-the-newest-item",),
+    "concurrent_zip": ("choose.md#combine-sources",),
+    "concurrent_zip_latest": ("choose.md#combine-sources",),
+    "offloaded": (
+        "threads.md",
+        "choose.md#run-blocking-work",
+    ),
+    "paced": (
+        "calls.md#rate-limits",
+        "choose.md#limit-time-and-rate",
+    ),
+    "timed": (
+        "calls.md#timeouts",
+        "choose.md#limit-time-and-rate",
+    ),
+}
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that a heading has, as MyST makes it."""
+    plain = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return plain.replace(" ", "-")
+
+
+def headings(page: Path) -> dict[str, str]:
+    """Return the headings of a page by their anchors; the title has ``""``."""
+    found: dict[str, str] = {}
+    fenced = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        fenced ^= line.startswith("```")
+        if not fenced and (match := re.match(r"(#{1,3}) (.+)", line)):
+            title = match[2].replace("`", "")
+            found["" if match[1] == "#" else slug(title)] = title
+    return found
+
+
+def links(name: str) -> list[tuple[str, str]]:
+    """Return for each page about *name* its title and its address from there."""
+    found: list[tuple[str, str]] = []
+    for place in RELATED.get(name, ()):
+        page, _, anchor = place.partition("#")
+        title = headings(DOCS / page)[anchor]
+        address = f"../{page.removesuffix('.md')}.html"
+        found.append((title, f"{address}#{anchor}" if anchor else address))
+    return found

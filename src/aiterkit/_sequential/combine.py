@@ -473,7 +473,7 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
     on how far they drift apart, see `concurrent_broadcast`.
 
     One of them may be the *source* of another `atee`: the new ones then go on from its
-    position, and all of them read the first source, like `tee` since Python 3.13.1.
+    position, and all of them read the first source, like `itertools.tee` since 3.13.1.
 
     Examples:
         >>> first, second = atee("ab")

@@ -1,6 +1,7 @@
-"""The wings never import each other, and the sequential one can start no task."""
+"""The floors of the package, and what each of its files may hold."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import aiterkit
 
 PACKAGE = Path(aiterkit.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
 ROOT = PACKAGE.parents[1]
 SEQUENTIAL = [*PACKAGE.glob("_sequential/*.py"), *PACKAGE.glob("_core/*.py")]
 
@@ -76,3 +78,50 @@ def test_only_the_door_to_the_event_loop_imports_a_backend() -> None:
             for alias in node.names
         }
         assert not imported & {"anyio", "asyncio", "trio"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(PACKAGE.glob("_concurrent/*/state.py")),
+    ids=lambda file: file.parent.name,
+)
+def test_a_state_never_waits(file: Path) -> None:
+    waits = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
+    tree = ast.parse(file.read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, waits)]
+
+
+def test_every_family_has_a_state_and_a_scope() -> None:
+    families = {file.parent for file in PACKAGE.glob("_concurrent/*/*.py")}
+    assert {family.name for family in families} >= {"flatten", "map", "merge"}
+    for family in families:
+        assert (family / "state.py").exists(), family.name
+        assert (family / "scope.py").exists(), family.name
+
+
+def test_no_two_classes_have_one_name() -> None:
+    names: dict[str, list[str]] = {}
+    for file in FILES:
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                names.setdefault(node.name.strip("_"), []).append(str(file))
+    assert {name: files for name, files in names.items() if len(files) > 1} == {}
+
+
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+
+
+@pytest.mark.skipif(not ARCHITECTURE.exists(), reason="needs the repository")
+def test_what_the_architecture_page_names_exists() -> None:
+    known: set[str] = set()
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            known.add(getattr(node, "name", "") or getattr(node, "id", ""))
+    text = ARCHITECTURE.read_text()
+    quoted = set(re.findall(r"`([A-Z][a-z]\w+(?:\.\w+)?)`", text))
+    parts = {part for name in quoted for part in name.split(".")}
+    assert parts - known == set()
+    paths = re.findall(r"`((?:\w+/)+\w+\.(?:py|md))`", text)
+    for path in set(paths):
+        roots = (ROOT, PACKAGE, PACKAGE / "_concurrent")
+        assert any((root / path).exists() for root in roots), path

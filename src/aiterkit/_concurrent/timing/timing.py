@@ -163,7 +163,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         return Results(await self._open())
 
 
-class _Newest(ConcurrentOperator[SingleSourceScope[T, T]]):
+class _NewestOperator(ConcurrentOperator[SingleSourceScope[T, T]]):
     """What the operators that give the newest item have in common."""
 
     _timed: Newest[T]
@@ -180,7 +180,7 @@ class _Newest(ConcurrentOperator[SingleSourceScope[T, T]]):
         return NewestResults(scope, self._timed)
 
 
-class concurrent_latest(_Newest[T]):  # noqa: N801 - it is called like a function
+class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a function
     """Give the newest item of *source*: a slow reader misses the ones between.
 
         prices                     a-b-c-|
@@ -225,7 +225,7 @@ class concurrent_latest(_Newest[T]):  # noqa: N801 - it is called like a functio
         self._make(source, Latest())
 
 
-class concurrent_debounce(_Newest[T]):  # noqa: N801 - it is called like a function
+class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like a function
     """Give an item of *source* once nothing newer has come for some *seconds*.
 
         keys                                  abc----d-e|
@@ -271,7 +271,7 @@ class concurrent_debounce(_Newest[T]):  # noqa: N801 - it is called like a funct
         self._make(source, Debounced(check_positive(seconds, name="seconds")))
 
 
-class concurrent_sample(_Newest[T]):  # noqa: N801 - it is called like a function
+class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a function
     """Give the newest item of *source* every some *seconds*, if there is a new one.
 
         values                                abc-d-----e|

@@ -127,7 +127,7 @@ fault(
 )
 fault(
     "keeps what no thread has begun",
-    "_sequential.threads:_Reading.give_up",
+    "_sequential.threads:_ThreadedRead.give_up",
     ("not self._is_begun", "False"),
     threads.test_a_reading_that_was_given_up_is_not_begun,
 )

@@ -337,15 +337,15 @@ def test_a_native_cancellation_before_a_thread_has_begun_reads_nothing() -> None
 
 def test_a_reading_that_was_given_up_is_not_begun() -> None:
     """That happens if asyncio cancels between the request and the start of a thread."""
-    from aiterkit._sequential.threads import _Reading  # noqa: PLC0415
+    from aiterkit._sequential.threads import _ThreadedRead  # noqa: PLC0415
 
     source = Blocking("a")
-    reading = _Reading(source.__next__)
+    reading = _ThreadedRead(source.__next__)
     assert reading.give_up()
     reading.run()
     assert source.pulls == 0
 
-    reading = _Reading(source.__next__)
+    reading = _ThreadedRead(source.__next__)
     reading.run()
     assert not reading.give_up()
     assert reading.item == "a"

@@ -57,7 +57,9 @@ def _complaint(source: object, rule: str) -> str:
     return f"{rule}, not {type(source).__name__!r}"
 
 
-def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
+def open_source(
+    source: AnyIterable[T], /, rule: str = _RULE
+) -> AsyncIterator[T] | Iterator[T]:
     """Return the iterator of *source*, the async one if it has both.
 
     Raises:
@@ -65,7 +67,7 @@ def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
     """
     if is_async_iterable(source):
         return aiter(source)
-    return iter(as_iterable(source))
+    return iter(as_iterable(source, rule))
 
 
 def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:

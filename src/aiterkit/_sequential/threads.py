@@ -69,7 +69,9 @@ class _Offloaded(AsyncGenerator[T, None]):
         self._limiter = limiter
         self._iterator: Iterator[T] | None = None
         self._context: Context | None = None
-        self._reading: _Reading[T] | None = None  # what was begun and not yet given
+        self._reading: _ThreadedRead[T] | None = (
+            None  # what was begun and not yet given
+        )
         self._is_awaited = False
         self._ended = False
 
@@ -98,11 +100,11 @@ class _Offloaded(AsyncGenerator[T, None]):
         finally:
             del error
 
-    async def _finished(self) -> "_Reading[T]":
+    async def _finished(self) -> "_ThreadedRead[T]":
         """Read an item, or wait for one that was begun."""
         reading = self._reading
         if reading is None:
-            reading = self._reading = _Reading(self._next)
+            reading = self._reading = _ThreadedRead(self._next)
         elif reading.done.is_set():
             return reading
         try:
@@ -160,7 +162,7 @@ class _Offloaded(AsyncGenerator[T, None]):
             raise RuntimeError(f"{name}(): aoffloaded() is already being read")
 
 
-class _Reading(Generic[T]):
+class _ThreadedRead(Generic[T]):
     """One item that is read in a thread, and the result."""
 
     item: T

@@ -23,11 +23,13 @@ from anyio.lowlevel import RunVar
 from aiterkit._core.call import needs_await
 from aiterkit._core.checks import (
     check_count,
+    check_exceptions,
     check_func,
     check_positive,
     name_of,
     shortened,
 )
+from aiterkit._core.clock import check_limiter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,7 +147,8 @@ def captured(
             class of `Exception`.
     """
     _check_func("captured", func)
-    kinds = tuple(_check_exception(kind) for kind in exceptions) or (Exception,)
+    usage = "captured(func, KeyError, OSError)"
+    kinds = check_exceptions(exceptions, usage=usage) or (Exception,)
 
     async def call(*args: Any, **options: Any) -> Ok[Any] | Err[Exception]:
         try:
@@ -421,11 +424,7 @@ def offloaded(
     _check_func("offloaded", func)
     if iscoroutinefunction(func) or iscoroutinefunction(_dunder_call(func)):
         raise TypeError(_IS_ASYNC.format(name_of(func)))
-    if limiter is not None and not isinstance(limiter, CapacityLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"limiter must be an anyio.CapacityLimiter, not {shortened(limiter)}: "
-            f"CapacityLimiter({shortened(limiter)})"
-        )
+    check_limiter(limiter)
     run = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
@@ -474,22 +473,6 @@ async def _result(result: Any, /) -> Any:
 
 def _check_func(change: str, func: object, /) -> None:
     check_func(func, usage=f"{change}(func)")
-
-
-def _check_exception(kind: Any, /) -> type[Exception]:
-    if isinstance(kind, tuple):
-        raise TypeError(
-            "exceptions must be given one by one: captured(func, KeyError, OSError)"
-        )
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        return kind
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        raise TypeError(
-            f"exceptions must be classes of Exception, which {kind.__name__} is "
-            f"not: what ends a task or the program is never captured"
-        )
-    shown = shortened(cast("object", kind))
-    raise TypeError(f"exceptions must be classes of exceptions, not {shown}")
 
 
 def _unwrapped(func: Callable[..., Any], /) -> Any:

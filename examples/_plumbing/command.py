@@ -47,13 +47,18 @@ def new_parser(description: str, *, limit: int, what: str) -> argparse.ArgumentP
     """Return a parser that knows the two options that every example has."""
     parser = argparse.ArgumentParser(description=description)
     add_number(parser, "--limit", limit, f"how many {what} at a time, at most")
+    add_backend(parser)
+    return parser
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Let the parser take `--backend`."""
     parser.add_argument(
         "--backend",
         choices=["asyncio", "trio"],
         default="asyncio",
         help="the event loop to run on (default: %(default)s)",
     )
-    return parser
 
 
 def add_number(

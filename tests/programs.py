@@ -117,6 +117,7 @@ class Answer:
     status: int = 200
     kind: str = "text/html"
     location: str | None = None
+    missing: int = 0  # bytes that are announced but never sent
 
 
 @dataclass
@@ -192,9 +193,10 @@ class Handler(BaseHTTPRequestHandler):
         if given.location is not None:
             self.send_header("Location", given.location)
         self.send_header("Content-Type", given.kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + given.missing))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = self.close_connection or given.missing > 0
 
     def send_part(self, part: str) -> None:
         data = part.encode()

@@ -163,6 +163,20 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
 
 
 @backends
+def test_a_download_that_breaks_off_leaves_no_half_file(
+    backend: str, tmp_path: Path
+) -> None:
+    with serve(lambda _: Answer("half", missing=4)) as service:
+        options = ["--backend", backend, "--attempts", "2"]
+        done = run(EXAMPLE, *options, f"{service.address}/x", folder=tmp_path)
+
+    assert done.returncode == 1
+    assert len(service.asked) == 2
+    assert files(tmp_path / "downloads") == {}
+    assert len(failures(tmp_path / "downloads")) == 2
+
+
+@backends
 def test_what_was_complete_stays_after_ctrl_c(backend: str, tmp_path: Path) -> None:
     def answer(path: str) -> Answer | None:
         match path:

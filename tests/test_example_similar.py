@@ -1,13 +1,26 @@
 """Does `examples/similar.py` do its job, as a person would run it?"""
 
+import os
 import re
+import time
 from pathlib import Path
+from threading import Semaphore, Thread
 
 import pytest
 
 from .programs import EXAMPLES, assert_left_cleanly, backends, interrupt, run
 
 EXAMPLE = EXAMPLES / "similar.py"
+
+
+# Python imports it at its start. A process of the pool then stays there for a while.
+SLOW_START = """
+import pathlib, sys, time
+
+if "anyio.to_process" in sys.orig_argv:
+    pathlib.Path(__file__).with_name("started").touch()
+    time.sleep(0.3)
+"""
 
 
 @pytest.fixture
@@ -66,3 +79,27 @@ def test_ctrl_c_ends_it_and_its_processes_cleanly(backend: str, folder: Path) ->
     left = interrupt(EXAMPLE, "--backend", backend, "--limit", "2", str(folder))
 
     assert_left_cleanly(*left)
+
+
+@backends
+def test_ctrl_c_does_not_reach_processes_that_start(
+    backend: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "sitecustomize.py").write_text(SLOW_START)
+    path = [str(folder), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    when = Semaphore(0)
+
+    def watch() -> None:
+        while not (folder / "started").exists():
+            time.sleep(0.02)
+        when.release()
+
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    options = ["--backend", backend, "--limit", "2", str(folder)]
+    code, shown = interrupt(EXAMPLE, *options, when=when)
+
+    assert code == 130
+    assert "Traceback" not in shown, shown
+    assert "interrupted" in shown

@@ -259,7 +259,7 @@ def test_ctrl_c_ends_it_at_every_moment(name: str, tmp_path: Path) -> None:
 
     assert press(0).stderr == ""
     seen = lines.read_text().splitlines()
-    moments = [len(seen) * part // 12 for part in range(1, 12, 3)]
+    moments = [len(seen) * part // 12 for part in range(2, 12, 4)]
     with ThreadPoolExecutor(2) as pool:
         for at, done in zip(moments, pool.map(press, moments), strict=True):
             assert done.stderr == "interrupted\n", seen[at - 1]

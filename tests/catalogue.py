@@ -24,6 +24,8 @@ class Entry:
     """Whether it needs a running event loop."""
     reads_all: bool = False
     """Whether an operator reads its source to the end before it gives anything."""
+    threads: bool = False
+    """Whether it uses threads, which virtual time has none of: its tests are apart."""
 
 
 class _Made:
@@ -106,9 +108,18 @@ ENTRIES = (
     Entry("anlargest", "result", lambda s: ak.anlargest(2, s)),
     Entry("ansmallest", "result", lambda s: ak.ansmallest(2, s)),
     Entry("anth", "result", lambda s: ak.anth(s, 9)),
+    Entry(
+        "aoffloaded", "operator", lambda _: ak.aoffloaded([1]), loop=True, threads=True
+    ),
     Entry("apaced", "operator", lambda s: ak.apaced(s, 1), loop=True),
     Entry("apairwise", "operator", ak.apairwise),
     Entry("areduce", "result", lambda s: ak.areduce(max, s)),
+    Entry(
+        "arestarted",
+        "operator",
+        lambda s: ak.arestarted(lambda _: s, TimeoutError, waits=[]),
+        closes=True,
+    ),
     Entry("asorted", "result", ak.asorted),
     Entry("astarmap", "operator", lambda s: ak.astarmap(max, _Pairs(s))),
     Entry("asum", "result", ak.asum),

@@ -1161,13 +1161,16 @@ class TestMistakes:
                 [(KeyError, OSError)],
                 "exceptions must be given one by one: captured(func, KeyError, OSErr",
             ),
-            ([KeyError("x")], "exceptions must be classes of exceptions, not KeyErr"),
-            ([int], "exceptions must be classes of exceptions, not <class 'int'>"),
+            ([KeyError("x")], "exceptions must be exception classes, not KeyErr"),
+            ([int], "exceptions must be exception classes, not <class 'int'>"),
             (
                 [OSError, asyncio.CancelledError],
-                "exceptions must be classes of Exception, which CancelledError is not",
+                "exceptions must be subclasses of Exception, which CancelledErr",
             ),
-            ([BaseException], "exceptions must be classes of Exception, which BaseEx"),
+            (
+                [BaseException],
+                "exceptions must be subclasses of Exception, which BaseEx",
+            ),
         ],
     )
     def test_exceptions(self, exceptions: list[Any], message: str) -> None:

@@ -157,6 +157,8 @@ UNFIT = {
     "aaccumulate func": "the next call gets an outcome, where it wants a total",
     "areduce func": "the next call gets an outcome, where it wants a total",
     "concurrent_for_each func": "it gives no results, so the errors would be lost",
+    "arestarted open": "it opens a source, which an outcome is not",
+    "arestarted waits": "it must be sync",
     "acollect into": "it makes one result of all; there is no call per item",
     "concurrent_batched weight": "it must be sync",
     "concurrent_collect key": "it must be sync",

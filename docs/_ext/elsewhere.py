@@ -39,16 +39,18 @@ _NAMES: dict[str, str] = {
     "anlargest": "= | - | - | - | - | -",
     "ansmallest": "= | - | - | - | - | -",
     "anth": "more_itertools.nth | elementAt | - | - | - | -",
+    "aoffloaded": "- | - | fromBlockingIterator | - | - | -",
     "apaced": "- | - | metered | throttle | - | -",
     "apairwise": "= | pairwise | sliding(2) | - | - | -",
     "areduce": "= | reduce | reduce | fold | reduce | reduce",
+    "arestarted": "- | retry({delay}) | handleErrorWith | - | retryWhen | -",
     "asorted": "= | - | - | - | - | -",
     "astarmap": "= | - | - | - | - | -",
     "asum": "= | - | - | - | - | -",
     "atail": "more_itertools.tail | takeLast | takeRight | - | - | -",
     "atakewhile": "= | takeWhile | takeWhile | take_while | takeWhile | -",
     "atakewhile_inclusive": "more_itertools.takewhile_inclusive "
-    "| takeWhile(inclusive) | takeThrough | - | - | -",
+    "| takeWhile(f, true) | takeThrough | - | - | -",
     "atee": "= | - | - | - | - | ReadableStream.tee",
     "atimeout": "- | timeout({each}) | timeoutOnPull | timeout | timeout | -",
     "aunique": "more_itertools.unique_everseen | distinct | - | - | - | -",
@@ -96,6 +98,10 @@ NOTES: dict[str, str] = {
         "items. Rust's is in tokio-stream."
     ),
     "areduce": "Rust `fold` wants an initial value.",
+    "arestarted": (
+        "The others run the same source again from its start; ours is opened from the "
+        "last item on. fs2 leaves the waits to you."
+    ),
     "atee": "The web's `tee` has no bound on how far one branch is ahead either.",
     "atimeout": (
         "Rust's is in tokio-stream; it gives the timeout as an item and goes on."

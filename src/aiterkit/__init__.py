@@ -11,7 +11,8 @@ Sequential, one thing at a time, only while you await; no task is ever started:
     combine    achain azip azip_longest amerge acycle atee
     reduce     acollect areduce asum amin amax aall aany asorted anlargest ansmallest
                afirst alast anth afind alen
-    time       atimeout apaced
+    time       atimeout apaced arestarted
+    threads    aoffloaded
 
 Concurrent, inside a block that you can see, within a bound that you give:
 
@@ -113,8 +114,10 @@ from aiterkit._sequential.select import (
     atakewhile_inclusive,
     aunique,
 )
+from aiterkit._sequential.threads import aoffloaded
 from aiterkit._sequential.timing import (
     apaced,
+    arestarted,
     atimeout,
 )
 from aiterkit._sequential.transform import (
@@ -170,9 +173,11 @@ __all__ = (
     "anlargest",
     "ansmallest",
     "anth",
+    "aoffloaded",
     "apaced",
     "apairwise",
     "areduce",
+    "arestarted",
     "asorted",
     "astarmap",
     "asum",

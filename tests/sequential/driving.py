@@ -29,7 +29,7 @@ CALLEE = ContextVar("CALLEE", default="nobody")
 
 
 class Cancelled(BaseException):
-    """What a backend throws to cancel, for all that we care."""
+    """Stands for what a backend throws to cancel."""
 
 
 class Trouble(Exception):
@@ -51,7 +51,7 @@ ERRORS: dict[str, type[BaseException]] = {
 
 
 def described(error: BaseException | None) -> object:
-    """Say all of *error* that a caller can see."""
+    """Return everything about *error* that a caller can see."""
     if error is None:
         return None
     return (
@@ -64,23 +64,23 @@ def described(error: BaseException | None) -> object:
 
 
 def nameless(value: object) -> str:
-    """Show *value* without the addresses that no two runs share."""
+    """Return the repr of *value* without addresses, which differ from run to run."""
     return re.sub(r" at 0x\w+", "", repr(value))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One answer: after how many waits, and what."""
+    """One answer: what it is, and how many waits come before it."""
 
     waits: int = 0
     raises: str = ""
     stubborn: bool = False
-    """Whether it swallows what is thrown into its waits."""
+    """Whether it ignores what is thrown into its waits."""
     truth: Literal["true", "false", "raises"] = "true"
     how: Literal[
         "plain", "coroutine", "awaitable", "generator", "legacy", "disguised"
     ] = "plain"
-    """How a function gives it. A generator is no awaitable, a legacy coroutine is."""
+    """How a function returns it. A legacy coroutine can be awaited, a generator not."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Case:
-    """A whole story."""
+    """All that one run needs."""
 
     source: Script
     calls: tuple[Step, ...] = (Step(),)
@@ -113,7 +113,7 @@ class Case:
 
     @property
     def style(self) -> str:
-        """Whether its function is plain, async, or now this and now that."""
+        """Whether its function is plain, async, or both in turn."""
         awaited = {
             call.how in {"coroutine", "awaitable", "legacy"} for call in self.calls
         }
@@ -122,12 +122,12 @@ class Case:
 
 @coroutine
 def trap(token: str) -> Generator[str, object, object]:
-    """Suspend: the driver sees *token*, and answers."""
+    """Suspend: the driver receives *token* and answers."""
     return (yield token)
 
 
 class AwaitableOnItsMetaclass(type):
-    """``hasattr(type(x), "__await__")`` is true of its instances' instances."""
+    """For an instance of its instances, ``hasattr(type(x), "__await__")`` is true."""
 
     def __await__(cls) -> Iterator[str]:
         raise AssertionError
@@ -152,7 +152,7 @@ class Thing:
 
 
 class Disguised(Thing, metaclass=AwaitableOnItsMetaclass):
-    """No awaitable, though its instance and its metaclass seem to say so."""
+    """Not awaitable, although its instance and its metaclass have ``__await__``."""
 
     def __init__(self, world: "World", name: str, step: Step) -> None:
         super().__init__(world, name, step)
@@ -164,7 +164,7 @@ class Disguised(Thing, metaclass=AwaitableOnItsMetaclass):
 
 
 class AwaitableObject:
-    """An awaitable that is no coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __init__(self, inner: Awaitable[object]) -> None:
         self.inner = inner
@@ -174,14 +174,14 @@ class AwaitableObject:
 
 
 class Source:
-    """A source that does what its script says, and tells."""
+    """A source that does what its script says, and logs it."""
 
     def __init__(self, world: "World", script: Script, name: str) -> None:
         self.world = world
         self.script = script
         self.name = name
         self.position = 0
-        # The type decides, so nobody asks the instance.
+        # The type decides, so the instance is never asked.
         for method in ("__aiter__", "__anext__", "__iter__", "__next__"):
             vars(self)[method] = lambda: world.log("asked the instance", name)
 
@@ -247,7 +247,7 @@ SOURCES = {"async": AsyncSource, "sync": SyncSource, "both": BothSource}
 
 
 class Lift:
-    """A sync source as the least possible async one."""
+    """A sync source as an async one, in the fewest possible steps."""
 
     def __init__(self, source: Any) -> None:
         self.iterator = iter(source)
@@ -291,7 +291,7 @@ class World:
         self.events.append(event)
 
     def item(self, name: str, step: Step) -> object:
-        """Make what a source gives."""
+        """Make an item of a source."""
         if self.items == "pair":
             return (Thing(self, name, step), name)
         return self.value(name, step, self.items)
@@ -317,7 +317,7 @@ class World:
             raise ERRORS[step.raises](name)
 
     def func(self, *args: object) -> Any:
-        """Do what the next call of the script does: the operator's function."""
+        """Act as the operator's function: do what the script says for the next call."""
         name = f"f{self.called}"
         step = self.case.calls[self.called % len(self.case.calls)]
         self.called += 1
@@ -347,19 +347,19 @@ class World:
                 return self.value(name, step, self.results)
 
     async def later(self, *args: object) -> Any:
-        """Do the same as a coroutine function."""
+        """Do the same in a coroutine function."""
         result = self.func(*args)
         return await result if isawaitable(result) else result
 
 
 @coroutine
 def legacy(inner: Awaitable[object]) -> Generator[Any, Any, object]:
-    """Be a coroutine of the old kind: a generator with a flag."""
+    """Act as a legacy coroutine: a generator with a flag."""
     return (yield from inner.__await__())
 
 
 def plain_generator(world: World) -> Iterator[object]:
-    """Be a generator, which is no awaitable, but an iterable."""
+    """Act as a generator, which is iterable but not awaitable."""
     world.log("generator ran")
     yield Thing(world, "g", Step())
 
@@ -399,7 +399,7 @@ def drive(world: World, start: Callable[[], Any], replies: tuple[str, ...]) -> o
 
 
 def run(case: Case, make: Callable[[World], Any], **shapes: Any) -> list[Event]:
-    """Tell all that happens when *case* is played to what *make* makes."""
+    """Return all events when *case* is run against what *make* returns."""
     world = World(case, **shapes)
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(

@@ -1,4 +1,4 @@
-"""What all operators stand on: how a source is opened, how a result is judged."""
+"""What all operators use: how a source is opened, and whether a result is awaited."""
 
 import asyncio
 from collections.abc import (
@@ -100,7 +100,7 @@ def test_a_sync_source_cannot_end_the_iteration_by_mistake() -> None:
         ),
     ],
 )
-def test_a_source_that_is_none_is_told_what_it_should_be(
+def test_the_message_for_a_bad_source_says_what_it_should_be(
     source: Any, message: str
 ) -> None:
     with pytest.raises(TypeError, match=f"^source must be an iterable, .*{message}$"):
@@ -202,7 +202,7 @@ def test_asum_gives_floats_back_what_rounding_lost(
     compensates: bool,  # noqa: FBT001 - a row
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As sum() does since Python 3.12; either way on every Python here."""
+    """As sum() does since Python 3.12; here both ways are tested on every Python."""
     monkeypatch.setattr("aiterkit._sequential.reduce._COMPENSATES", compensates)
     tenths = [0, True, *[0.1] * 10, 1]
     assert (finish(ak.asum(tenths)) == 3.0) == compensates

@@ -21,7 +21,7 @@ LONG = [["x" * 100]] * 100_000
 
 
 def use(made: Any) -> object:
-    """Run *made* if it is one result, as a sequential helper that reads all is."""
+    """Run *made* if it is a coroutine: then the helper returns one result."""
     return finish(made) if isinstance(made, Awaitable) else made
 
 
@@ -135,7 +135,7 @@ def test_a_coroutine_in_the_place_of_the_source_is_swapped_too() -> None:
 
 
 class Opening:
-    """A source that notes that it was opened."""
+    """A source that remembers whether it was opened."""
 
     opened = False
 

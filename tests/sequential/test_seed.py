@@ -1,4 +1,4 @@
-"""Where the project began: no comprehension is concurrent, and no `a…` is either."""
+"""Why the project exists: no comprehension is concurrent, and no `a…` is either."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any

@@ -95,7 +95,7 @@ async def test_a_tee_of_what_has_ended_is_empty() -> None:
     assert await ak.acollect(second) == []
 
 
-async def test_a_cancelled_waiter_disturbs_nobody() -> None:
+async def test_a_cancelled_waiter_leaves_the_other_reader_alone() -> None:
     first, second = ak.atee(SourceProbe("a", gap=3))
 
     async def waiter() -> None:
@@ -181,7 +181,7 @@ def fail_in_each(branches: Any) -> weakref.ref[ProbeError]:
 
 
 class Stop(BaseException):
-    """What ends a branch as a cancellation does."""
+    """Ends a branch in the way that a cancellation does."""
 
 
 def test_no_other_generator_is_taken_for_a_branch_that_is_gone() -> None:

@@ -1,4 +1,4 @@
-"""What looks at the clock."""
+"""Operators that use the clock."""
 
 from contextlib import aclosing
 from typing import Any
@@ -11,7 +11,7 @@ from aiterkit.testing import SourceProbe
 
 
 async def times(made: Any) -> list[tuple[object, float]]:
-    """Say what is given, and when."""
+    """Return each item with the time at which it was given."""
     start = anyio.current_time()
     return [(item, round(anyio.current_time() - start, 6)) async for item in made]
 
@@ -86,7 +86,7 @@ async def test_atimeout_lets_an_outer_cancellation_pass() -> None:
 
 
 async def test_a_scope_may_be_left_open_between_two_items() -> None:
-    """Which a scope of ours, held across the ``yield``, would not survive."""
+    """This would fail if a scope of ours stayed open across the ``yield``."""
     async with aclosing(ak.atimeout(SourceProbe("abc", gap=1), 2)) as made:
         with anyio.CancelScope():
             await anext(made)

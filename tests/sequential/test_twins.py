@@ -1,4 +1,4 @@
-"""An operator that is no comprehension does as its twin, step by step."""
+"""An operator that is not a comprehension equals its twin, step by step."""
 
 # A table of lambdas, whose arguments are what their row says.
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
@@ -66,7 +66,7 @@ class Twin:
     sources: st.SearchStrategy[list[Items]]
     options: st.SearchStrategy[tuple[Any, ...]] = _NO_OPTIONS
     func: Callable[..., Any] | None = None
-    """What both call, noting it; it is their last argument then."""
+    """What both call, if anything; it is then their last argument."""
 
 
 def many(most: int, item: st.SearchStrategy[Any] = values) -> Any:

@@ -21,7 +21,7 @@ How: TypeAlias = Literal["plain", "async", "suspending"]
 
 
 class Trouble(Exception):
-    """What sources and functions raise here."""
+    """What sources and functions raise in these tests."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Items:
 
 
 class Counting(Generic[T]):
-    """What all counting sources share."""
+    """What all counting sources have in common."""
 
     def __init__(self, script: Items) -> None:
         self.script = script
@@ -95,7 +95,7 @@ class AsyncCounting(Counting[T]):
 
 
 class Function:
-    """A function that notes its calls, and may fail at one of them."""
+    """A function that records its calls, and can fail at one of them."""
 
     def __init__(
         self, func: Callable[..., Any], fails_at: int = 99, hows: tuple[How, ...] = ()
@@ -134,12 +134,12 @@ def finish(awaitable: Awaitable[T]) -> T:
 
 
 def async_step(iterator: AsyncIterator[Any]) -> Callable[[], object]:
-    """Return what takes the next item of *iterator*."""
+    """Return a function that takes the next item of *iterator*."""
     return lambda: finish(anext(iterator))
 
 
 def outcome(step: Callable[[], object], end: type[Exception]) -> tuple[object, ...]:
-    """Say what *step* gives."""
+    """Return what *step* does: a value, an error or the end."""
     try:
         value = step()
     except end:
@@ -181,7 +181,7 @@ def trace(
     end: type[Exception],
     steps: int,
 ) -> Trace:
-    """Step through what *make* makes, and tell how it goes."""
+    """Step through what *make* returns, and record each step."""
     try:
         made = make()
     except Exception as error:  # noqa: BLE001 - what it is is compared
@@ -196,14 +196,14 @@ def trace(
 
 
 def sync_result(make: Callable[..., Any], scripts: list[Items]) -> Trace:
-    """Tell what the twin returns, and how far it read."""
+    """Return what the twin returns, and how far it read."""
     sources: list[Counting[Any]] = [SyncCounting(script) for script in scripts]
     event = outcome(lambda: make(*sources), NotImplementedError)
     return [(*event, *(source.read for source in sources))]
 
 
 def async_result(make: Callable[..., Any], scripts: list[Items]) -> Trace:
-    """Tell what the operator returns, and how far it read."""
+    """Return what the operator returns, and how far it read."""
     sources: list[Counting[Any]] = [
         (SyncCounting if script.kind == "sync" else AsyncCounting)(script)
         for script in scripts

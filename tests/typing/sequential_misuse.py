@@ -5,10 +5,15 @@ import aiterkit as ak
 from .functions import is_odd, numbers, shown, tagged, words
 
 
+def opened(_last: str | None) -> list[str]:
+    return []
+
+
 def of_what_is_no_source() -> None:
     ak.amap(shown, 1)  # rejected
     ak.amap(shown, numbers)  # rejected
     ak.achain(words(), 1)  # rejected
+    ak.aoffloaded(words())  # rejected
     ak.azip(1)  # rejected
     ak.aflatten([1])  # rejected
 
@@ -33,6 +38,12 @@ async def of_options_that_are_not_there() -> None:
     ak.aislice(words(), "1")  # rejected
     ak.atimeout(words())  # rejected
     ak.apaced(words(), "2")  # rejected
+    ak.aoffloaded([1], limiter=1)  # rejected
+    ak.arestarted(opened, OSError)  # rejected
+    ak.arestarted(opened, OSError, waits=1)  # rejected
+    ak.arestarted(opened, "OSError", waits=[1])  # rejected
+    ak.arestarted(opened, KeyboardInterrupt, waits=[1])  # rejected
+    ak.arestarted(shown, OSError, waits=[1])  # rejected
 
 
 async def of_items_that_cannot() -> None:

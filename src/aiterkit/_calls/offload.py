@@ -6,7 +6,7 @@ from functools import partial
 from importlib import import_module
 from inspect import isasyncgenfunction, iscoroutinefunction
 from sys import version_info
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter
 
@@ -19,6 +19,7 @@ from aiterkit._calls.function import (
     sync_result,
 )
 from aiterkit._core.checks import name_of, shortened
+from aiterkit._core.clock import check_limiter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,11 +90,7 @@ def offloaded(
     check_change("offloaded", func)
     if any(map(_is_async, (func, dunder_call(func)))):
         raise TypeError(IS_ASYNC.format(name_of(func)))
-    if limiter is not None and not isinstance(limiter, CapacityLimiter):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"limiter must be an anyio.CapacityLimiter, not {shortened(limiter)}: "
-            f"CapacityLimiter(4)"
-        )
+    check_limiter(limiter)
     run: Callable[..., Coroutine[Any, Any, R]] = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
@@ -115,7 +112,7 @@ def _runner(to: object, /) -> Any:
     if to == "process":
         return import_module("aiterkit._calls.elsewhere").in_process
     if to != "interpreter":
-        raise _wrong_place(to)
+        _refuse_place(to)
     if version_info < (3, 13):
         raise RuntimeError(
             f"to='interpreter' needs Python 3.13 or newer, "
@@ -128,16 +125,15 @@ def _call(work: partial[R], /) -> R:
     return sync_result(work, work())  # here, since Trio has a check of its own
 
 
-def _wrong_place(to: Any, /) -> Exception:
-    """Return why *to* is refused, and what was probably meant."""
-    rule = (
-        f"to must be 'thread', 'process', 'interpreter' or a "
-        f"concurrent.futures.Executor, not {shortened(to)}"
-    )
-    if isinstance(to, str):
-        return ValueError(rule)
+def _refuse_place(to: Any, /) -> NoReturn:
+    """Say why *to* is refused, and what was probably meant."""
+    hint = ""
     if isinstance(to, type) and issubclass(to, Executor):
-        return TypeError(f"{rule}: make one, {to.__name__}()")
-    if hasattr(cast("object", to), "get_executor"):  # Dask's client
-        return TypeError(f"{rule}: use client.get_executor(pure=False)")
-    return TypeError(rule)
+        hint = f": make one, {to.__name__}()"
+    elif hasattr(cast("object", to), "get_executor"):  # Dask's client
+        hint = ": use client.get_executor(pure=False)"
+    kind = ValueError if isinstance(to, str) else TypeError
+    raise kind(
+        f"to must be 'thread', 'process', 'interpreter' or a "
+        f"concurrent.futures.Executor, not {shortened(cast('object', to))}{hint}"
+    )

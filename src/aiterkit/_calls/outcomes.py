@@ -19,7 +19,7 @@ from aiterkit._calls.function import (
     like,
     result_of,
 )
-from aiterkit._core.checks import name_of, shortened
+from aiterkit._core.checks import check_exceptions, name_of
 
 if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of both
     from typing import TypeVar
@@ -220,7 +220,8 @@ def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
             function itself and returns an async generator.
     """
     check_change("captured", func)
-    kinds = tuple(_check_exception(kind) for kind in exceptions) or (Exception,)
+    usage = "captured(func, KeyError, OSError)"
+    kinds = check_exceptions(exceptions, usage=usage) or (Exception,)
 
     if is_async_generator(func):
 
@@ -257,19 +258,3 @@ def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
         return Ok(value, args)
 
     return like(func, call)
-
-
-def _check_exception(kind: Any, /) -> type[Exception]:
-    if isinstance(kind, tuple):
-        raise TypeError(
-            "exceptions must be given one by one: captured(func, KeyError, OSError)"
-        )
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        return kind
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        raise TypeError(
-            f"exceptions must be classes of Exception, which {kind.__name__} is "
-            f"not: what ends a task or the program is never captured"
-        )
-    shown = shortened(cast("object", kind))
-    raise TypeError(f"exceptions must be classes of exceptions, not {shown}")

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from importlib import import_module
 from math import inf
 from types import CoroutineType
-from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from anyio import Event, current_time, move_on_after, sleep
@@ -78,7 +78,7 @@ def timed(
         with move_on_after(limit):
             result = func(*args, **options)
             if not is_awaitable(result):
-                raise _not_async(func, result, limit)
+                _refuse(func, result, limit)
             return await result
         raise TimeoutError(f"{name_of(func)}() took longer than {limit} seconds")
 
@@ -91,15 +91,15 @@ _IS_GENERATOR = (
 )
 
 
-def _not_async(func: Callable[..., Any], result: object, limit: float) -> TypeError:
-    """Return the error for a *result* that cannot be awaited."""
+def _refuse(func: Callable[..., Any], result: object, limit: float) -> NoReturn:
+    """Say why *func*, which returned a *result* that cannot be awaited, is no good."""
+    name = name_of(func)
     if isinstance(result, AsyncIterator):
-        return TypeError(_IS_GENERATOR.format(name_of(func), limit))
-    return TypeError(
+        raise TypeError(_IS_GENERATOR.format(name, limit))
+    raise TypeError(
         f"timed() needs an async function, since it can cut short only what waits; "
-        f'for a blocking one use timed(offloaded({name_of(func)}, to="process"), '
-        f"{limit}) ({name_of(func)} returned {type(result).__name__!r}, which cannot "
-        f"be awaited)"
+        f'for a blocking one use timed(offloaded({name}, to="process"), {limit}) '
+        f"({name} returned {type(result).__name__!r}, which cannot be awaited)"
     )
 
 

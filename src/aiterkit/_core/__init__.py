@@ -1,1 +1,1 @@
-"""What both wings stand on: types, opening a source, checking arguments."""
+"""What both wings are built on: types, opening a source, checking arguments."""

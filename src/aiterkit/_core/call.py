@@ -1,21 +1,21 @@
-"""Whether what a function returned has to be awaited.
+"""Whether the result of a call must be awaited.
 
-A sequential operator takes sync and async functions alike, and judges each
-call by its result: a lambda, a partial or a callable object does not show what
-it returns, and may return both. In an operator this reads ::
+A sequential operator takes sync and async functions alike, and looks at the result of
+each call: a lambda, a partial or a callable object does not show what it returns, and
+may return now this and now that. In an operator this reads ::
 
     await result
     if type(result) is COROUTINE
     or type(result) not in plain and needs_await(result, plain)
     else result
 
-because a function of our own around each call would cost more than the call. Such an
-``await`` stands in a generator expression, which makes it an asynchronous one; mypy and
-pyright miss that, hence the ``type: ignore`` there.
+because a helper function around each call would cost more than the call itself. An
+``await`` in a generator expression makes it an asynchronous one. mypy and pyright do
+not know that, hence the ``type: ignore`` there.
 
-The most used operators go two steps further. What was written ``async def`` returns
-nothing but coroutines (`is_async_function`), so there the native expression needs no
-judgement. And most functions return one type, which is compared before all else ::
+The most used operators go two steps further. A function defined with ``async def``
+always returns a coroutine (`is_async_function`), so nothing needs to be tested. And
+most functions return one type, which is compared first ::
 
     if type(result) is not usual
     and type(result) not in plain
@@ -30,18 +30,18 @@ from aiterkit._core.types import special
 
 R = TypeVar("R")
 
-# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+# Typed as Any, since narrowing by the real type turns Any into Unknown for pyright.
 COROUTINE: Any = CoroutineType
 
-# inspect.CO_COROUTINE and its like, without the import of inspect, which is dear.
+# inspect.CO_COROUTINE and inspect.CO_ITERABLE_COROUTINE: importing inspect is slow.
 _COROUTINE_FUNCTION = 0x80
 _GENERATOR_BASED_COROUTINE = 0x100
 
 
 def is_async_function(func: object, /) -> bool:
-    """Tell whether *func* is an ``async def``, or a method that is one.
+    """Return whether *func* is an ``async def`` function, or a method that is one.
 
-    Then each call returns a coroutine. Any other callable may do so as well.
+    Then each call returns a coroutine. Other callables may return one, too.
     """
     if isinstance(func, MethodType):
         func = func.__func__
@@ -51,12 +51,11 @@ def is_async_function(func: object, /) -> bool:
 
 
 def needs_await(result: object, plain: set[type], /) -> TypeGuard[Awaitable[Any]]:
-    """Tell whether ``await`` takes *result*; if its type does not, note it in *plain*.
+    """Return whether *result* can be awaited; if not, add its type to *plain*.
 
-    It is the type that decides, except for a generator, which is a coroutine
-    if its function was decorated with `types.coroutine`. So an operator needs to ask
-    but once for a type that cannot be awaited, which is what makes a sync
-    function cheap.
+    The type decides, except for a generator, which is a coroutine if its function was
+    decorated with `types.coroutine`. So an operator asks only once for each type that
+    cannot be awaited, which keeps sync functions fast.
     """
     kind = type(result)
     if kind is GeneratorType:
@@ -69,9 +68,10 @@ def needs_await(result: object, plain: set[type], /) -> TypeGuard[Awaitable[Any]
 
 
 def plain_type(result: object, plain: set[type], /) -> type | None:
-    """Return a type that cannot be awaited, or ``None`` if ``await`` takes *result*.
+    """Return a type that cannot be awaited, or ``None`` if *result* can be awaited.
 
-    It is the type of *result*, unless that alone does not tell (see `needs_await`).
+    It is the type of *result*, unless the type alone does not decide (see
+    `needs_await`).
     """
     if needs_await(result, plain):
         return None
@@ -80,5 +80,5 @@ def plain_type(result: object, plain: set[type], /) -> type | None:
 
 
 async def awaiting(awaitable: Awaitable[R], /) -> R:
-    """Return *awaitable* as a coroutine, whatever it is."""
+    """Wrap any *awaitable* in a coroutine."""
     return await awaitable

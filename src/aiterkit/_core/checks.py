@@ -9,7 +9,7 @@ from operator import index
 from reprlib import Repr
 from sys import maxsize
 from types import CoroutineType
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 from aiterkit._core.types import special
 
@@ -22,21 +22,21 @@ _repr.maxstring = _repr.maxother = _MOST
 
 
 def shortened(value: object, /) -> str:
-    """Return the repr of *value*, cut in the middle to at most 200 characters.
+    """Return the repr of *value*, shortened to at most 200 characters.
 
-    Every message shows values through this: a list of 100,000 URLs would fill the
-    screen and hide the rule.
+    Messages show every value through this: a list of 100,000 URLs would fill the screen
+    and hide what is wrong.
     """
     try:
         text = _repr.repr(value)
-    except Exception:  # noqa: BLE001 - the message matters more than what broke it
-        text = object.__repr__(value)  # an int too long to print, for example
+    except Exception:  # noqa: BLE001 - it would hide the error that is to be raised
+        text = object.__repr__(value)  # for example of an int that is too long to print
     half = _MOST // 2
     return text if len(text) <= _MOST else f"{text[: half - 2]}...{text[1 - half :]}"
 
 
 def name_of(func: object, /) -> str:
-    """Return what a message calls *func*, which may be a partial or an object."""
+    """Return the name of *func* for a message; it may be a partial or an object."""
     while isinstance(func, partial):
         func = func.func
     name = getattr(func, "__name__", None)
@@ -44,7 +44,7 @@ def name_of(func: object, /) -> str:
 
 
 def check_callable(func: object, /, *, name: str = "func") -> None:
-    """Refuse a *func* that cannot be called.
+    """Check that *func* can be called.
 
     Raises:
         TypeError: If it cannot be called.
@@ -56,10 +56,10 @@ def check_callable(func: object, /, *, name: str = "func") -> None:
 def check_func(
     func: object, source: object = _NO_SOURCE, /, *, usage: str, name: str = "func"
 ) -> None:
-    """Refuse a *func* that cannot be called, and say which mistake it seems to be.
+    """Check that *func* can be called; if not, name the likely mistake.
 
-    *usage* shows the right call, such as ``amap(func, source)``, with the argument
-    called *name* in it.
+    *usage* shows the correct call, such as ``amap(func, source)``, in which *name* is
+    the argument to check.
 
     Raises:
         TypeError: If *func* cannot be called.
@@ -69,7 +69,7 @@ def check_func(
     operator = usage.partition("(")[0]
     if isinstance(func, CoroutineType):
         called = func.__name__
-        func.close()  # or Python would also warn that nobody awaited it
+        func.close()  # or Python would also warn that it was never awaited
         before, _, after = usage.rpartition(name)
         raise TypeError(
             f"{operator}() takes the function, not a call of it: "
@@ -97,10 +97,10 @@ def _is_iterable(value: Any, /) -> bool:
 def check_int(value: Any, /, *, name: str, or_limiter: bool = False) -> int:
     """Return *value* as an int.
 
-    A bool is refused although it is an int: ``limit=True`` is a mistake.
+    A bool is refused, although it is an int: ``limit=True`` is a mistake.
 
     Raises:
-        TypeError: If *value* is no integer.
+        TypeError: If *value* is not an int.
     """
     if not isinstance(value, bool):
         try:
@@ -119,12 +119,12 @@ def check_count(
     Args:
         value: What was given.
         name: What the argument is called.
-        least: The smallest that is allowed.
-        or_limiter: Whether the caller takes an `anyio.CapacityLimiter` too, which
-            *value* is not; the message then names it.
+        least: The smallest value that is allowed.
+        or_limiter: Whether the message should say that an `anyio.CapacityLimiter`,
+            which *value* is not, is allowed as well.
 
     Raises:
-        TypeError: If *value* is no integer.
+        TypeError: If *value* is not an int.
         ValueError: If it is less than *least*.
     """
     count = check_int(value, name=name, or_limiter=or_limiter)
@@ -145,7 +145,7 @@ def check_position(
     """Return *value* as an int that can be a position, or ``None`` if *optional*.
 
     Raises:
-        ValueError: If it is neither, whatever its type: so does `itertools.islice`.
+        ValueError: If it is neither; as in `itertools.islice`, also for other types.
     """
     if value is None and optional:
         return None
@@ -161,15 +161,52 @@ def check_position(
     )
 
 
+def check_exceptions(
+    kinds: tuple[Any, ...], /, *, usage: str
+) -> tuple[type[Exception], ...]:
+    """Return *kinds*, each of which must be a subclass of `Exception`.
+
+    Raises:
+        TypeError: If one is not.
+    """
+    for kind in kinds:
+        if isinstance(kind, tuple):
+            raise TypeError(f"exceptions must be given one by one: {usage}")
+        is_class = isinstance(kind, type)
+        if not (is_class and issubclass(kind, BaseException)):
+            shown = shortened(cast("object", kind))
+            raise TypeError(f"exceptions must be exception classes, not {shown}")
+        if not issubclass(kind, Exception):
+            raise TypeError(
+                f"exceptions must be subclasses of Exception, which {kind.__name__} "
+                "is not: what ends a task or the program is never caught"
+            )
+    return kinds
+
+
+def check_wait(value: Any, /, *, name: str) -> float:
+    """Return *value*, which must be a number of seconds, 0 or more.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is negative or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be numbers of seconds, not {shortened(value)}")
+    if not value >= 0:  # which NaN is not
+        raise ValueError(f"{name} must be at least 0 seconds, not {shortened(value)}")
+    return value
+
+
 def check_positive(value: Any, /, *, name: str) -> float:
     """Return *value*, which must be a number above 0.
 
     Raises:
-        TypeError: If it is no number.
+        TypeError: If it is not a number.
         ValueError: If it is not above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {shortened(value)}")
-    if not value > 0:  # NaN is not above 0 either
+    if not value > 0:  # which NaN is not
         raise ValueError(f"{name} must be more than 0, not {shortened(value)}")
     return value

@@ -1,77 +1,95 @@
 """How a source is opened.
 
-Every operator opens its sources here: the one place that knows that a source
-may be sync or async. Who closes it is no question of this file: a sequential
-operator never does, and a concurrent one does it where it reads.
+Every operator opens its sources here, the one place that knows that a source may be
+sync or async. A sequential operator closes a source only if it got it by calling a
+function (`arestarted`); a concurrent one closes its sources where it reads them.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from functools import partial
 from types import CoroutineType, FunctionType, MethodType
 from typing import Any, Generic, TypeGuard, TypeVar
 
-from aiterkit._core.call import is_async_function
+from aiterkit._core.call import is_async_function, needs_await
 from aiterkit._core.checks import name_of
 from aiterkit._core.types import AnyIterable, special
 
 T = TypeVar("T")
 
-# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+# Typed as Any, since narrowing by the real type turns Any into Unknown for pyright.
 _PARTIAL: Any = partial
+
+_RULE = "source must be an iterable, sync or async"
 
 
 def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
-    """Tell whether *source* can be read with ``async for``."""
+    """Return whether *source* can be read with ``async for``."""
     return special(source, "__aiter__")
 
 
-def as_iterable(source: AnyIterable[T], /) -> Iterable[T]:
-    """Return *source*, which has no ``__aiter__``, if ``iter()`` may know it.
+def as_iterable(source: AnyIterable[T], /, rule: str = _RULE) -> Iterable[T]:
+    """Return *source*, which has no ``__aiter__``, if it is a sync iterable.
+
+    *rule* begins the message: it names the argument and says what it must be.
 
     Raises:
-        TypeError: If it cannot.
+        TypeError: If *source* is not iterable.
     """
     if special(source, "__iter__") or special(source, "__getitem__"):
         return source  # type: ignore[return-value]  # it is no async one
-    raise TypeError(_complaint(source))
+    raise TypeError(_complaint(source, rule))
 
 
-def _complaint(source: object) -> str:
-    """Say what is wrong with *source*, and what was likely meant."""
-    wanted = "source must be an iterable, sync or async"
+def _complaint(source: object, rule: str) -> str:
+    """Return the message for a *source* that is not iterable, and what was meant."""
     if isinstance(source, CoroutineType):
-        return f"{wanted}; await {source.__name__}() to get one"
+        return f"{rule}; await {source.__name__}() to get one"
     if isinstance(source, FunctionType | MethodType | _PARTIAL):
         func: object = source
         name = name_of(func)
         call = f"{name}()" if name.isidentifier() else "it"  # a lambda has no name
         do = "await" if is_async_function(func) else "call"
-        return f"{wanted}; {do} {call} to get one"
+        return f"{rule}; {do} {call} to get one"
     if special(source, "__aenter__"):
         name = type(source).__name__
         block = "..." if name.startswith("_") else f"{name}(...)"
-        return f"{wanted}; enter it: async with {block} as results"
-    return f"{wanted}, not {type(source).__name__!r}"
+        return f"{rule}; enter it: async with {block} as results"
+    return f"{rule}, not {type(source).__name__!r}"
 
 
-def open_source(source: AnyIterable[T], /) -> AsyncIterator[T] | Iterator[T]:
-    """Return the iterator of *source*, async where it can be both.
+def open_source(
+    source: AnyIterable[T], /, rule: str = _RULE
+) -> AsyncIterator[T] | Iterator[T]:
+    """Return the iterator of *source*, the async one if it has both.
 
     Raises:
         TypeError: If *source* is not iterable.
     """
     if is_async_iterable(source):
         return aiter(source)
-    return iter(as_iterable(source))
+    return iter(as_iterable(source, rule))
 
 
 def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:
-    """Tell whether *iterator*, from `open_source`, is read with ``await``."""
+    """Return whether *iterator*, from `open_source`, is an async one."""
     return special(iterator, "__anext__")
 
 
+def without_end(error: BaseException, /) -> BaseException:
+    """Return the *error* of a sync source in a form that cannot be taken for the end.
+
+    For a `StopAsyncIteration` that is the error which an async generator with the same
+    loop inside would raise (PEP 479).
+    """
+    if not isinstance(error, StopAsyncIteration):
+        return error
+    instead = RuntimeError("async generator raised StopAsyncIteration")
+    instead.__cause__ = error
+    return instead
+
+
 class Lifted(Generic[T]):
-    """A sync source as an async one, with nothing added: it never suspends."""
+    """A sync source as an async one that never suspends."""
 
     __slots__ = ("_iterator",)
 
@@ -87,15 +105,23 @@ class Lifted(Generic[T]):
         except StopIteration:
             raise StopAsyncIteration from None
         except StopAsyncIteration as error:
-            # It would read as the end. An asynchronous generator that holds
-            # the loop says this instead (PEP 479), and so do we.
-            raise RuntimeError("async generator raised StopAsyncIteration") from error
+            raise without_end(error) from error
+
+    async def aclose(self) -> None:
+        """Close the source if it is a generator.
+
+        Other sync iterators have no ``close()`` for the iteration alone: a file, for
+        example, is its own iterator, and closing it would do more than end the loop.
+        """
+        iterator: Any = self._iterator
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 class Opened(Generic[T]):
-    """What ``async for`` opens by taking the iterator that is there already.
+    """An iterator that ``async for`` can read without opening it again.
 
-    A loop over the iterator itself would call its ``__aiter__`` again.
+    A loop over the iterator itself would call its ``__aiter__`` a second time.
     """
 
     __slots__ = ("_iterator",)
@@ -107,23 +133,32 @@ class Opened(Generic[T]):
         return self._iterator
 
 
-def as_async(source: AnyIterable[T], /) -> AsyncIterable[T]:
-    """Return *source*, lifted if it is a sync one, for ``async for`` to open.
+def as_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterable[T]:
+    """Return *source* as something for ``async for``, lifted if it is sync.
 
     Raises:
         TypeError: If *source* is not iterable.
     """
     if is_async_iterable(source):
         return source
-    return Lifted(as_iterable(source))
+    return Lifted(as_iterable(source, rule))
 
 
-def open_async(source: AnyIterable[T], /) -> AsyncIterator[T]:
-    """Return the async iterator of *source*, lifted if it is a sync one.
+def open_async(source: AnyIterable[T], /, rule: str = _RULE) -> AsyncIterator[T]:
+    """Return the async iterator of *source*, lifted if it is sync.
 
     Raises:
         TypeError: If *source* is not iterable.
     """
     if is_async_iterable(source):
         return aiter(source)
-    return Lifted(as_iterable(source))
+    return Lifted(as_iterable(source, rule))
+
+
+async def close(iterator: AsyncIterator[object], /) -> None:
+    """Close *iterator*, which is from `open_async`."""
+    aclose = getattr(iterator, "aclose", None)
+    if aclose is not None:
+        result = aclose()
+        if needs_await(result, set()):  # some are plain methods
+            await result

@@ -1,16 +1,16 @@
-"""What every signature is made of, and how a type is asked for a method."""
+"""The types of every signature, and how a special method is looked up."""
 
 import sys
 from collections.abc import AsyncIterable, Iterable
 from typing import TypeAlias, TypeVar
 
-if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of both
+if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of them
     from typing import TypeIs
-else:  # pragma: no cover - each Python takes one of both
+else:  # pragma: no cover - each Python takes one of them
     try:
         from typing_extensions import TypeIs
-    except ImportError:  # anyio brings it, but may bring an old one
-        # Only an annotation, which no checker takes from here.
+    except ImportError:  # anyio depends on it, but not on a new enough version
+        # It is only an annotation, and no type checker reads this branch.
         from typing import TypeGuard as TypeIs
 
 __all__ = ["AnyIterable", "TypeIs", "special"]
@@ -22,11 +22,11 @@ AnyIterable: TypeAlias = AsyncIterable[T] | Iterable[T]
 
 
 def special(instance: object, name: str, /) -> bool:
-    """Tell whether the type of *instance* has the special method *name*.
+    """Return whether the type of *instance* has the special method *name*.
 
-    Exactly as the interpreter looks: on the type and its bases, so neither on
-    the instance nor on the metaclass (where ``hasattr(type(...), name)`` looks
-    too), and ``None`` says that there is none.
+    It looks where the interpreter looks: on the type and its bases, but not on the
+    instance, nor on the metaclass, where ``hasattr(type(...), name)`` looks too. A
+    method that is ``None`` does not exist.
     """
     for base in type(instance).__mro__:
         if name in base.__dict__:

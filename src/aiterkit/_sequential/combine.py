@@ -1,4 +1,4 @@
-"""Operators that read several sources, or one several times."""
+"""Operators that read several sources, or one source several times."""
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -27,13 +27,13 @@ C = TypeVar("C", bound=Comparable)
 
 
 def achain(*sources: AnyIterable[T]) -> AsyncGenerator[T, None]:
-    """Give the items of each of *sources*, one source after the other.
+    """Give the items of each of *sources*, one source after another.
 
         first                  a--b|
         second                 c--d|
         achain(first, second)  a--bc--d|
 
-    The twin of `itertools.chain`, but for all *sources* being opened at the call.
+    The twin of `itertools.chain`, except that all *sources* are opened at the call.
     For a source of sources, see `aflatten`.
 
     Examples:
@@ -111,9 +111,9 @@ def azip(
 ) -> AsyncGenerator[tuple[Any, ...], None]:
     """Give a tuple of the first items of *sources*, then of the second, and so on.
 
-    The twin of `zip`: the sources are read one after the other, from left to
-    right, and the shortest one ends it. They are never waited for together: a row
-    takes the sum of their waits. For one wait per row, see `concurrent_zip`.
+    The twin of `zip`: the sources are read one after another, from left to right, and
+    the shortest one ends it. A row takes as long as all their waits together. To wait
+    for all of them at once, see `concurrent_zip`.
 
     Examples:
         >>> [pair async for pair in azip("ab", [1, 2])]
@@ -125,7 +125,7 @@ def azip(
 
     Raises:
         TypeError: If one of *sources* is not iterable, at the call.
-        ValueError: If *strict* and one of *sources* ends before another, when it does.
+        ValueError: If *strict* and one of *sources* ends before another, when it ends.
     """
     iterators = [open_async(source) for source in sources]
     if strict:
@@ -292,9 +292,9 @@ def azip_longest(
 def azip_longest(
     *sources: AnyIterable[Any], fillvalue: Any = None
 ) -> AsyncGenerator[tuple[Any, ...], None]:
-    """Do as `azip`, but go on to the end of the longest source.
+    """Give rows like `azip`, but go on to the end of the longest source.
 
-    The twin of `itertools.zip_longest`: a source that has ended is read no more.
+    The twin of `itertools.zip_longest`: a source that has ended is not read again.
 
     Examples:
         >>> [pair async for pair in azip_longest("ab", [1], fillvalue=0)]
@@ -302,7 +302,7 @@ def azip_longest(
 
     Args:
         *sources: Any iterables, sync or async. They are not closed.
-        fillvalue: What stands for an item of a source that has ended.
+        fillvalue: What takes the place of an item of a source that has ended.
 
     Raises:
         TypeError: If one of *sources* is not iterable, at the call.
@@ -334,9 +334,9 @@ async def _zip_longest(
 def acycle(source: AnyIterable[T], /) -> AsyncGenerator[T, None]:
     """Give the items of *source* over and over.
 
-    The twin of `itertools.cycle`: the items are kept, and after its end the source
-    is read no more. From then on nothing is waited for, so a loop over it needs
-    an ``await`` of its own, or no other task takes its turn.
+    The twin of `itertools.cycle`: the items are kept, and the source is not read again
+    after its end. From then on nothing is awaited, so a loop over it needs an ``await``
+    of its own; otherwise no other task can run.
 
     Examples:
         >>> from contextlib import aclosing
@@ -385,9 +385,9 @@ def amerge(
         amerge(first, second)  1--2--3--(4|)
 
     The twin of `heapq.merge`: each of *sources* must be sorted already, from the
-    smallest item to the largest. One item of each is read and held; the smallest is
-    given, and then the next one is read from its source. Of equal items, the one from
-    the earlier source comes first. To get items as they arrive, see `concurrent_merge`.
+    smallest item to the largest. One item of each is held; the smallest is given, and
+    its source is read again when you ask for the next. Of equal items, the one from the
+    earlier source comes first. To get items as they arrive, see `concurrent_merge`.
 
     Examples:
         >>> [number async for number in amerge([1, 4], [2, 3], [5])]
@@ -429,16 +429,17 @@ async def _merge(
             heapreplace(heads, head)
         else:
             heappop(heads)
-    for _, _, last, iterator in heads:  # none, or the only one that is left
+    for _, _, last, iterator in heads:  # there is one left, or none
         yield last
         async for item in Opened(iterator):
             yield item
 
 
 _Head: TypeAlias = list[Any]
-"""What is compared, the place of the source (no two are equal), the item, the source.
+"""What is compared, the number of the source, the item, the source.
 
-A list and no object, since heapq compares it without a call of ours.
+The number decides between equals, so items are never compared. It is a list, since
+heapq compares lists without calling a method of ours.
 """
 
 
@@ -448,7 +449,7 @@ async def _advance(
     plain: set[type],
     reverse: bool,  # noqa: FBT001 - see _merge
 ) -> bool:
-    """Put the next item of its source into *head*, and tell whether there was one."""
+    """Put the next item of its source into *head*; return whether there was one."""
     try:
         mark = head[2] = await anext(head[3])
     except StopAsyncIteration:
@@ -466,13 +467,13 @@ async def _advance(
 def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None], ...]:
     """Return *n* generators, each of which gives all items of *source*.
 
-    The twin of `itertools.tee`: an item is kept until the last of them has given it.
-    They can be read in different tasks. One of them reads *source* at a time; the
-    others wait for the item that is being read. To read one source in many tasks with
-    a bound on how far they drift apart, see `concurrent_broadcast`.
+    The twin of `itertools.tee`: an item is kept until all of them have given it. They
+    can be read in different tasks. One of them reads *source* at a time; the others
+    wait for the item that it is reading. To read one source in many tasks with a limit
+    on how far they drift apart, see `concurrent_broadcast`.
 
-    One of them may be the *source* of another `atee`: the new ones then go on where
-    it stands, and all of them read the first source, as since Python 3.13.1.
+    One of them may be the *source* of another `atee`: the new ones then go on from its
+    position, and all of them read the first source, like `itertools.tee` since 3.13.1.
 
     Examples:
         >>> first, second = atee("ab")
@@ -480,18 +481,18 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
         (['a', 'b'], ['a', 'b'])
 
     Guarantees:
-        Errors: An error of *source* is raised by each of them, at its place. A
-            cancellation ends only the one that was cancelled; the next one to need
-            an item goes on reading, if *source* still can.
+        Errors: An error of *source* is raised by each of them, in its place. A
+            cancellation ends only the one that was cancelled; the next one that needs
+            an item goes on reading, if *source* can still be read.
 
     Args:
         source: Any iterable, sync or async. It is not closed.
-        n: How many.
+        n: How many generators to return.
 
     Raises:
-        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        TypeError: If *source* is not iterable or *n* is not an int, at the call.
         ValueError: If *n* is negative, at the call.
-        RuntimeError: If *source* reads one of them, when it does.
+        RuntimeError: If *source* itself reads one of them, when it does.
     """
     count = check_count(n, name="n", least=0)
     if not count:
@@ -501,7 +502,7 @@ def atee(source: AnyIterable[T], /, n: int = 2) -> tuple[AsyncGenerator[T, None]
 
 
 class _Link(Generic[T]):
-    """A place in the source: what was there, and what comes after it, once known."""
+    """A position in the source: its item, and the next position once it is known."""
 
     __slots__ = ("after", "error", "item", "traceback")
 
@@ -521,7 +522,7 @@ class _Tee(Generic[T]):
     def __init__(self, iterator: AsyncIterator[T]) -> None:
         self._iterator = iterator
         self._reading = False
-        self._read: Event | None = None  # set when that reading is over
+        self._read: Event | None = None  # set after the read, if a branch waits for it
 
     def fork(self, link: _Link[T]) -> AsyncGenerator[T, None]:
         """Return a branch that goes on after *link*."""
@@ -535,7 +536,7 @@ class _Tee(Generic[T]):
             after = place.link.after or await self._next(place.link)
             if after.error is not None:
                 error, traceback = after.error, after.traceback
-                # It will know this frame, which should not know it: a cycle.
+                # The traceback will refer to this frame: do not refer back to it.
                 del place, after
                 try:
                     if isinstance(error, StopAsyncIteration):
@@ -566,10 +567,10 @@ class _Tee(Generic[T]):
             del link  # as above
 
     def _is_reading_here(self) -> bool:
-        """Tell whether the source called us, so that each would wait for the other.
+        """Return whether the source has called us, so that each waits for the other.
 
-        A coroutine that runs stands on the stack above all that await it. Another task
-        that is reading does not stand there: for that one we can wait.
+        The stack of a coroutine that is running holds those that await it. If another
+        task is reading, it is not there, and we can wait for it.
         """
         frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's is no other
         while frame is not None:
@@ -599,7 +600,7 @@ _READ_ONE = cast("Any", _Tee)._read_one.__code__  # noqa: SLF001 - of this file
 
 
 class _Place(Generic[T]):
-    """Where a branch stands. Its frame alone holds this."""
+    """The position of a branch. Only the frame of the branch refers to it."""
 
     __slots__ = ("__weakref__", "link", "tee")
 
@@ -611,13 +612,13 @@ class _Place(Generic[T]):
 # Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
 _GENERATOR: Any = AsyncGeneratorType
 
-# Weak on both sides: from a place, the error that stands further on and its traceback
-# may lead back to the branch, and that circle would last for ever.
+# Weak on both sides: a place leads to later items and errors, and the traceback of an
+# error leads back to the branch. Strong references would keep that cycle for ever.
 _PLACES: WeakKeyDictionary[AsyncIterator[Any], ref[_Place[Any]]] = WeakKeyDictionary()
 
 
 def _place_of(source: Any) -> _Place[Any] | None:
-    """Return where *source* stands, if it is a branch that has not ended."""
+    """Return the position of *source*, if it is a branch that has not ended."""
     if type(source) is not _GENERATOR or source.ag_frame is None:
         return None
     place = _PLACES.get(source)

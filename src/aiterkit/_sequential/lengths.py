@@ -1,4 +1,4 @@
-"""What `strict` says of sources that are read together: all end at once, or none."""
+"""How *strict* checks that sources which are read row by row are equally long."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 async def check_lengths(
     iterators: list[AsyncIterator[Any]], read: int, /, *, operator: str
 ) -> None:
-    """Read on after the first end, which came after *read* items of a row.
+    """Check that all *iterators* have ended, of which one ended after *read* items.
 
     Raises:
         ValueError: If one of *iterators* ends before another, in the words of `zip`.
@@ -23,6 +23,6 @@ async def check_lengths(
 
 
 def _compared(number: int, how: str) -> str:
-    """Say how source *number*, from 0, compares with those before, as `zip` does."""
+    """Describe source *number*, counted from 0, in the words of `zip`."""
     before = "argument 1" if number == 1 else f"arguments 1-{number}"
     return f"argument {number + 1} is {how} than {before}"

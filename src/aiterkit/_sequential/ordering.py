@@ -1,4 +1,4 @@
-"""How items are compared: by what they are or by their key, up or down."""
+"""How items are compared, from the smallest to the largest or the other way round."""
 
 from typing import Any, Protocol
 
@@ -10,10 +10,10 @@ class Comparable(Protocol):
 
 
 class Reversed:
-    """An item in an order where the largest comes first.
+    """Something that is smaller than what it would be larger than.
 
-    `heapq` has functions for such an order, but they are public only since
-    Python 3.14.
+    It puts the largest first in a heap. `heapq` has functions for that, but they are
+    public only since Python 3.14.
     """
 
     __slots__ = ("mark",)

@@ -93,7 +93,7 @@ async def acollect(
             returns is awaited if it can be.
 
     Raises:
-        TypeError: If *source* is not iterable.
+        TypeError: If *source* is not iterable or *into* cannot be called.
     """
     check_callable(into, name="into")
     items = [item async for item in as_async(source)]
@@ -129,11 +129,11 @@ async def areduce(
         func: Takes the result so far and an item. What it returns is awaited if it
             can be.
         source: Any iterable, sync or async. It is not closed.
-        initial: The first result; without it the first item is.
+        initial: The first result; without it, the first item is.
 
     Raises:
-        TypeError: If *source* is not iterable, or if it is empty and there is no
-            *initial*.
+        TypeError: If *func* cannot be called, *source* is not iterable, or it is empty
+            and there is no *initial*.
     """
     check_func(func, source, usage="areduce(func, source)")
     iterator = open_async(source)
@@ -172,7 +172,7 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
 
     Args:
         source: Any iterable, sync or async. It is not closed.
-        start: What to add to.
+        start: What the items are added to.
 
     Raises:
         TypeError: If *source* is not iterable, or *start* is a string or bytes.
@@ -194,8 +194,8 @@ async def asum(source: AnyIterable[Any], /, start: Any = 0) -> Any:
     return total
 
 
-# Since Python 3.12 sum() gives a run of floats back what rounding lost. Which run:
-# what comes after leading integers that fit C's long, which has 32 bits on Windows.
+# Since Python 3.12 sum() makes up for what rounding loses in a run of floats: the one
+# after leading integers that fit into C's long, which has 32 bits on Windows.
 _COMPENSATES = sys.version_info >= (3, 12)
 
 # Since Python 3.14 it does so for complex numbers too, and for integers among them.
@@ -205,7 +205,7 @@ _LONG = 2 ** (8 * calcsize("l") - 1)
 
 
 async def _add_ints(iterator: AsyncIterator[Any], total: Any) -> tuple[Any, bool]:
-    """Add up the leading integers and one item more; tell whether that was all."""
+    """Add up the leading integers and one more item; return whether that was all."""
     async for item in Opened(iterator):
         total = total + item
         if not (
@@ -218,7 +218,7 @@ async def _add_ints(iterator: AsyncIterator[Any], total: Any) -> tuple[Any, bool
 
 
 async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, bool]:
-    """Add up the leading floats and one item more; tell whether that was all."""
+    """Add up the leading floats and one more item; return whether that was all."""
     lost = 0.0
     async for item in Opened(iterator):
         if type(item) is float:
@@ -235,7 +235,7 @@ async def _add_floats(iterator: AsyncIterator[Any], total: float) -> tuple[Any, 
 async def _add_complexes(  # pragma: no cover - 3.14
     iterator: AsyncIterator[Any], total: Any
 ) -> tuple[Any, bool]:
-    """Add up the leading complex numbers, if it begins so, and one item more."""
+    """Add up the leading complex numbers, if there are any, and one more item."""
     if type(total) is not complex:
         return total, False
     real, imag, lost_real, lost_imag = total.real, total.imag, 0.0, 0.0
@@ -253,7 +253,7 @@ async def _add_complexes(  # pragma: no cover - 3.14
 
 
 def _plus(total: float, lost: float, item: float) -> tuple[float, float]:
-    """Add *item* to *total*, and what rounding loses then to *lost*."""
+    """Add *item* to *total*, and to *lost* what that loses by rounding."""
     rounded = total + item
     if abs(total) >= abs(item):
         return rounded, lost + ((total - rounded) + item)
@@ -261,7 +261,7 @@ def _plus(total: float, lost: float, item: float) -> tuple[float, float]:
 
 
 def _with(total: float, lost: float) -> float:
-    """Give *total* back what was *lost*, but no NaN and no sign."""
+    """Return *total* with what was *lost*, unless that would add a NaN or a sign."""
     return total + lost if lost and isfinite(lost) else total
 
 
@@ -316,7 +316,7 @@ async def amin(
     key: Callable[[Any], Any] | None = None,
     default: Any = _MISSING,
 ) -> Any:
-    """Return the smallest item of *source*, the first of them, as `min` does.
+    """Return the smallest item of *source*, the first of equal ones, as `min` does.
 
     Examples:
         >>> await amin([3, 1, 2])
@@ -331,7 +331,7 @@ async def amin(
         default: What to return if there is no item.
 
     Raises:
-        TypeError: If *source* is not iterable.
+        TypeError: If *source* is not iterable or *key* cannot be called.
         ValueError: If there is no item and no *default*.
     """
     return await _extreme(source, lt, key, default, "amin")
@@ -360,7 +360,7 @@ async def amax(
     key: Callable[[Any], Any] | None = None,
     default: Any = _MISSING,
 ) -> Any:
-    """Return the largest item of *source*, the first of them, as `max` does.
+    """Return the largest item of *source*, the first of equal ones, as `max` does.
 
     Examples:
         >>> await amax([3, 1, 2])
@@ -375,16 +375,16 @@ async def amax(
         default: What to return if there is no item.
 
     Raises:
-        TypeError: If *source* is not iterable.
+        TypeError: If *source* is not iterable or *key* cannot be called.
         ValueError: If there is no item and no *default*.
     """
     return await _extreme(source, gt, key, default, "amax")
 
 
 async def aall(source: AnyIterable[object], /) -> bool:
-    """Tell whether all items of *source* are true, as `all` does.
+    """Return whether all items of *source* are true, as `all` does.
 
-    It stops reading at the first that is not.
+    It stops reading at the first one that is not.
 
     Examples:
         >>> await aall([1, 0, 2])
@@ -403,9 +403,9 @@ async def aall(source: AnyIterable[object], /) -> bool:
 
 
 async def aany(source: AnyIterable[object], /) -> bool:
-    """Tell whether an item of *source* is true, as `any` does.
+    """Return whether any item of *source* is true, as `any` does.
 
-    It stops reading at the first that is.
+    It stops reading at the first one that is.
 
     Examples:
         >>> await aany([0, 1, 2])
@@ -457,7 +457,7 @@ async def asorted(
         reverse: Whether the largest comes first.
 
     Raises:
-        TypeError: If *source* is not iterable.
+        TypeError: If *source* is not iterable or *key* cannot be called.
     """
     if key is not None:
         check_func(key, source, usage="asorted(source, key=key)", name="key")
@@ -509,7 +509,7 @@ async def anlargest(
             ``None`` takes the item itself.
 
     Raises:
-        TypeError: If *source* is not iterable, *n* is no integer or *key* cannot be
+        TypeError: If *source* is not iterable, *n* is not an int or *key* cannot be
             called.
     """
     return await _best(n, source, key, "anlargest")
@@ -548,7 +548,7 @@ async def ansmallest(
             ``None`` takes the item itself.
 
     Raises:
-        TypeError: If *source* is not iterable, *n* is no integer or *key* cannot be
+        TypeError: If *source* is not iterable, *n* is not an int or *key* cannot be
             called.
     """
     return await _best(n, source, key, "ansmallest")
@@ -565,7 +565,7 @@ async def _best(
         return []
     smallest = operator == "ansmallest"
     plain: set[type] = set()
-    # The worst of the best comes first. Of equal ones it is the last that came.
+    # The one to drop next comes first. Of equal ones, it is the one that came last.
     heap: list[tuple[Any, int, Any]] = []
     order = 0
     async for item in Opened(iterator):
@@ -597,7 +597,7 @@ async def afirst(source: AnyIterable[T], /, default: D) -> T | D: ...
 async def afirst(source: AnyIterable[Any], /, default: Any = _MISSING) -> Any:
     """Return the first item of *source*, as `more_itertools.first` does.
 
-    It reads no other.
+    It reads no further item.
 
     Examples:
         >>> await afirst("abc")
@@ -650,9 +650,9 @@ async def anth(source: AnyIterable[T], /, n: int, default: None = None) -> T | N
 @overload
 async def anth(source: AnyIterable[T], /, n: int, default: D) -> T | D: ...
 async def anth(source: AnyIterable[Any], /, n: int, default: Any = None) -> Any:
-    """Return item *n* of *source*, from 0, as `more_itertools.nth` does.
+    """Return item *n* of *source*, counted from 0, as `more_itertools.nth` does.
 
-    It reads no item after it.
+    It reads no further item.
 
     Examples:
         >>> await anth("abc", 1)
@@ -660,12 +660,12 @@ async def anth(source: AnyIterable[Any], /, n: int, default: Any = None) -> Any:
 
     Args:
         source: Any iterable, sync or async. It is not closed.
-        n: Its number.
-        default: What to return if there are not so many.
+        n: Which item, from 0.
+        default: What to return if there are not that many items.
 
     Raises:
         TypeError: If *source* is not iterable.
-        ValueError: If *n* is no integer of at least 0.
+        ValueError: If *n* is not an int from 0.
     """
     left = check_position(n, name="n")
     async for item in as_async(source):
@@ -716,7 +716,7 @@ async def afind(
     """Return the first item of *source* for which *predicate* is true.
 
     The twin of `more_itertools.first_true`, with the arguments of `afilter`. It
-    reads no item after the one that it finds.
+    reads no further than the item that it returns.
 
     Examples:
         >>> await afind(str.isdigit, ["a", "1", "2"])
@@ -729,7 +729,7 @@ async def afind(
         default: What to return if there is none.
 
     Raises:
-        TypeError: If *source* is not iterable.
+        TypeError: If *predicate* cannot be called or *source* is not iterable.
     """
     if predicate is not None:
         check_func(

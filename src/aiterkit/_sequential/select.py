@@ -67,7 +67,8 @@ def afilter(
         source: Any iterable, sync or async. It is not closed.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *predicate* cannot be called or *source* is not iterable, at the
+            call.
     """
     if predicate is None:
         return (item async for item in as_async(source) if item)
@@ -135,7 +136,8 @@ def afilterfalse(
         source: Any iterable, sync or async. It is not closed.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *predicate* cannot be called or *source* is not iterable, at the
+            call.
     """
     if predicate is None:
         return (item async for item in as_async(source) if not item)
@@ -162,8 +164,8 @@ def acompress(
 ) -> AsyncGenerator[T, None]:
     """Give the items of *data* whose partner in *selectors* is true.
 
-    The twin of `itertools.compress`: *data* is read first, then *selectors*, and
-    the shorter one ends it.
+    The twin of `itertools.compress`: in each step *data* is read first, then
+    *selectors*, and the shorter one ends it.
 
     Examples:
         >>> [letter async for letter in acompress("abc", [1, 0, 1])]
@@ -171,7 +173,7 @@ def acompress(
 
     Args:
         data: Any iterable, sync or async. It is not closed.
-        selectors: Another; what it gives is tested for truth once.
+        selectors: Another one; each of its items is tested for truth once.
 
     Raises:
         TypeError: If *data* or *selectors* is not iterable, at the call.
@@ -199,8 +201,8 @@ def atakewhile(
         source                           1--2--a--3|
         atakewhile(str.isdigit, source)  1--2--|
 
-    The twin of `itertools.takewhile`: the item that ends it has been read, and is
-    given to nobody.
+    The twin of `itertools.takewhile`: the item that ends it has been read and is not
+    given. To get that one too, see `atakewhile_inclusive`.
 
     Examples:
         >>> [word async for word in atakewhile(str.isdigit, ["1", "a", "2"])]
@@ -212,7 +214,8 @@ def atakewhile(
         source: Any iterable, sync or async. It is not closed.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *predicate* cannot be called or *source* is not iterable, at the
+            call.
     """
     check_func(
         predicate, source, usage="atakewhile(predicate, source)", name="predicate"
@@ -238,7 +241,7 @@ async def _take_while(
 def atakewhile_inclusive(
     predicate: Callable[[T], object], source: AnyIterable[T], /
 ) -> AsyncGenerator[T, None]:
-    """Give the items of *source* up to and with the first that fails *predicate*.
+    """Give the items up to and including the first for which *predicate* is false.
 
         source                                     1--2--a--3|
         atakewhile_inclusive(str.isdigit, source)  1--2--(a|)
@@ -291,7 +294,7 @@ def adropwhile(
         source                           1--2--a--3|
         adropwhile(str.isdigit, source)  ------a--3|
 
-    The twin of `itertools.dropwhile`: from there on *predicate* is not called.
+    The twin of `itertools.dropwhile`: from that item on, *predicate* is not called.
 
     Examples:
         >>> [word async for word in adropwhile(str.isdigit, ["1", "a", "2"])]
@@ -303,7 +306,8 @@ def adropwhile(
         source: Any iterable, sync or async. It is not closed.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *predicate* cannot be called or *source* is not iterable, at the
+            call.
     """
     check_func(
         predicate, source, usage="adropwhile(predicate, source)", name="predicate"
@@ -339,13 +343,13 @@ def aunique(
 def aunique(
     source: AnyIterable[Any], /, key: Callable[[Any], Any] | None = None
 ) -> AsyncGenerator[Any, None]:
-    """Give each item of *source* that was not there before, in order.
+    """Give each item of *source* the first time it occurs.
 
         source           a--b--a--c|
         aunique(source)  a--b-----c|
 
-    The twin of `more_itertools.unique_everseen`. It remembers all that it has
-    given: for an endless source, have a *key* with few values.
+    The twin of `more_itertools.unique_everseen`. It remembers every different item,
+    or every different key, so give an endless source a *key* with few values.
 
     Examples:
         >>> [letter async for letter in aunique("abac")]
@@ -355,12 +359,12 @@ def aunique(
 
     Args:
         source: Any iterable of hashable items, sync or async. It is not closed.
-        key: Takes an item and returns what is compared, which is hashable. It is
+        key: Takes an item and returns what is compared, which must be hashable. It is
             awaited if it can be. ``None`` takes the item itself.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call; if an item or its key is
-            not hashable, then.
+        TypeError: If *source* is not iterable or *key* cannot be called, at the call.
+            If an item or its key is not hashable, then.
     """
     if key is not None:
         check_func(key, source, usage="aunique(source, key)", name="key")
@@ -396,13 +400,13 @@ def aislice(
     /,
 ) -> AsyncGenerator[T, None]: ...
 def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T, None]:  # noqa: D417
-    """Give the items of *source* from *start* up to *stop*, each *step*-th.
+    """Give every *step*-th item of *source*, from *start* up to *stop*.
 
         source              a--b--c--d|
         aislice(source, 2)  a--(b|)
 
-    The twin of `itertools.islice`. No item beyond *stop* is read, so the source
-    can be read on from there.
+    The twin of `itertools.islice`. No item from *stop* on is read, so you can read the
+    source on from there.
 
     Examples:
         >>> [letter async for letter in aislice("abcde", 2)]
@@ -412,14 +416,14 @@ def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T,
 
     Args:
         source: Any iterable, sync or async. It is not closed.
-        start: How many items to pass over; ``None`` is 0.
-        stop: Where to end; ``None`` is the end of the source.
-        step: How far it is from one item to the next; ``None`` is 1.
+        start: How many items to skip; ``None`` is 0.
+        stop: The position to stop before; ``None`` is the end of the source.
+        step: The distance from one item to the next; ``None`` is 1.
 
     Raises:
         TypeError: If *source* is not iterable, at the call.
-        ValueError: If a bound is not ``None`` or an integer of at least 0 (*step*:
-            1), at the call.
+        ValueError: If a bound is neither ``None`` nor an int from 0 (*step*: from 1),
+            at the call.
     """
     if not 1 <= len(bounds) <= 3:  # noqa: PLR2004 - as slice() takes them
         raise TypeError(f"aislice() takes 1 to 3 bounds, not {len(bounds)}")
@@ -448,7 +452,7 @@ async def _head(iterator: AsyncIterator[T], stop: int) -> AsyncGenerator[T, None
 async def _slice(
     iterator: AsyncIterator[T], start: int, stop: int, step: int
 ) -> AsyncGenerator[T, None]:
-    # Like its twin, it passes over *start* items even where *stop* comes before.
+    # Like its twin, it skips *start* items even if *stop* comes before them.
     end = max(start, stop)
     if not end:
         return
@@ -481,7 +485,7 @@ def atail(n: int, source: AnyIterable[T], /) -> AsyncGenerator[T, None]:
         source: Any iterable, sync or async. It is not closed.
 
     Raises:
-        TypeError: If *source* is not iterable or *n* is no integer, at the call.
+        TypeError: If *source* is not iterable or *n* is not an int, at the call.
         ValueError: If *n* is negative, at the call.
     """
     n = check_count(n, name="n", least=0)

@@ -1,4 +1,4 @@
-"""Operators that give something for each item: one in, one or more out."""
+"""Operators that turn items into something else: one in, one or more out."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -242,11 +242,12 @@ def astarmap(
         [32, 9]
 
     Args:
-        func: Takes what is in an item. What it returns is awaited if it can be.
+        func: Takes the parts of an item as its arguments. What it returns is awaited
+            if it can be.
         source: Any iterable of tuples, sync or async. It is not closed.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *func* cannot be called or *source* is not iterable, at the call.
     """
     check_func(func, source, usage="astarmap(func, source)")
     if is_async_function(func):
@@ -279,7 +280,7 @@ def aenumerate(
         start: The number of the first item.
 
     Raises:
-        TypeError: If *source* is not iterable or *start* is no integer, at the call.
+        TypeError: If *source* is not iterable or *start* is not an int, at the call.
     """
     number = check_int(start, name="start") - 1
     return ((number := number + 1, item) async for item in as_async(source))
@@ -312,7 +313,7 @@ def aaccumulate(
     *,
     initial: Any = None,
 ) -> AsyncGenerator[Any, None]:
-    """Give what *func* makes of the items so far, as `itertools.accumulate` does.
+    """Give the running result of *func* over the items, like `itertools.accumulate`.
 
     Examples:
         >>> [total async for total in aaccumulate([1, 2, 3])]
@@ -324,10 +325,10 @@ def aaccumulate(
         source: Any iterable, sync or async. It is not closed.
         func: Takes the result so far and an item. What it returns is awaited if it
             can be. ``None`` adds them.
-        initial: The first result, unless it is ``None``; else the first item is.
+        initial: The first result. If it is ``None``, the first item is.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *source* is not iterable or *func* cannot be called, at the call.
     """
     if func is None:
         return _add_up(open_async(source), initial)
@@ -400,8 +401,8 @@ def abatched(
 ) -> AsyncGenerator[tuple[T, ...], None]:
     """Give the items of *source* in tuples of *n*, as `itertools.batched` does.
 
-    The last tuple may be shorter. For one that is given after some time in any case,
-    see `concurrent_batched`.
+    The last tuple may be shorter. To limit also how long a batch may take, see
+    `concurrent_batched`.
 
     Examples:
         >>> [batch async for batch in abatched("abcde", 2)]
@@ -409,13 +410,13 @@ def abatched(
 
     Args:
         source: Any iterable, sync or async. It is not closed.
-        n: How many items a tuple has.
+        n: How many items each tuple has.
         strict: Whether a shorter last tuple is an error.
 
     Raises:
-        TypeError: If *source* is not iterable or *n* is no integer, at the call.
-        ValueError: If *n* is below 1, at the call; if *strict* and items are left at
-            the end, then.
+        TypeError: If *source* is not iterable or *n* is not an int, at the call.
+        ValueError: If *n* is less than 1, at the call. If *strict* and the last tuple
+            is shorter, when *source* has ended.
     """
     n = check_count(n, name="n", least=1)
     return _batched(open_async(source), n, strict)
@@ -435,7 +436,7 @@ async def _batched(
             yield full
     if batch:
         if strict:
-            raise ValueError(f"abatched() has a last batch of {len(batch)}, not {n}")
+            raise ValueError(f"abatched(): incomplete batch of {len(batch)}, not {n}")
         yield tuple(batch)
 
 
@@ -452,8 +453,8 @@ def awindowed(
 ) -> AsyncGenerator[tuple[Any, ...], None]:
     """Give a window of *n* items that moves over *source* by *step*.
 
-    The twin of `more_itertools.windowed`: what is missing in the only window, or in
-    the last one, is *fillvalue*.
+    The twin of `more_itertools.windowed`: where the last window lacks items, it is
+    filled up with *fillvalue*.
 
     Examples:
         >>> [window async for window in awindowed("abcd", 3)]
@@ -464,13 +465,13 @@ def awindowed(
     Args:
         source: Any iterable, sync or async. It is not closed.
         n: How many items a window has.
-        fillvalue: What stands for an item that is missing.
-        step: How many items it moves.
+        fillvalue: What takes the place of a missing item.
+        step: How many items the window moves at a time.
 
     Raises:
-        TypeError: If *source* is not iterable or *n* or *step* is no integer, at the
+        TypeError: If *source* is not iterable, or *n* or *step* is not an int, at the
             call.
-        ValueError: If *n* or *step* is below 1, at the call.
+        ValueError: If *n* or *step* is less than 1, at the call.
     """
     n = check_count(n, name="n", least=1)
     step = check_count(step, name="step", least=1)
@@ -488,8 +489,8 @@ async def _windowed(
         if not wanted:
             yield tuple(window)
             wanted = step
-    # A window that is not begun is not filled up: neither the first one, nor the
-    # next one if all that the step passes over is missing.
+    # A window that has no new item is not given: not the first one of an empty
+    # source, nor the next one if *source* ended among the items that *step* skips.
     if window and wanted < (n if len(window) < n else min(n, step)):
         window.extend([fillvalue] * wanted)
         yield tuple(window)
@@ -510,10 +511,10 @@ def agroupby(
 def agroupby(
     source: AnyIterable[Any], /, key: Callable[[Any], Any] | None = None
 ) -> AsyncGenerator[tuple[Any, AsyncGenerator[Any, None]], None]:
-    """Give each run of items with equal keys: the key, and the items as a generator.
+    """Give each run of items with equal keys: the key, and a generator of the items.
 
     The twin of `itertools.groupby`, with its rules: the groups share the source, so
-    going on to the next one ends the one before.
+    moving on to the next group ends the previous one.
 
     Examples:
         >>> async for size, words in agroupby(["ab", "cd", "e"], key=len):
@@ -527,7 +528,7 @@ def agroupby(
             the item itself.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *source* is not iterable or *key* cannot be called, at the call.
     """
     if key is not None:
         check_func(key, source, usage="agroupby(source, key)", name="key")
@@ -535,7 +536,7 @@ def agroupby(
 
 
 class _Groups(Generic[T]):
-    """The one reading point that all groups of a source share."""
+    """What all groups of a source share: how far it has been read."""
 
     def __init__(
         self, iterator: AsyncIterator[T], key: Callable[[T], Any] | None
@@ -543,13 +544,13 @@ class _Groups(Generic[T]):
         self._iterator = iterator
         self._key = key
         self._plain: set[type] = set()
-        self._item: list[T] = []  # what was read and is in no group yet
+        self._item: list[T] = []  # the item that was read and not yet given, if any
         self._item_key: Any = None
         self._ended = False
-        self._group: object = None  # the token of the only one that may read
+        self._group: object = None  # identifies the only group that may read
 
     async def _step(self) -> bool:
-        """Read an item, and tell whether there was one."""
+        """Read an item; return whether there was one."""
         if self._ended:
             return False
         try:
@@ -576,7 +577,7 @@ class _Groups(Generic[T]):
             self._group = token = object()
             yield key, self._items(key, token)
             self._group = None
-            # An item that the group has given was compared there.
+            # The group itself has compared what it has given.
             while not self._item or _same(key, self._item_key):
                 if not await self._step():
                     return
@@ -591,7 +592,7 @@ class _Groups(Generic[T]):
 
 
 def _same(key: object, other: object) -> bool:
-    """Compare as containers do: a NaN is in its own group."""
+    """Compare as containers do, so that a NaN equals itself."""
     return key is other or bool(key == other)
 
 
@@ -606,7 +607,7 @@ def aflat_map(
 def aflat_map(
     func: Callable[[Any], Any], source: AnyIterable[Any], /
 ) -> AsyncGenerator[Any, None]:
-    """Give the items of each source that *func* makes of an item of *source*.
+    """Give the items of the sources that *func* returns, one source after another.
 
     Equal to ``(y async for x in source async for y in func(x))``, event for event.
     For inner sources that are read together, see `concurrent_flat_map`.
@@ -616,12 +617,13 @@ def aflat_map(
         ['A', 'B', 'C']
 
     Args:
-        func: Takes an item and returns an iterable, sync or async, or something to
-            await that gives one.
+        func: Takes an item and returns an iterable, sync or async, or an awaitable
+            of one.
         source: Any iterable, sync or async. It is not closed, nor are the inner ones.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *func* cannot be called or *source* is not iterable, at the call.
+            If *func* returns something that is not iterable, then.
     """
     check_func(func, source, usage="aflat_map(func, source)")
     plain: set[type] = set()
@@ -632,13 +634,14 @@ def aflat_map(
         async for item in as_async(
             await result  # type: ignore[await-not-async]  # see needs_await
             if not is_async_iterable(result) and needs_await(result, plain)
-            else result
+            else result,
+            "func must return an iterable, sync or async",
         )
     )
 
 
 def aflatten(source: AnyIterable[AnyIterable[T]], /) -> AsyncGenerator[T, None]:
-    """Give the items of each source in *source*, one source after the other.
+    """Give the items of each source in *source*, one source after another.
 
     Equal to ``(y async for x in source async for y in x)``, event for event; the
     twin of `itertools.chain.from_iterable`.
@@ -648,10 +651,17 @@ def aflatten(source: AnyIterable[AnyIterable[T]], /) -> AsyncGenerator[T, None]:
         ['a', 'b', 'c']
 
     Args:
-        source: Any iterable of iterables, sync or async all of them. It is not
-            closed, nor are the inner ones.
+        source: Any iterable of iterables; each of them may be sync or async. It is
+            not closed, nor are the inner ones.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *source* is not iterable, at the call. If one of its items is not
+            iterable, then.
     """
-    return (item async for inner in as_async(source) async for item in as_async(inner))
+    return (
+        item
+        async for inner in as_async(source)
+        async for item in as_async(
+            inner, "each item of source must be an iterable, sync or async"
+        )
+    )

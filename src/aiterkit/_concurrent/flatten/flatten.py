@@ -8,7 +8,7 @@ from aiterkit._concurrent.flatten.state import (
     Concatenated,
     Interleaved,
 )
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results, UnorderedResults
@@ -18,8 +18,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def _check(func: object, limit: int, buffer: int) -> tuple[int, int]:
-    check_callable(func)
+def _check(
+    name: str, func: object, source: object, limit: int, buffer: int
+) -> tuple[int, int]:
+    check_func(func, source, usage=f"{name}(func, source, limit=10)")
     limit = check_count(limit, name="limit", least=1)
     return limit, 1 + check_count(buffer, name="buffer", least=0)
 
@@ -87,9 +89,10 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
         limit: int,
         buffer: int = 1,
     ) -> None:
-        state = Concatenated(*_check(func, limit, buffer))
+        name = "concurrent_flat_map"
+        state = Concatenated(*_check(name, func, source, limit, buffer))
         iterator = open_source(source)
-        self._scope = FlattenScope(func, iterator, state, name="concurrent_flat_map")
+        self._scope = FlattenScope(func, iterator, state, name=name)
 
     async def __aenter__(self) -> Results[R]:
         """Start to read; give the items."""
@@ -158,9 +161,9 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         limit: int,
         buffer: int = 1,
     ) -> None:
-        state = Interleaved(*_check(func, limit, buffer))
-        iterator = open_source(source)
         name = "concurrent_flat_map_unordered"
+        state = Interleaved(*_check(name, func, source, limit, buffer))
+        iterator = open_source(source)
         self._scope = FlattenScope(func, iterator, state, name=name)
 
     async def __aenter__(self) -> UnorderedResults[R]:

@@ -23,7 +23,7 @@ from anyio import CapacityLimiter
 
 from aiterkit._concurrent.map.scope import WorkerPool, checked
 from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
-from aiterkit._core.checks import check_callable, check_count
+from aiterkit._core.checks import check_callable, check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import Waiter
@@ -327,7 +327,7 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         key: Callable[[T], Hashable] | None = None,
         max_waiting: int | None = None,
     ) -> None:
-        check_callable(func)
+        check_func(func, roots, usage="concurrent_expand(func, roots, limit=10)")
         if key is not None:
             check_callable(key, name="key")
         limit, window = checked(limit, buffer)
@@ -337,7 +337,7 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         frontier = Frontier(key, most)
         self._scope = ExpandScope(
             func,
-            open_source(roots),
+            open_source(roots, "roots must be an iterable, sync or async"),
             frontier,
             limit=limit,
             buffer=buffer,

@@ -10,7 +10,7 @@ from aiterkit._concurrent.map.scope import WorkerPool, checked
 from aiterkit._concurrent.map.state import (
     FilteredCalls,
 )
-from aiterkit._core.checks import check_callable
+from aiterkit._core.checks import check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable, TypeIs
 from aiterkit._runtime.results import Results
@@ -130,7 +130,8 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
                 "predicate must be an async function, not None; to test the items "
                 "themselves, which takes no calls, use afilter(None, source)"
             )
-        check_callable(predicate, name="predicate")
+        usage = "concurrent_filter(predicate, source, limit=10)"
+        check_func(predicate, source, usage=usage, name="predicate")
         limit, window = checked(limit, buffer)
         self._scope = WorkerPool(
             _deciding(predicate),

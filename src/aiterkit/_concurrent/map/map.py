@@ -13,7 +13,7 @@ from aiterkit._concurrent.map.state import (
     UnorderedCalls,
 )
 from aiterkit._concurrent.map.statistics import MapStatistics
-from aiterkit._core.checks import check_callable
+from aiterkit._core.checks import check_callable, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results, UnorderedResults
@@ -24,10 +24,16 @@ R = TypeVar("R")
 
 
 def _check(
-    func: object, limit: int | CapacityLimiter, buffer: int | None, key: object = None
+    func: object,
+    source: object,
+    limit: int | CapacityLimiter,
+    buffer: int | None,
+    key: object,
+    *,
+    name: str,
 ) -> tuple[int | CapacityLimiter, float]:
     """Check all arguments but the source; return what `checked` does."""
-    check_callable(func)
+    check_func(func, source, usage=f"{name}(func, source, limit=10)")
     if key is not None:
         check_callable(key, name="key")
     return checked(limit, buffer)
@@ -55,7 +61,8 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
         buffer: int | None = None,
         key: Callable[[T], Hashable] | None = None,
     ) -> None:
-        limit, window = _check(func, limit, buffer, key)
+        name = type(self).__name__
+        limit, window = _check(func, source, limit, buffer, key, name=name)
         calls: CallQueue[T, R] = self._make_calls_state(window)
         self._scope = WorkerPool(
             func,
@@ -64,7 +71,7 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
             limit=limit,
             buffer=buffer,
             key=key,
-            name=type(self).__name__,
+            name=name,
         )
 
 
@@ -293,7 +300,8 @@ async def concurrent_collect(
         RuntimeError: If called by who holds a token of *limit* already, since the
             calls could wait for it for ever.
     """
-    limit, window = _check(func, limit, buffer, key)
+    name = "concurrent_collect"
+    limit, window = _check(func, source, limit, buffer, key, name=name)
     calls = CollectedCalls[T, R](window, keep=True)
     await _run(
         WorkerPool(
@@ -303,7 +311,7 @@ async def concurrent_collect(
             limit=limit,
             buffer=buffer,
             key=key,
-            name="concurrent_collect",
+            name=name,
         )
     )
     return calls.values
@@ -360,7 +368,8 @@ async def concurrent_for_each(
         RuntimeError: If called by who holds a token of *limit* already, since the
             calls could wait for it for ever.
     """
-    limit, window = _check(func, limit, buffer, key)
+    name = "concurrent_for_each"
+    limit, window = _check(func, source, limit, buffer, key, name=name)
     calls = CollectedCalls[T, object](window, keep=False)
     await _run(
         WorkerPool(
@@ -370,6 +379,6 @@ async def concurrent_for_each(
             limit=limit,
             buffer=buffer,
             key=key,
-            name="concurrent_for_each",
+            name=name,
         )
     )

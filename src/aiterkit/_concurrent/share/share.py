@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aiterkit._concurrent.share.scope import ShareScope, Subscription
 from aiterkit._concurrent.share.state import BroadcastState, PartitionState
-from aiterkit._core.checks import check_callable, check_count, shortened
+from aiterkit._core.checks import check_count, check_func, shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results
@@ -186,7 +186,8 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         *,
         buffer: int,
     ) -> None:
-        check_callable(key, name="key")
+        usage = "concurrent_partition(source, key, [1, 2], buffer=100)"
+        check_func(key, source, usage=usage, name="key")
         buffer = check_count(buffer, name="buffer", least=1)
         known = list(keys)
         if not known:

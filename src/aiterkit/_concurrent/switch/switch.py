@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiterkit._concurrent.switch.scope import SwitchScope
 from aiterkit._concurrent.switch.state import SwitchState
-from aiterkit._core.checks import check_callable
+from aiterkit._core.checks import check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results
@@ -77,7 +77,7 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
         source: AnyIterable[T],
         /,
     ) -> None:
-        check_callable(func)
+        check_func(func, source, usage="concurrent_switch_map(func, source)")
         self._scope = SwitchScope(
             func, open_source(source), SwitchState[T, R](), name=type(self).__name__
         )

@@ -334,7 +334,8 @@ class TestMainModule:
 
     def test_may_import_everything(self, tmp_path: Path, backend: Backend) -> None:
         done = self.run_program(GUARDED.format(backend=backend), tmp_path)
-        assert (done.stdout, done.stderr) == ("120\n", "")
+        assert "Error" not in done.stderr
+        assert done.stdout == "120\n"
 
     def test_must_not_start_the_program_again(
         self, tmp_path: Path, backend: Backend

@@ -21,6 +21,7 @@ OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # What tells of examples, pages and editors: tried once, on the oldest Python.
 TOLD = [
+    "tests/test_coming_from.py",
     "tests/test_example*.py",
     "tests/test_hover.py",
     "tests/test_pages.py",

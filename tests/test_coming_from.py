@@ -199,6 +199,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "aislice": (XS, 1, 3),
     "amap": (f, XS),
     "amax": (XS,),
+    "amerge": ([1, 3], YS),
     "amin": (XS,),
     "apairwise": (XS,),
     "areduce": (add, XS),
@@ -231,7 +232,6 @@ async def called(function: Any, name: str) -> Any:
 
 Ok = aiterkit.Ok
 LISTS, TUPLES = [[3, 1], [2]], [(3, 1), (2,)]
-MERGED = [3, 1, 1, 2, 2, 4]
 DIFFERENT: dict[str, tuple[Any, Any]] = {
     "await asyncio.gather(*map(f, xs), return_exceptions=True)": (
         [30, 10, 20],
@@ -244,8 +244,6 @@ DIFFERENT: dict[str, tuple[Any, Any]] = {
         [(3, None), (3, 1), (1, 1), (1, 2), (2, 2), (2, 4)],
         [(3, 1), (1, 1), (1, 2), (2, 2), (2, 4)],
     ),
-    "stream.until(xs, lambda x: x == 2)": ([3, 1, 2], [3, 1]),
-    "a.merge(xs, ys)": ([1, 2, 3, 1, 2, 4], MERGED),
     ".do(f, concurrency=n)": ([3, 1, 2], None),
     ".map(source).flatten(concurrency=n)": (
         [30, 10, 20, 31, 11, 21],

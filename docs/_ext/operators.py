@@ -170,7 +170,7 @@ def elsewhere_page() -> str:
     lines = [":hide-toc:", "", *_titled("Names in other libraries", "=")]
     lines += [
         "What you may know an operator as. A name is listed if it does the same work.",
-        "≈ marks operators for which one of the others behaves differently, as described",
+        "≈ marks operators for which another library behaves differently, as described",
         "`below <#what-differs>`__. Rust means ``StreamExt`` of the crates futures and",
         "tokio-stream. JavaScript means its iterator helpers, which async iterators do",
         "not have yet, and p-map or the streams of Node.js where they are named.",

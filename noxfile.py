@@ -151,7 +151,7 @@ def example(session: nox.Session) -> None:
     """Run the README's main command, as it stands there; and what needs Dask."""
     session.run("bash", "-c", readme_command("compare.py"), external=True)
     session.install("-e", ".[cluster,test]")
-    dask = ["tests/test_examples.py", "tests/test_example_cluster.py"]
+    dask = ["tests/test_dask.py", "tests/test_example_cluster.py"]
     session.run("python", "-m", "pytest", *dask)
 
 

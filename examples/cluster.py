@@ -1,53 +1,44 @@
-"""Measure the functions of many files on a Dask cluster, as one stage of a pipeline.
+"""Measure the functions of many files on a cluster, as one stage of a pipeline.
 
 For work that outgrows a machine. Files are read here, in threads; each is measured on
 the cluster; the results come back in the order of the files. To the pipeline, a call
-on the cluster is an async function like any other, so `limit` bounds how many
-are there, and the stages before it read no further than that lets them: however many
-files there are, no more than a few are in memory, or on their way.
+on the cluster is an async function like any other, so `limit` bounds how many are
+there, and the stages before it read no further than that: however many files there
+are, only a few are in memory or on their way.
 
-Without an address, it starts a cluster on this machine. With one, the same code runs on
-a real cluster, which needs Dask in the same version, and nothing of ours.
+The cluster is one of Dask: without an address, one of processes on this machine; with
+an address, a real one, which needs Dask in the same version, and nothing of ours. Any
+other executor of `concurrent.futures` does as well, as `--on` shows.
 
     python -m pip install ".[cluster]"
     python examples/cluster.py
     python examples/cluster.py --limit 64 --address tcp://scheduler:8786 src
-
-Dask's client runs on asyncio only, and so does this.
+    python examples/cluster.py --on processes --backend trio
 """
 
 import argparse
 import ast
-import logging
+import importlib
 import os
 import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
 
 import anyio
+from anyio.abc import TaskStatus
 from rich.console import Console
 from rich.progress import Progress
 
 import aiterkit
 from aiterkit import Err, Ok, captured, concurrent_map, offloaded
-
-try:
-    from distributed import (  # pyright: ignore[reportMissingModuleSource]  # not needed to check types
-        Client,
-        LocalCluster,
-    )
-except ModuleNotFoundError:
-    sys.exit('this example needs Dask: python -m pip install ".[cluster]"')
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 WORST = 5  # functions to show
@@ -106,72 +97,87 @@ def measure(text: Text) -> Measured:
     return Measured(text.file, functions, (platform.node(), os.getpid()))
 
 
-# A call, changed
+# Where it runs
 
 
-def on_cluster(
-    client: Client, func: Callable[P, R]
-) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Return a blocking *func* as an async one, which runs it on a cluster."""
-
-    async def call(*args: P.args, **options: P.kwargs) -> R:
-        future = client.submit(func, *args, pure=False, **options)
-        try:
-            return await future
-        finally:
-            # The cluster forgets it, also if it waits there for a worker still.
-            future.release()
-
-    return call
-
-
-# The pipeline
-
-
-async def stop_on_ctrl_c(scope: anyio.CancelScope) -> None:
-    """Cancel *scope* on Ctrl-C, which else could strike at any line."""
-    with (
-        suppress(NotImplementedError),  # Windows, where asyncio does so by itself
-        anyio.open_signal_receiver(signal.SIGINT) as signals,
-    ):
-        async for _ in signals:
-            scope.cancel()
+@contextmanager
+def open_executor(on: str, address: str | None, workers: int) -> Generator[Executor]:
+    """Open what runs the calls. It opens and closes outside the event loop."""
+    with ExitStack() as stack:
+        if on == "processes":
+            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            with deaf_to_ctrl_c():
+                for _ in range(workers):
+                    pool.submit(os.getpid)  # which starts a process
+            yield stack.enter_context(pool)
+        else:
+            dask = importlib.import_module("distributed")
+            if address is None:
+                with deaf_to_ctrl_c():
+                    cluster = dask.LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        dashboard_address=None,
+                        silence_logs=50,  # failures are reported here
+                    )
+                    address = stack.enter_context(cluster).scheduler_address
+            client = stack.enter_context(dask.Client(address))
+            # Or equal calls would be one call, and be cancelled together.
+            yield client.get_executor(pure=False)
 
 
 @contextmanager
 def deaf_to_ctrl_c() -> Generator[None]:
     """Start processes that leave Ctrl-C to us, as a terminal sends it to them too.
 
-    What is ignored when they start stays ignored there.
+    They inherit which signals are blocked. A Ctrl-C in the meantime waits for the end.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # or it would start later, and unblock Ctrl-C
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# The pipeline
+
+
+async def stop_on_ctrl_c(
+    scope: anyio.CancelScope, *, task_status: TaskStatus[None]
+) -> None:
+    """Cancel *scope* on Ctrl-C, which could strike at any line otherwise."""
+    try:
+        with anyio.open_signal_receiver(signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                scope.cancel()
+    except NotImplementedError:  # Windows, where asyncio does so by itself
+        task_status.started()
+
+
+@dataclass
 class Tally:
     """Takes in what became of each file, in order."""
 
-    def __init__(self) -> None:
-        self.files: list[str] = []
-        self.functions: list[Function] = []
-        self.failures: list[str] = []
-        self.processes: set[tuple[str, int]] = set()
-        self.seconds: float | None = None  # unless all were taken in
+    files: list[str] = field(default_factory=list[str])
+    functions: list[Function] = field(default_factory=list[Function])
+    failures: list[str] = field(default_factory=list[str])
+    processes: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    seconds: float | None = None  # unless all were taken in
 
-    def take(self, outcome: Ok[Measured] | Err[Exception]) -> None:
+    def take(self, outcome: Ok[Measured, Text] | Err[Exception, Text]) -> None:
         """Note one more *outcome*."""
         match outcome:
             case Ok(measured):
                 self.files.append(measured.file)
                 self.functions += measured.functions
                 self.processes.add(measured.process)
-            case Err(error, [Text(file)]):
-                self.failures.append(f"{file}: {error}")
-            case _:
-                raise TypeError(f"no outcome of a measurement: {outcome}")
+            case Err(error):
+                self.failures.append(f"{outcome.item.file}: {error}")
 
 
 def read(folder: Path, file: Path) -> Text:
@@ -180,21 +186,18 @@ def read(folder: Path, file: Path) -> Text:
 
 
 async def run_pipeline(
-    client: Client, folder: Path, files: Sequence[Path], limit: int, tally: Tally
+    executor: Executor, folder: Path, files: Sequence[Path], limit: int, tally: Tally
 ) -> None:
     """Read the files here, measure them there, and take in the results here."""
     screen = Console(stderr=True)
     bars = Progress(console=screen, transient=True, disable=not screen.is_terminal)
+    measured = captured(offloaded(measure, to=executor), ValueError)
     began = time.perf_counter()
     with bars:
         bar = bars.add_task("files", total=len(files))
         async with (
             concurrent_map(offloaded(partial(read, folder)), files, limit=2) as texts,
-            concurrent_map(
-                captured(on_cluster(client, measure), ValueError),
-                texts,
-                limit=limit,
-            ) as outcomes,
+            concurrent_map(measured, texts, limit=limit) as outcomes,
         ):
             async for outcome in outcomes:
                 tally.take(outcome)
@@ -203,35 +206,14 @@ async def run_pipeline(
 
 
 async def measure_all(
-    folder: Path,
-    files: Sequence[Path],
-    *,
-    address: str | None,
-    workers: int,
-    limit: int,
+    executor: Executor, folder: Path, files: Sequence[Path], limit: int
 ) -> Tally:
-    """Measure *files* on the cluster at *address*, or on one of our own."""
+    """Measure *files* in *executor*, until all are measured or Ctrl-C is pressed."""
     tally = Tally()
-    async with AsyncExitStack() as stack:
-        cluster: LocalCluster | str | None = address
-        if cluster is None:
-            with deaf_to_ctrl_c():
-                cluster = await stack.enter_async_context(
-                    LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        dashboard_address=None,
-                        silence_logs=logging.CRITICAL,  # failures are reported here
-                        asynchronous=True,
-                    )
-                )
-        client = Client(cluster, asynchronous=True)
-        await stack.enter_async_context(client)
-        # Inside of the cluster, which takes its time to end also after Ctrl-C.
-        async with anyio.create_task_group() as group:
-            group.start_soon(stop_on_ctrl_c, group.cancel_scope)
-            await run_pipeline(client, folder, files, limit, tally)
-            group.cancel_scope.cancel()
+    async with anyio.create_task_group() as group:
+        await group.start(stop_on_ctrl_c, group.cancel_scope)
+        await run_pipeline(executor, folder, files, limit, tally)
+        group.cancel_scope.cancel()
     return tally
 
 
@@ -239,7 +221,7 @@ def report(tally: Tally, seconds: float) -> Iterator[str]:
     """Tell what was found."""
     yield (
         f"{len(tally.functions)} functions of {len(tally.files)} files, measured by "
-        f"{len(tally.processes)} processes of the cluster in {seconds:.1f} s"
+        f"{len(tally.processes)} processes in {seconds:.1f} s"
     )
     yield "the most branched of them:"
     worst = sorted(tally.functions, key=lambda function: -function.ways)
@@ -254,7 +236,11 @@ def report(tally: Tally, seconds: float) -> Iterator[str]:
 
 def positive(text: str) -> int:
     """Read a number of which there must be at least one."""
-    if (number := int(text)) < 1:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+    if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
 
@@ -262,8 +248,8 @@ def positive(text: str) -> int:
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description="Measure the functions of many Python files on a Dask cluster, as "
-        "one stage of a pipeline. The exit code is 1 if a file could not be measured.",
+        description="Measure the functions of many Python files on a cluster, as one "
+        "stage of a pipeline. The exit code is 1 if a file could not be measured.",
     )
     parser.add_argument(
         "folder",
@@ -274,9 +260,15 @@ def read_arguments() -> argparse.Namespace:
         help="where the files are; without it, those of this package",
     )
     parser.add_argument(
+        "--on",
+        choices=["dask", "processes"],
+        default="dask",
+        help="what runs the calls (default: %(default)s)",
+    )
+    parser.add_argument(
         "--address",
         metavar="ADDRESS",
-        help="where a scheduler of Dask's listens, such as tcp://scheduler:8786; "
+        help="where a scheduler of Dask listens, such as tcp://scheduler:8786; "
         "without it, a cluster is started on this machine",
     )
     parser.add_argument(
@@ -284,7 +276,7 @@ def read_arguments() -> argparse.Namespace:
         type=positive,
         default=2,
         metavar="N",
-        help="how many processes a cluster of our own has (default: %(default)s)",
+        help="how many workers are started on this machine (default: %(default)s)",
     )
     parser.add_argument(
         "--limit",
@@ -298,33 +290,19 @@ def read_arguments() -> argparse.Namespace:
         "--backend",
         choices=["asyncio", "trio"],
         default="asyncio",
-        help="what to run on; Dask's client knows asyncio only",
+        help="what to run on (default: %(default)s)",
     )
-    arguments = parser.parse_args()
-    if arguments.backend != "asyncio":
-        parser.error("--backend: Dask's client runs on asyncio only, not on trio")
-    return arguments
+    return parser.parse_args()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, and print what was found."""
     files = sorted(arguments.folder.rglob("*.py"))
-    where = arguments.address or f"a cluster of {arguments.workers} processes"
+    where = arguments.address or f"{arguments.workers} workers ({arguments.on})"
     print(f"{len(files)} files, at most {arguments.limit} at a time on {where}")
-    try:
-        tally = anyio.run(
-            partial(
-                measure_all,
-                arguments.folder,
-                files,
-                address=arguments.address,
-                workers=arguments.workers,
-                limit=arguments.limit,
-            )
-        )
-    except OSError as error:  # the cluster could not be reached
-        print(error, file=sys.stderr)
-        return 1
+    options = arguments.folder, files, arguments.limit
+    with open_executor(arguments.on, arguments.address, arguments.workers) as executor:
+        tally = anyio.run(measure_all, executor, *options, backend=arguments.backend)
     if tally.seconds is None:
         raise KeyboardInterrupt
     print(*report(tally, tally.seconds), sep="\n")
@@ -333,14 +311,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    arguments = read_arguments()
     code = INTERRUPTED
     try:
-        code = run(arguments)
+        code = run(read_arguments())
     except* KeyboardInterrupt:  # in a group, if it came very early
         print("interrupted", file=sys.stderr)
+    except* ModuleNotFoundError:
+        print(
+            'this example needs Dask: python -m pip install ".[cluster]"; '
+            "or try --on processes",
+            file=sys.stderr,
+        )
+        code = 1
     except* BrokenPipeError:  # as with `| head`: who reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except* OSError as group:  # the cluster could not be reached
+        print(*group.exceptions, sep="\n", file=sys.stderr)
+        code = 1
     return code
 
 

@@ -2,17 +2,22 @@
 
 import ast
 import asyncio
-import copy
 import gc
 import inspect
 import itertools
 import math
-import pickle
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextvars import ContextVar
-from dataclasses import FrozenInstanceError
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -29,7 +34,8 @@ from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
 from aiterkit import Err, Ok, _calls, captured, offloaded, paced, timed
-from aiterkit._calls import _Bucket
+from aiterkit._calls import timing
+from aiterkit._calls.timing import _Bucket
 from aiterkit.testing import CallProbe, explore, run_in_virtual_time
 
 Change = Callable[[Callable[..., Any]], Callable[..., Coroutine[Any, Any, Any]]]
@@ -65,6 +71,13 @@ async def fetch(url: str, *, tries: int = 1) -> str:
     """Fetch a page."""
     await checkpoint()
     return url.upper() * tries
+
+
+async def pages(url: str, count: int = 2) -> AsyncGenerator[str]:
+    """Give pages."""
+    for number in range(count):
+        await anyio.sleep(1)
+        yield f"{url}{number}"
 
 
 class Service:
@@ -178,11 +191,13 @@ class TestEveryChange:
         assert seen == [seen[0]] * 3
 
     def test_knows_no_way_to_start_a_task(self) -> None:
-        tree = ast.parse(Path(_calls.__file__).read_text())
+        files = Path(_calls.__file__).parent.glob("*.py")
         names = {
             getattr(node, "attr", getattr(node, "id", getattr(node, "name", "")))
-            for node in ast.walk(tree)
+            for file in files
+            for node in ast.walk(ast.parse(file.read_text()))
         }
+        assert "CapacityLimiter" in names
         assert not names & {"create_task_group", "create_task", "start_soon", "gather"}
 
     @EACH
@@ -257,54 +272,6 @@ class TestAllThree:
             await self.compose(anyio.sleep, names)(10)
 
 
-class TestOutcomes:
-    OUTCOMES = pytest.mark.parametrize("outcome", [Ok(1), Err(KeyError("x"), ("x",))])
-
-    @OUTCOMES
-    def test_are_frozen_and_have_slots(self, outcome: Any) -> None:
-        for name in ("value", "error", "args", "other"):
-            with pytest.raises((FrozenInstanceError, AttributeError)):
-                setattr(outcome, name, 2)
-        assert not hasattr(outcome, "__dict__")
-
-    @OUTCOMES
-    def test_can_be_copied_and_pickled(self, outcome: Any) -> None:
-        assert copy.copy(outcome) == outcome
-        assert repr(copy.deepcopy(outcome)) == repr(outcome)
-        assert repr(pickle.loads(pickle.dumps(outcome))) == repr(outcome)  # noqa: S301
-
-    def test_can_be_made_with_their_type(self) -> None:
-        assert Ok[int](1) == Ok(1)
-        error = KeyError()
-        assert Err[KeyError](error) == Err(error)
-
-    def test_compare_and_hash_by_what_they_hold(self) -> None:
-        error = KeyError()
-        assert {Ok(1), Ok(1), Err(error), Err(error)} == {Ok(1), Err(error)}
-        assert Ok(1) != Ok(2)
-        assert Err(error) != Err(KeyError())
-        other: Any = Ok(error)
-        assert Err(error) != other
-        assert Err(error, ("a",)) != Err(error, ("b",))
-
-    def test_show_what_they_hold(self) -> None:
-        assert repr(Ok(1)) == "Ok(value=1)"
-        shown = "Err(error=KeyError('x'), args=('x',))"
-        assert repr(Err(KeyError("x"), ("x",))) == shown
-
-    def test_can_be_matched(self) -> None:
-        found: list[object] = []
-        for outcome in (Ok(1), Err(KeyError("x"), ("y",)), Err(OSError())):
-            match outcome:
-                case Ok(value):
-                    found.append(value)
-                case Err(KeyError() as error, [item]):
-                    found.append((error.args, item))
-                case Err(args=args):
-                    found.append(args)
-        assert found == [1, (("x",), "y"), ()]
-
-
 async def raise_it(error: BaseException) -> None:
     raise error
 
@@ -345,8 +312,9 @@ class TestCaptured:
     async def test_judges_each_call_by_its_result(
         self, func: Callable[[str], Any]
     ) -> None:
-        assert await captured(func)("a") == Ok("A")
-        outcomes = [outcome async for outcome in ak.amap(captured(func), "ab")]
+        call: Any = captured(func)
+        assert await call("a") == Ok("A")
+        outcomes = [outcome async for outcome in ak.amap(call, "ab")]
         assert outcomes == [Ok("A"), Ok("B")]
 
     @pytest.mark.parametrize("func", [raise_it, raise_now])
@@ -362,9 +330,10 @@ class TestCaptured:
     async def test_returns_the_very_error_and_the_arguments(
         self, func: Callable[[BaseException], Any], error: Exception
     ) -> None:
-        outcome = await captured(func)(error)
+        call: Any = captured(func)
+        outcome = await call(error)
         assert isinstance(outcome, Err)
-        assert outcome.error is error
+        assert outcome == Err(error)
         assert outcome.args == (error,)
         assert error.__traceback__ is not None
 
@@ -395,8 +364,9 @@ class TestCaptured:
     async def test_never_captures_what_ends_a_task_or_the_program(
         self, func: Callable[[BaseException], Any], error: BaseException
     ) -> None:
+        call: Any = captured(func)
         with pytest.raises(type(error)) as caught:
-            await captured(func)(error)
+            await call(error)
         assert caught.value is error
 
     async def test_never_captures_a_cancellation(self) -> None:
@@ -504,9 +474,26 @@ class TestTimed:
             await call("a")
         assert str(caught.value) == (
             "timed() needs an async function, since it can cut short only what waits; "
-            'for a blocking one use timed(offloaded(func, to="process"), 5) '
-            "(func returned 'str', which cannot be awaited)"
+            'for a blocking one use timed(offloaded(upper, to="process"), 5) '
+            "(upper returned 'str', which cannot be awaited)"
         )
+
+    async def test_of_an_async_generator_function_names_atimeout(self) -> None:
+        message = (
+            "timed() limits a call, and pages is an async generator function, whose "
+            "items are waited for one by one: use atimeout(pages(...), 5) in its place"
+        )
+        generator: Any = pages
+        with pytest.raises(TypeError) as caught:
+            timed(generator, 5)
+        assert str(caught.value) == message
+
+        def hidden(url: str) -> Any:
+            return pages(url)
+
+        with pytest.raises(TypeError) as caught:
+            await timed(hidden, 5)("a")
+        assert str(caught.value) == message.replace("pages", "hidden")
 
 
 class Recorder:
@@ -547,7 +534,7 @@ class Waiting:
         with anyio.CancelScope() as self.scopes[item]:
             await self.func(item)
 
-    async def start(self, tasks: Any, items: str) -> None:
+    async def start(self, tasks: Any, items: Iterable[object]) -> None:
         for item in items:
             tasks.start_soon(self._call, item)
             await anyio.wait_all_tasks_blocked()
@@ -742,13 +729,25 @@ class TestPaced:
 
         assert explore(come_and_go, schedules=60).distinct > 100
 
+    async def test_delays_the_first_item_of_an_async_generator(self) -> None:
+        call = paced(pages, per_second=0.1)
+        assert inspect.isasyncgenfunction(call)
+        assert call.__name__ == "pages"
+        assert [page async for page in call("a", count=1)] == ["a0"]
+        assert anyio.current_time() == 1
+        assert [page async for page in call("b")] == ["b0", "b1"]
+        assert anyio.current_time() == 12
+        async with ak.concurrent_flat_map(call, "cd", limit=2) as results:
+            assert [page async for page in results] == ["c0", "c1", "d0", "d1"]
+        assert anyio.current_time() == 32
+
     async def test_waits_again_when_a_timer_was_early(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def sleep_too_short(seconds: float) -> None:
             await anyio.sleep(seconds * 0.75)
 
-        monkeypatch.setattr(_calls, "sleep", sleep_too_short)
+        monkeypatch.setattr(timing, "sleep", sleep_too_short)
         record = Recorder()
         call = paced(record, per_second=0.5)
         await ak.concurrent_for_each(call, range(3), limit=3)
@@ -770,9 +769,9 @@ class TestPaced:
         bucket = _Bucket(per_second, burst)
         now = 0.0
         for n in range(100_000):
-            now = max(now, bucket.due)
+            now = max(now, bucket.due(1))
             assert now == max(0, n + 1 - burst) / per_second
-            bucket.start(now)
+            bucket.start(now, 1)
 
     def test_does_not_remember_another_event_loop(self) -> None:
         record = Recorder()
@@ -811,12 +810,259 @@ class TestPaced:
         call = paced(Recorder(), per_second=1)
         await call()
         reference = weakref.ref(call)
-        known = _calls._turns.get()
+        known = timing._turns.get()
         before = len(known)
         del call
         gc.collect()
         assert reference() is None
         assert len(known) == before - 1
+
+
+class Model:
+    """What `paced` promises, worked out in exact numbers."""
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self.rate = Fraction(per_second)
+        self.burst = burst
+        self.left = Fraction(burst)
+        self.at: Fraction = Fraction(0)
+        self.first_from: Fraction = Fraction(0)
+
+    def call(
+        self, comes: Fraction, cost: float, gives_up: Fraction | None
+    ) -> Fraction | None:
+        """Return when the next call starts, or None if it gives up before."""
+        first: Fraction = max(comes, self.first_from)
+        grown = self.left + self.rate * (first - self.at)
+        missing = Fraction(cost) - min(Fraction(self.burst), grown)
+        start: Fraction = first + max(Fraction(0), missing) / self.rate
+        if gives_up is not None and gives_up <= start:
+            self.first_from = max(self.first_from, gives_up)
+            return None
+        grown = self.left + self.rate * (start - self.at)
+        self.left = min(Fraction(self.burst), grown) - Fraction(cost)
+        self.at = start
+        self.first_from = start
+        return start
+
+
+def assert_within_budget(
+    calls: list[tuple[float, float]], per_second: float, burst: int
+) -> None:
+    """Check what starts in any window of time, by time and cost of each call."""
+    rate = Fraction(per_second)
+    for first, (start, _) in enumerate(calls):
+        spent = Fraction(0)
+        for moment, cost in calls[first:]:
+            spent += Fraction(cost)
+            assert spent <= burst + rate * (Fraction(moment) - Fraction(start))
+
+
+def as_it_is(cost: float) -> float:
+    return cost
+
+
+def tries_of(_: str, *, tries: int) -> int:
+    return tries
+
+
+def count_of(_: str, count: int) -> int:
+    return count
+
+
+def costing(cost: Any) -> Callable[[object], Any]:
+    return lambda _: cost
+
+
+TOO_MUCH = (
+    "the cost of a call of fetch() must be from 0 to 4, which is burst=, not 5: with a "
+    "greater burst, calls may cost more"
+)
+
+
+class TestCost:
+    @pytest.mark.parametrize(
+        ("costs", "times"),
+        [
+            pytest.param([4, 4, 4], [0, 2, 4], id="all that there is, each time"),
+            pytest.param([1, 1, 1, 1, 1, 3], [0, 0, 0, 0, 0.5, 2], id="cheap ones"),
+            pytest.param([0, 4, 0, 0], [0, 0, 0, 0], id="free ones"),
+            pytest.param([3.5, 0.5, 0.25], [0, 0, 0.125], id="parts"),
+            pytest.param([4, 1, 4, 0], [0, 0.5, 2.5, 2.5], id="free ones in turn"),
+        ],
+    )
+    async def test_is_what_a_call_takes_of_the_budget(
+        self, costs: list[float], times: list[float]
+    ) -> None:
+        record = Recorder()
+        call = paced(record, per_second=2, burst=4, cost=as_it_is)
+        await ak.concurrent_for_each(call, costs, limit=9)
+        assert record.times == times
+        assert record.items == costs
+
+    async def test_is_worked_out_from_all_arguments(self) -> None:
+        call = paced(fetch, per_second=1, burst=9, cost=tries_of)
+        assert await call("a", tries=9) == "AAAAAAAAA"
+        assert await call("b", tries=3) == "BBB"
+        assert anyio.current_time() == 3
+
+    async def test_delays_an_async_generator_too(self) -> None:
+        call = paced(pages, per_second=1, burst=3, cost=count_of)
+        assert [page async for page in call("a", count=3)] == ["a0", "a1", "a2"]
+        assert [page async for page in call("b", count=3)] == ["b0", "b1", "b2"]
+        assert anyio.current_time() == 6
+
+    async def test_an_expensive_call_is_not_delayed_by_cheap_ones(self) -> None:
+        record = Recorder()
+        call: Any = paced(record, per_second=1, burst=10, cost=size_of)
+
+        async def ask_often() -> None:
+            for number in range(40):
+                await anyio.sleep(0.5)
+                tasks.start_soon(call, ("cheap", number))
+
+        async with anyio.create_task_group() as tasks:
+            await call(("all", 10))
+            tasks.start_soon(ask_often)
+            await anyio.sleep(2.25)
+            await call(("dear", 10))
+            tasks.cancel_scope.cancel()
+        # Four cheap ones came before: it waits for what they take, and for its own.
+        assert record.calls[-1] == (("dear", 10), 14)
+
+    async def test_of_a_call_that_gives_up_is_left_to_the_next(self) -> None:
+        record = Recorder()
+        call: Any = paced(record, per_second=1, burst=8, cost=size_of)
+        waiting = Waiting(call)
+        await call(("all", 8))
+        async with anyio.create_task_group() as tasks:
+            await waiting.start(tasks, [("dear", 8), ("cheap", 1)])
+            await anyio.sleep(3)
+            waiting.scopes["dear", 8].cancel()
+        assert record.calls == [(("all", 8), 0), (("cheap", 1), 3)]
+
+    @settings(max_examples=80, deadline=None)
+    @given(
+        per_second=st.sampled_from([0.25, 0.5, 1, 2, 4]),
+        burst=st.integers(1, 6),
+        callers=st.lists(
+            st.tuples(
+                st.integers(0, 8).map(lambda n: n / 4),
+                st.integers(0, 16),
+                st.none() | st.integers(0, 40),
+            ),
+            max_size=20,
+        ),
+    )
+    async def test_does_what_the_model_does(
+        self,
+        per_second: float,
+        burst: int,
+        callers: list[tuple[float, int, int | None]],
+    ) -> None:
+        begin = anyio.current_time()
+        record = Recorder()
+        costs = [burst * part / 16 for _, part, _ in callers]
+        call: Any = paced(
+            record, per_second=per_second, burst=burst, cost=costs.__getitem__
+        )
+        # No two things happen at the same time, when either may come first.
+        patience = [
+            math.inf if beats is None else beats / 4 + (number + 1) / 2**16
+            for number, (_, _, beats) in enumerate(callers)
+        ]
+        asked: list[int] = []
+
+        async def ask(number: int) -> None:
+            asked.append(number)
+            with anyio.move_on_after(patience[number]):
+                await call(number)
+
+        async with anyio.create_task_group() as tasks:
+            for number, (pause, _, _) in enumerate(callers):
+                await anyio.sleep(pause)
+                tasks.start_soon(ask, number)
+
+        comes = [*itertools.accumulate(Fraction(pause) for pause, _, _ in callers)]
+        model = Model(per_second, burst)
+        expected: list[tuple[int, Fraction]] = []
+        for number in asked:
+            gives_up = (
+                None
+                if patience[number] == math.inf
+                else comes[number] + Fraction(patience[number])
+            )
+            start = model.call(comes[number], costs[number], gives_up)
+            if start is not None:
+                expected.append((number, start))
+        measured = [(int(str(n)), moment - begin) for n, moment in record.calls]
+        assert [n for n, _ in measured] == [n for n, _ in expected]
+        for (_, moment), (_, wanted) in zip(measured, expected, strict=True):
+            assert abs(moment - wanted) < 1e-9
+        assert_within_budget(
+            [(moment, costs[n]) for n, moment in measured], per_second, burst
+        )
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        per_second=st.floats(0.1, 50),
+        burst=st.integers(1, 9),
+        parts=st.lists(st.floats(0, 1), max_size=30),
+    )
+    def test_never_exceeds_the_budget_by_more_than_rounding(
+        self, per_second: float, burst: int, parts: list[float]
+    ) -> None:
+        bucket = _Bucket(per_second, burst)
+        calls: list[tuple[float, float]] = []
+        now = 0.0
+        for part in parts:
+            cost = timing._amount(burst * part, burst, fetch)
+            now = max(now, bucket.due(cost))
+            bucket.start(now, cost)
+            calls.append((now, float(cost)))
+        for first, (start, _) in enumerate(calls):
+            spent = Fraction(0)
+            for moment, cost in calls[first:]:
+                spent += Fraction(cost)
+                window = Fraction(moment) - Fraction(start)
+                most = burst + Fraction(per_second) * window
+                assert spent <= most * Fraction(1 + 1e-12)
+
+    @pytest.mark.parametrize(
+        ("cost", "kind", "message"),
+        [
+            (5, ValueError, TOO_MUCH),
+            (-1, ValueError, "the cost of a call of fetch() must be from 0 to 4, wh"),
+            (math.nan, ValueError, "the cost of a call of fetch() must be from 0 to "),
+            (True, TypeError, "cost must return a number, not True"),
+            (None, TypeError, "cost must return a number, not None"),
+        ],
+    )
+    async def test_must_be_a_number_that_can_be_paid(
+        self, cost: Any, kind: type[Exception], message: str
+    ) -> None:
+        call = paced(fetch, per_second=1, burst=4, cost=costing(cost))
+        with pytest.raises(kind) as caught:
+            await call("a")
+        assert str(caught.value).startswith(message)
+        assert len(str(caught.value)) < 300
+
+    async def test_must_be_sync(self) -> None:
+        wrong: Any = fetch
+        with pytest.raises(TypeError) as caught:
+            await paced(fetch, per_second=1, burst=4, cost=wrong)("a")
+        assert str(caught.value) == (
+            "cost must be a sync function, and it returned a coroutine"
+        )
+
+    def test_must_be_callable(self) -> None:
+        wrong: Any = 3
+        with pytest.raises(TypeError, match=r"^cost must be callable, not 3$"):
+            paced(fetch, per_second=1, cost=wrong)
+
+
+def size_of(item: tuple[str, int]) -> int:
+    return item[1] if item[0] != "cheap" else 1
 
 
 class TestRetries:
@@ -905,11 +1151,11 @@ class TestMistakes:
     @ALSO_OFFLOADED
     def test_what_is_no_function(self, change: Change) -> None:
         nothing: Any = None
-        told = self.refused(lambda: change(nothing), TypeError)
-        assert told == "func must be callable, not None"
+        message = self.refused(lambda: change(nothing), TypeError)
+        assert message == "func must be callable, not None"
 
     @pytest.mark.parametrize(
-        ("exceptions", "told"),
+        ("exceptions", "message"),
         [
             (
                 [(KeyError, OSError)],
@@ -927,13 +1173,13 @@ class TestMistakes:
             ),
         ],
     )
-    def test_exceptions(self, exceptions: list[Any], told: str) -> None:
+    def test_exceptions(self, exceptions: list[Any], message: str) -> None:
         assert self.refused(lambda: captured(fetch, *exceptions), TypeError).startswith(
-            told
+            message
         )
 
     @pytest.mark.parametrize(
-        ("seconds", "kind", "told"),
+        ("seconds", "kind", "message"),
         [
             (0, ValueError, "must be more than 0, not 0"),
             (-1.5, ValueError, "must be more than 0, not -1.5"),
@@ -949,24 +1195,24 @@ class TestMistakes:
             ),
         ],
     )
-    def test_numbers(self, seconds: Any, kind: type[Exception], told: str) -> None:
-        assert self.refused(lambda: timed(fetch, seconds), kind) == f"seconds {told}"
+    def test_numbers(self, seconds: Any, kind: type[Exception], message: str) -> None:
+        assert self.refused(lambda: timed(fetch, seconds), kind) == f"seconds {message}"
         assert (
             self.refused(lambda: paced(fetch, per_second=seconds), kind)
-            == f"per_second {told}"
+            == f"per_second {message}"
         )
 
     @pytest.mark.parametrize(
-        ("burst", "kind", "told"),
+        ("burst", "kind", "message"),
         [
             (0, ValueError, "burst must be at least 1, not 0"),
             (True, TypeError, "burst must be an int, not True"),
             (1.5, TypeError, "burst must be an int, not 1.5"),
         ],
     )
-    def test_burst(self, burst: Any, kind: type[Exception], told: str) -> None:
+    def test_burst(self, burst: Any, kind: type[Exception], message: str) -> None:
         make = partial(paced, fetch, per_second=1, burst=burst)
-        assert self.refused(make, kind) == told
+        assert self.refused(make, kind) == message
 
     def test_options_by_place(self) -> None:
         call: Any = paced
@@ -1001,6 +1247,7 @@ class TestMistakes:
             "func",
             "per_second",
             "burst",
+            "cost",
         ]
         assert list(inspect.signature(offloaded).parameters) == [
             "func",

@@ -7,6 +7,7 @@ example` brings it, and runs these.
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -17,7 +18,7 @@ from typing import IO
 
 import pytest
 
-from .programs import EXAMPLES, assert_left_cleanly, interrupt, run
+from .programs import EXAMPLES, assert_left_cleanly, backends, interrupt, run
 
 EXAMPLE = EXAMPLES / "cluster.py"
 with_dask = pytest.mark.skipif(
@@ -53,7 +54,7 @@ asyncio.run(main(int(sys.argv[1])))
 
 @contextmanager
 def scheduler(least: int) -> Generator[tuple[str, IO[str], IO[str]]]:
-    """Run it; give its address, what it hears and what it says."""
+    """Run it; give its address, its input and its output."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCHEDULER, str(least)],
         stdin=subprocess.PIPE,
@@ -92,18 +93,21 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-@with_dask
-def test_without_an_address_it_runs_on_a_cluster_of_its_own(folder: Path) -> None:
+@backends
+@pytest.mark.parametrize("on", [pytest.param("dask", marks=with_dask), "processes"])
+def test_without_an_address_it_starts_workers(
+    folder: Path, on: str, backend: str
+) -> None:
     (folder / "file07.py").write_text("def f7(:\n")
-    done = run(EXAMPLE, "--workers", "2", "--limit", "4", str(folder))
+    options = ["--on", on, "--backend", backend, "--workers", "2", "--limit", "4"]
+    done = run(EXAMPLE, *options, str(folder))
 
     assert without_noise(done.stderr) == ""
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[0] == "12 files, at most 4 at a time on a cluster of 2 processes"
+    assert lines[0] == f"12 files, at most 4 at a time on 2 workers ({on})"
     assert re.fullmatch(
-        r"11 functions of 11 files, measured by [12] processes of the cluster "
-        r"in \d+\.\d s",
+        r"11 functions of 11 files, measured by [12] processes in \d+\.\d s",
         lines[1],
     )
     assert lines[2:8] == [
@@ -135,7 +139,7 @@ def test_the_limit_is_what_the_cluster_gets_and_all_of_it(folder: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith(
         f"12 files, at most 5 at a time on {address}\n"
-        "12 functions of 12 files, measured by 1 processes of the cluster"
+        "12 functions of 12 files, measured by 1 processes in"
     )
 
 
@@ -165,33 +169,97 @@ def test_ctrl_c_leaves_cleanly_and_the_cluster_forgets_the_calls(
     assert_left_cleanly(code, without_noise(shown.replace("\r\n", "\n")))
 
 
-@with_dask
-def test_ctrl_c_ends_a_cluster_of_its_own_cleanly(folder: Path) -> None:
+@backends
+@pytest.mark.parametrize("on", [pytest.param("dask", marks=with_dask), "processes"])
+def test_ctrl_c_ends_workers_of_its_own_cleanly(
+    folder: Path, on: str, backend: str
+) -> None:
     for number in range(2000):  # more than can be done before
         (folder / f"{number}.py").touch()
 
-    code, shown = interrupt(EXAMPLE, "--limit", "1", "--workers", "1", str(folder))
+    options = ["--on", on, "--backend", backend, "--limit", "1", "--workers", "1"]
+    code, shown = interrupt(EXAMPLE, *options, str(folder))
 
     assert_left_cleanly(code, without_noise(shown.replace("\r\n", "\n")))
 
 
-@with_dask
-def test_on_trio_it_says_that_it_cannot() -> None:
-    done = run(EXAMPLE, "--backend", "trio")
-
-    assert done.returncode == 2
-    assert "Dask's client runs on asyncio only, not on trio" in done.stderr
+def replace_dask(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "distributed.py").write_text(text)
+    path = [str(folder), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 
-def test_without_dask_it_says_what_to_install(
+EARLY = """
+import os, signal
+
+class LocalCluster:
+    scheduler_address = "tcp://nowhere"
+    def __init__(self, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        print("started")
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        print("closed")
+
+class Client:
+    def __init__(self, address):
+        print("went on")
+"""
+
+
+def test_ctrl_c_while_the_cluster_starts_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "distributed.py").write_text("raise ModuleNotFoundError")
-    path = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    replace_dask(EARLY, tmp_path, monkeypatch)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = run(EXAMPLE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert done.stdout.splitlines()[1:] == ["started", "closed"]
+    assert done.stderr == "interrupted\n"
+    assert done.returncode == 130
+
+
+def test_a_cluster_that_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "def Client(address): raise OSError(f'nobody listens at {address}')"
+    replace_dask(text, tmp_path, monkeypatch)
+    done = run(EXAMPLE, "--address", "tcp://nowhere")
+
+    assert done.stderr == "nobody listens at tcp://nowhere\n"
+    assert done.returncode == 1
+
+
+@pytest.fixture
+def _no_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_dask("raise ModuleNotFoundError", tmp_path, monkeypatch)
+
+
+@pytest.mark.usefixtures("_no_dask")
+def test_without_dask_it_says_what_to_install() -> None:
     done = run(EXAMPLE)
 
     assert done.returncode == 1
     assert done.stderr == (
-        'this example needs Dask: python -m pip install ".[cluster]"\n'
+        'this example needs Dask: python -m pip install ".[cluster]"; '
+        "or try --on processes\n"
     )
+
+
+@pytest.mark.usefixtures("_no_dask")
+def test_help_needs_no_dask() -> None:
+    done = run(EXAMPLE, "--help")
+
+    assert done.returncode == 0
+    assert "--address ADDRESS" in done.stdout
+
+
+def test_what_is_no_number_is_refused() -> None:
+    done = run(EXAMPLE, "--limit", "many")
+
+    assert done.returncode == 2
+    assert "argument --limit: must be a number, not 'many'" in done.stderr

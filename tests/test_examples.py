@@ -1,6 +1,5 @@
 """Do all examples say what they take, refuse the rest, and survive Ctrl-C?"""
 
-import importlib.util
 import os
 import pty
 import re
@@ -65,8 +64,6 @@ sys.settrace(on_call)
 @pytest.fixture(params=NAMES)
 def example(request: pytest.FixtureRequest) -> Path:
     name: str = request.param
-    if name == "cluster" and importlib.util.find_spec("distributed") is None:
-        pytest.skip('Dask is not here: python -m pip install ".[cluster]"')
     return EXAMPLES / f"{name}.py"
 
 

@@ -15,7 +15,7 @@ MESSAGES = messages.messages()
 
 def test_there_are_messages_of_every_part() -> None:
     assert {each.place.split("/")[0].split(":")[0] for each in MESSAGES} >= {
-        "_calls.py",
+        "_calls",
         "_concurrent",
         "_core",
         "_runtime",

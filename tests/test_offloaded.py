@@ -7,12 +7,14 @@ their own. What they wait for is an event, never a time.
 import math
 import os
 import pickle
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import anyio
@@ -21,7 +23,8 @@ from anyio import CapacityLimiter, from_thread
 from anyio.lowlevel import checkpoint
 
 import aiterkit as ak
-from aiterkit import Err, Ok, _calls, captured, offloaded, paced, timed
+from aiterkit import Err, Ok, captured, offloaded, paced, timed
+from aiterkit._calls import offload
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
 
@@ -239,11 +242,46 @@ class TestProcess:
 
         run(test, backend)
 
-    def test_tells_what_cannot_be_sent(self, backend: Backend) -> None:
+    def test_says_what_cannot_be_pickled(self, backend: Backend) -> None:
         async def test() -> None:
             call = offloaded(lambda: None, to="process")
-            with pytest.raises((pickle.PicklingError, AttributeError)):
+            with pytest.raises(pickle.PicklingError) as caught:
                 await call()
+            assert str(caught.value).startswith(
+                "<lambda>() was not called, because it or one of its arguments cannot "
+                "be pickled (Can't"
+            )
+            assert "Define the function at the top level of a module" in str(
+                caught.value
+            )
+
+        run(test, backend)
+
+    @pytest.mark.parametrize("kind", ["TypeError", "AttributeError"])
+    def test_raises_what_only_looks_as_if_it_could_not_be_pickled(
+        self, kind: str, backend: Backend
+    ) -> None:
+        async def test() -> None:
+            call = offloaded(exec, to="process")
+            for text in ("cannot pickle it", "no pie"):
+                with pytest.raises(Exception, match=f"^{text}$") as caught:
+                    await call(f"raise {kind}({text!r})", {})
+                assert type(caught.value).__name__ == kind
+
+        run(test, backend)
+
+    def test_says_which_call_a_dead_process_has_not_ended(
+        self, backend: Backend
+    ) -> None:
+        async def test() -> None:
+            with pytest.raises(anyio.BrokenWorkerProcess) as caught:
+                await offloaded(os._exit, to="process")(3)
+            assert str(caught.value) == (
+                "_exit() has no result, because its worker process ended in the middle "
+                "of the call. Other calls are not affected, and the next one starts a "
+                "new process"
+            )
+            assert await offloaded(math.isqrt, to="process")(4) == 2
 
         run(test, backend)
 
@@ -262,6 +300,81 @@ class TestProcess:
             assert limiter.borrowed_tokens == 0
             another = await offloaded(os.getpid, to="process", limiter=limiter)()
             assert another != number
+
+        run(test, backend)
+
+
+GUARDED = """
+import math, anyio
+import aiterkit.testing
+from aiterkit import offloaded
+
+async def main():
+    print(await offloaded(math.factorial, to="process")(5))
+
+if __name__ == "__main__":
+    anyio.run(main, backend={backend!r})
+"""
+
+
+@BACKENDS
+class TestMainModule:
+    """A worker process imports the main module of the program."""
+
+    def run_program(self, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        program = folder / "program.py"
+        program.write_text(text)
+        return subprocess.run(
+            [sys.executable, str(program)],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=SOON,
+        )
+
+    def test_may_import_everything(self, tmp_path: Path, backend: Backend) -> None:
+        done = self.run_program(GUARDED.format(backend=backend), tmp_path)
+        assert "Error" not in done.stderr
+        assert done.stdout == "120\n"
+
+    def test_must_not_start_the_program_again(
+        self, tmp_path: Path, backend: Backend
+    ) -> None:
+        text = GUARDED.format(backend=backend).replace('__name__ == "__main__"', "1")
+        done = self.run_program(text, tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            "anyio.BrokenWorkerProcess: factorial() was not called, because its worker "
+            "process could not import the main module (a worker process imports the "
+            "main module, and that must not start the program again: start the program "
+            'under if __name__ == "__main__":)'
+        )
+
+    def test_must_be_importable(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backend: Backend
+    ) -> None:
+        program = tmp_path / "program.py"
+        program.write_text("raise OSError('there is no such licence')")
+        main = sys.modules["__main__"]
+        monkeypatch.setattr(main, "__file__", str(program), raising=False)
+
+        async def test() -> None:
+            with pytest.raises(anyio.BrokenWorkerProcess) as caught:
+                await offloaded(math.isqrt, to="process")(4)
+            assert str(caught.value) == (
+                "isqrt() was not called, because its worker process could not import "
+                "the main module (there is no such licence)"
+            )
+
+        run(test, backend)
+
+    def test_is_imported_by_a_worker_without_the_program(
+        self, monkeypatch: pytest.MonkeyPatch, backend: Backend
+    ) -> None:
+        async def test() -> None:
+            monkeypatch.delitem(sys.modules, "__main__")
+            with pytest.raises(RuntimeError, match=r"^a worker process imports the ma"):
+                await offloaded(math.isqrt, to="process")(4)
 
         run(test, backend)
 
@@ -297,7 +410,7 @@ class TestMistakes:
             __slots__ = ()
             major, minor = 3, 12
 
-        monkeypatch.setattr(_calls, "version_info", Version([3, 12]))
+        monkeypatch.setattr(offload, "version_info", Version([3, 12]))
         with pytest.raises(RuntimeError) as caught:
             offloaded(int, to="interpreter")
         assert str(caught.value) == (
@@ -305,13 +418,11 @@ class TestMistakes:
         )
         offloaded(int, to="process")
 
-    @pytest.mark.parametrize("place", ["threads", None, 4])
-    def test_another_place(self, place: Any) -> None:
-        with pytest.raises(ValueError, match=r"^to must be") as caught:
-            offloaded(int, to=place)
-        assert str(caught.value) == (
-            f"to must be 'thread', 'process' or 'interpreter', not {place!r}"
-        )
+    def test_a_newer_python_has_interpreters(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(offload, "version_info", (3, 13))
+        assert offloaded(int, to="interpreter").__name__ == "int"
 
     def test_a_number_as_limiter(self) -> None:
         four: Any = 4
@@ -330,7 +441,9 @@ class TestMistakes:
             "offloaded(func, to='process')"
         )
 
-    @pytest.mark.parametrize("form", ["function", "partial", "method", "object"])
+    @pytest.mark.parametrize(
+        "form", ["function", "partial", "method", "object", "generator"]
+    )
     def test_an_async_function(self, form: str) -> None:
         class Fetch:
             async def __call__(self) -> None: ...
@@ -339,11 +452,15 @@ class TestMistakes:
 
         async def fetch() -> None: ...
 
+        async def pages() -> AsyncGenerator[None]:
+            yield
+
         forms: dict[str, tuple[Callable[..., object], str]] = {
             "function": (fetch, "fetch"),
             "partial": (partial(fetch), "fetch"),
             "method": (Fetch().get, "get"),
             "object": (partial(Fetch()), "Fetch"),
+            "generator": (pages, "pages"),
         }
         func, name = forms[form]
         with pytest.raises(TypeError) as caught:

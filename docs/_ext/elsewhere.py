@@ -169,7 +169,10 @@ NOTES: dict[str, str] = {
     ),
     "concurrent_zip": "fs2 `parZip` and Kotlin `zip` take two sources.",
     "concurrent_zip_latest": "Kotlin `combine` takes a function of the row.",
-    "offloaded": "Kotlin `withContext` moves to a dispatcher such as `Dispatchers.IO`.",
+    "offloaded": (
+        "`asyncio.to_thread` leaves the function running when it is cancelled. Kotlin "
+        "`withContext` moves to a dispatcher such as `Dispatchers.IO`."
+    ),
 }
 
 NAMELESS = frozenset({"concurrent_flat_map", "paced"})

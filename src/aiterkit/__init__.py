@@ -38,7 +38,9 @@ What a block gives, for annotations:
 `aiterkit.testing` has virtual time, schedules, probes and timelines for tests.
 """
 
-from aiterkit._calls import Err, Ok, captured, offloaded, paced, timed
+from aiterkit._calls.offload import offloaded
+from aiterkit._calls.outcomes import Err, Ok, captured
+from aiterkit._calls.timing import paced, timed
 from aiterkit._concurrent.flatten.flatten import (
     concurrent_flat_map,
     concurrent_flat_map_unordered,

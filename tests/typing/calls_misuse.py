@@ -1,5 +1,7 @@
 """What a type checker rejects of a call, changed: the lines that say so."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from aiterkit import captured, offloaded, paced, timed
 
 
@@ -29,6 +31,18 @@ async def what_is_never_captured() -> None:
     captured(fetch, int)  # rejected
 
 
+async def what_is_neither_true_nor_false() -> None:
+    outcome = await captured(fetch)("a")
+    if outcome:  # rejected
+        pass
+
+
+async def what_is_not_there() -> None:
+    outcome = await captured(fetch)("a")
+    outcome.value  # rejected
+    outcome.item.decode()  # rejected
+
+
 async def options_missing_out_of_place_or_kind() -> None:
     timed(fetch)  # rejected
     timed(fetch, "5")  # rejected
@@ -39,6 +53,8 @@ async def options_missing_out_of_place_or_kind() -> None:
     offloaded(encode, "process")  # rejected
     offloaded(encode, to="threads")  # rejected
     offloaded(encode, limiter=4)  # rejected
+    offloaded(encode, to=ThreadPoolExecutor)  # rejected
+    paced(fetch, per_second=5, cost=5)  # rejected
 
 
 async def arguments_of_the_wrong_type() -> None:

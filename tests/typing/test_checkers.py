@@ -27,6 +27,23 @@ FILES = sorted(
 )
 
 FALLS_SHORT: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("mypy", "calls.py"): {
+        "assert_type(await captured(same)(urls[0]), Ok[str, str] | Err[Exception, str])"
+        "": "a generic function has no item to it",
+    },
+    ("mypy", "calls_misuse.py"): {
+        "if outcome:  # rejected": "it does not ask what the truth of an object is",
+    },
+    ("ty", "calls.py"): {
+        "assert_type(await captured(same)(urls[0]), Ok[str, str] | Err[Exception, str])"
+        "": "a generic function has no item to it",
+    },
+    ("ty", "calls_misuse.py"): {
+        "if outcome:  # rejected": "it does not ask what the truth of an object is",
+    },
+    ("pyrefly", "calls_misuse.py"): {
+        "if outcome:  # rejected": "it does not ask what the truth of an object is",
+    },
     ("mypy", "concurrent_filter_guards.py"): {
         "assert_type(await anext(words), str)": (
             "what an async function returns is no guard to it"

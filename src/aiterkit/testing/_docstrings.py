@@ -3,7 +3,7 @@
 import ast
 import asyncio
 import contextlib
-import doctest
+import importlib
 import inspect
 import io
 import traceback
@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 
@@ -21,6 +21,11 @@ from aiterkit.testing._virtual import (
     available_backends,
     run_in_virtual_time,
 )
+
+# Of `doctest`, which is loaded only when docstrings are read: on 3.13 it imports
+# `__main__`, and a worker process that imports a program's main module has none then.
+DocTest: TypeAlias = Any
+Example: TypeAlias = Any
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # as in `python -m asyncio`
 _INDENT = 4
@@ -111,7 +116,7 @@ def _cases(
     thing = getattr(module, name)
     if not inspect.isroutine(thing) and not inspect.isclass(thing):
         return
-    finder = doctest.DocTestFinder()
+    finder = importlib.import_module("doctest").DocTestFinder()
     # `module=False`: names are shown here, wherever they are defined.
     for test in finder.find(thing, name, module=False, globs={}):
         if test.examples:
@@ -126,13 +131,13 @@ def _cases(
             yield DocstringCase(f"{name}: {drawing.result.label}", backend, run)
 
 
-def _compile(example: doctest.Example) -> CodeType:
+def _compile(example: Example) -> CodeType:
     code: CodeType = compile(example.source, "<example>", "single", _FLAGS)
     return code
 
 
 async def _run_examples(
-    test: doctest.DocTest, codes: list[CodeType], known: Mapping[str, Any]
+    test: DocTest, codes: list[CodeType], known: Mapping[str, Any]
 ) -> None:
     names = dict(known)
     for example, code in zip(test.examples, codes, strict=True):
@@ -152,9 +157,8 @@ async def _run_examples(
             _compare(test, example, example.want, shown.getvalue())
 
 
-def _compare(
-    test: doctest.DocTest, example: doctest.Example, want: str, got: str
-) -> None:
+def _compare(test: DocTest, example: Example, want: str, got: str) -> None:
+    doctest = importlib.import_module("doctest")
     flags = doctest.ELLIPSIS
     for flag, is_on in example.options.items():
         flags = flags | flag if is_on else flags & ~flag
@@ -162,7 +166,7 @@ def _compare(
         raise AssertionError(_told(test, example, got))
 
 
-def _told(test: doctest.DocTest, example: doctest.Example, got: str) -> str:
+def _told(test: DocTest, example: Example, got: str) -> str:
     return (
         f"the docstring of {test.name} shows\n\n"
         f">>> {example.source}{example.want}\n"

@@ -1,0 +1,1 @@
+"""A call, changed: a function in, an async function out, and no task started."""

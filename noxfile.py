@@ -21,6 +21,8 @@ OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # What tells of examples, pages and editors: tried once, on the oldest Python.
 TOLD = [
+    "tests/test_coming_from.py",
+    "tests/test_elsewhere.py",
     "tests/test_example*.py",
     "tests/test_hover.py",
     "tests/test_pages.py",
@@ -87,6 +89,19 @@ def newest(session: nox.Session) -> None:
     run = ["node", "tests/sequential/on_node.mjs", str(place), str(HERE)]
     laws = ["tests/sequential/test_laws.py", "tests/sequential/test_twins.py"]
     session.run(*run, "--noconftest", *(session.posargs or laws), external=True)
+
+
+@nox.session(python=OLDEST)
+def elsewhere(session: nox.Session) -> None:
+    """Compare with RxJS, p-map and Node.js, which needs Node."""
+    if not shutil.which("npm"):
+        session.skip("there is no npm")
+    place = Path(session.create_tmp()).resolve()
+    npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(place)]
+    session.run(*npm, "rxjs@7", "p-map@7", external=True)
+    session.install("-e", ".[test]")
+    env = {"AITERKIT_NODE_MODULES": str(place)}
+    session.run("python", "-m", "pytest", "-q", "tests/test_elsewhere.py", env=env)
 
 
 @nox.session(python=OLDEST)

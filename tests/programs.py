@@ -27,14 +27,14 @@ BAR = b"\x1b[?25l"  # hides the cursor
 backends = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of an example, which no coverage is measured of."""
+def environment(columns: int = 100) -> dict[str, str]:
+    """Return the environment of an example, whose coverage is not measured."""
     kept = {name: os.environ[name] for name in os.environ if "COVERAGE" not in name}
-    return {**kept, "COLUMNS": "100"}
+    return {**kept, "COLUMNS": str(columns)}
 
 
 def run(
-    script: Path, *arguments: str, folder: Path | None = None
+    script: Path, *arguments: str, folder: Path | None = None, columns: int = 100
 ) -> subprocess.CompletedProcess[str]:
     """Run *script* in *folder* to its end."""
     return subprocess.run(
@@ -42,7 +42,7 @@ def run(
         capture_output=True,
         check=False,
         cwd=folder,
-        env=environment(),
+        env=environment(columns),
         text=True,
         timeout=120,
     )
@@ -53,8 +53,11 @@ def interrupt(
     *arguments: str,
     when: Semaphore | None = None,
     folder: Path | None = None,
+    both: bool = False,
 ) -> tuple[int, str]:
     """Press Ctrl-C *when* it is time; return the exit code and what a screen shows.
+
+    The screen shows stderr; with *both*, stdout as well.
 
     Without a semaphore, it is time when progress is shown. As from a terminal, all
     processes that the script has started get the signal.
@@ -69,7 +72,7 @@ def interrupt(
         env=environment(),
         start_new_session=True,
         stderr=terminal,
-        stdout=subprocess.DEVNULL,
+        stdout=terminal if both else subprocess.DEVNULL,
     )
     os.close(terminal)
     try:
@@ -114,6 +117,7 @@ class Answer:
     status: int = 200
     kind: str = "text/html"
     location: str | None = None
+    missing: int = 0  # bytes that are announced but never sent
 
 
 @dataclass
@@ -189,9 +193,10 @@ class Handler(BaseHTTPRequestHandler):
         if given.location is not None:
             self.send_header("Location", given.location)
         self.send_header("Content-Type", given.kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + given.missing))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = self.close_connection or given.missing > 0
 
     def send_part(self, part: str) -> None:
         data = part.encode()

@@ -61,11 +61,12 @@ def test_without_an_address_it_asks_a_service_of_its_own(backend: str) -> None:
         "Return the smallest item of *source*, the first of equal ones, as `min` does.",
         "",
     ]
-    assert re.fullmatch(r"3 answers, \d+ tokens in \d+\.\d s", lines[-5])
-    assert lines[-2:] == [
-        "at most 2 requests at a time",
-        "the service saw at most 2 at a time",
-    ]
+    assert re.fullmatch(r"\d+ tokens, at most 2 requests at a time", lines[9])
+    assert re.fullmatch(
+        r"answers: 3 complete; \d\.\d s instead of \d\.\d s one after the other",
+        lines[10],
+    )
+    assert len(lines) == 11
 
 
 @backends
@@ -114,7 +115,7 @@ def test_tokens_are_shown_as_they_come_and_answers_in_order(backend: str) -> Non
         (shown + rest)
         .decode()
         .startswith(
-            "1. one\nslowly\n\n2. two\ntwo!\n\n3. three\nthree!\n\n3 answers, 4 tokens"
+            "1. one\nslowly\n\n2. two\ntwo!\n\n3. three\nthree!\n\n4 tokens, at most "
         )
     )
 
@@ -144,12 +145,13 @@ def test_requests_are_paced() -> None:
         options = ["--per-second", "10", "--address", service.address]
         done = run(EXAMPLE, *options, *map(str, range(13)))
 
-    seconds = re.search(r"13 answers, 13 tokens in (\d+\.\d) s", done.stdout)
+    seconds = re.search(r"13 complete; (\d+\.\d) s", done.stdout)
     assert seconds is not None
     assert float(seconds[1]) >= 1.2  # twelve waits of a tenth
 
 
-def test_an_answer_that_fails_is_reported_in_its_place() -> None:
+@backends
+def test_an_answer_that_fails_is_reported_in_its_place(backend: str) -> None:
     def stream(text: str) -> Answer | Iterator[str]:
         match prompt_of(text):
             case "busy":
@@ -160,15 +162,36 @@ def test_an_answer_that_fails_is_reported_in_its_place() -> None:
                 return echo(text)
 
     with serve(lambda _: NOWHERE, stream) as service:
-        address = ["--address", service.address]
-        done = run(EXAMPLE, *address, "busy", "fine", "mad", "well")
+        options = ["--backend", backend, "--address", service.address]
+        done = run(EXAMPLE, *options, "busy", "fine", "mad", "well")
 
     assert done.stderr == ""
     assert done.returncode == 1
     assert done.stdout.startswith(
-        "1. busy\n[503 Service Unavailable]\n\n2. fine\nfine!\n\n"
-        "3. mad\nWell, [not an event of a chat completion: <html>]\n\n4. well\nwell!\n"
+        "1. busy\n[failed: 503 Service Unavailable]\n\n2. fine\nfine!\n\n"
+        "3. mad\nWell, [failed: not an event of a chat completion: <html>]\n\n"
+        "4. well\nwell!\n"
     )
+
+
+@backends
+def test_when_the_budget_is_spent_answers_are_cut_off(backend: str) -> None:
+    def stream(_: str) -> Iterator[str]:
+        while not service.over.wait(0.01):
+            yield event("word ")
+
+    with serve(lambda _: NOWHERE, stream) as service:
+        options = ["--backend", backend, "--address", service.address]
+        budget = ["--limit", "2", "--budget", "10", "one", "two", "three", "four"]
+        done = run(EXAMPLE, *options, *budget)
+
+    assert done.stderr == ""
+    assert done.returncode == 1
+    assert done.stdout.count("word ") == 10
+    assert done.stdout.count("[cut off: the budget is spent]") == 2
+    assert sorted(map(prompt_of, service.asked)) == ["one", "two"]
+    assert "10 tokens, at most 2 requests at a time" in done.stdout
+    assert "answers: 2 cut off, 2 not asked; " in done.stdout
 
 
 def test_a_service_that_nobody_runs_is_reported() -> None:
@@ -179,7 +202,7 @@ def test_a_service_that_nobody_runs_is_reported() -> None:
 
     assert done.stderr == ""
     assert done.returncode == 1
-    assert re.match(r"1\. hello\n\[.+\]\n\n1 answers, 0 tokens in", done.stdout)
+    assert re.match(r"1\. hello\n\[failed: .+\]\n\n0 tokens, ", done.stdout)
 
 
 def test_the_key_is_taken_from_the_variable_that_was_named(

@@ -67,18 +67,19 @@ def test_without_an_address_it_copies_a_catalogue_of_its_own(
     assert done.returncode == 1
     lines = re.sub(r"http://127.0.0.1:\d+", "", done.stdout).splitlines()
     assert lines[0] == f"/records, at most 8 at a time, on {backend}"
+    assert re.fullmatch(r"the server saw at most [1-8] requests at a time", lines[1])
+    assert lines[2:4] == [
+        "all records and failures are in ingest.sqlite",
+        "record 42: 500 Internal Server Error",
+    ]
+    assert re.fullmatch(r"\d+ requests were retried, at most 2 times each", lines[4])
     assert re.fullmatch(
-        r"49 records, 1 that failed, in \d+\.\d s and \d+ transactions", lines[1]
+        r"49 records copied, 1 failed, in \d+\.\d s and \d+ transactions?", lines[5]
     )
-    assert lines[2] == "  42: 500 Internal Server Error"
-    assert re.fullmatch(
-        r"\d+ requests were tried again, the most stubborn 2 times", lines[3]
-    )
-    assert re.fullmatch(r"the server saw at most [1-8] requests at a time", lines[4])
-    assert lines[5:] == ["all of it is in ingest.sqlite"]
+    assert len(lines) == 6
     rows = query(tmp_path / "ingest.sqlite", "SELECT id, data FROM records")
     assert {int(key): json.loads(data)["name"] for key, data in rows} == {
-        number: f"the record {number}" for number in range(50) if number != 42
+        number: f"record {number}" for number in range(50) if number != 42
     }
 
 
@@ -122,13 +123,13 @@ def test_what_may_pass_is_tried_again_and_the_rest_goes_on(
         ]
     )
     assert query(file, "SELECT id FROM records ORDER BY id") == [("a",), ("b",), ("f",)]
-    assert query(file, "SELECT * FROM failures ORDER BY id") == [
+    assert query(file, "SELECT id, error FROM failures ORDER BY id") == [
         ("c", "500 Internal Server Error"),
         ("d", "404 Not Found"),
         ("e", "not a JSON object: '[1]'"),
     ]
-    assert "3 records, 3 that failed, " in done.stdout
-    assert "3 requests were tried again, the most stubborn 1 times" in done.stdout
+    assert "3 records copied, 3 failed, " in done.stdout
+    assert "3 requests were retried, at most 1 time each" in done.stdout
 
 
 @backends
@@ -189,12 +190,34 @@ def test_when_the_list_fails_it_goes_on_there_the_next_time(tmp_path: Path) -> N
         third = run(EXAMPLE, service.address, folder=tmp_path)
 
     assert first.returncode == 1
-    assert "the list itself failed: no page of a list: {}" in first.stdout
+    assert "the list itself failed: not a page of a list: {}" in first.stdout
     assert half == [("a",), ("b",), ("c",), ("d",)]
     assert second.returncode == third.returncode == 0
-    assert "going on from two\n6 records, 0 that failed" in second.stdout
+    assert "resuming from two\n" in second.stdout
+    assert "6 records copied, 0 failed" in second.stdout
     assert lists == ["/?cursor=two", "/?cursor=three"]
     assert service.asked[0] == "/?cursor="
+
+
+def test_two_apis_in_one_database_are_kept_apart(tmp_path: Path) -> None:
+    def broken(path: str) -> Answer | None:
+        return Answer(status=404) if path == "/a" else good(path)
+
+    good = answers(one="ab")
+    with serve(broken) as service, serve(good) as other:
+        first = run(EXAMPLE, service.address, folder=tmp_path)
+        second = run(EXAMPLE, other.address, folder=tmp_path)
+
+    assert "record a: 404 Not Found\n" in first.stdout
+    assert "1 record copied, 1 failed, " in first.stdout
+    assert second.returncode == 0
+    assert "2 records copied, 0 failed, " in second.stdout
+    rows = query(
+        tmp_path / "ingest.sqlite", "SELECT api, id FROM records ORDER BY api, id"
+    )
+    assert sorted(rows) == sorted(
+        [(service.address, "b"), (other.address, "a"), (other.address, "b")]
+    )
 
 
 @backends

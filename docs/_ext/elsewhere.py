@@ -1,8 +1,8 @@
 """What an operator is called elsewhere, and what is different there.
 
-Read in RxJS 7.8, fs2 3, the crates futures 0.3 and tokio-stream 0.1,
+Taken from RxJS 7.8, fs2 3, the crates futures 0.3 and tokio-stream 0.1,
 kotlinx.coroutines 1.11, p-map 7, Node.js 20 and the standard of JavaScript. A name
-stands here if it does the same work; what would surprise is told in a phrase.
+is listed if it does the same work; a note says what would surprise.
 """
 
 from facts import twin
@@ -89,79 +89,91 @@ _NAMES: dict[str, str] = {
 }
 
 NOTES: dict[str, str] = {
-    "acycle": "The others keep no items, and run the source again.",
+    "acycle": "The others keep no items; they run the source again.",
     "agroupby": (
-        "RxJS `groupBy` gathers equal keys from all over the source, not runs."
+        "RxJS `groupBy` collects equal keys from all over the source, not runs of them."
     ),
-    "apaced": (
-        "fs2 `metered` waits before the first item too; RxJS `throttleTime` drops "
-        "items. Rust's is in tokio-stream."
-    ),
-    "areduce": "Rust `fold` wants an initial value.",
-    "arestarted": (
-        "The others run the same source again from its start; ours is opened from the "
-        "last item on. fs2 leaves the waits to you."
-    ),
-    "atee": "The web's `tee` has no bound on how far one branch is ahead either.",
-    "atimeout": (
-        "Rust's is in tokio-stream; it gives the timeout as an item and goes on."
-    ),
-    "awindowed": "RxJS gives shorter windows at the end, where Python pads the last.",
     "amap": (
         "`map` in RxJS, Rust and JavaScript does not wait: it gives the promise or the "
         "future."
     ),
+    "apaced": (
+        "fs2 `metered` also waits before the first item; RxJS `throttleTime` drops "
+        "items. Rust's `throttle` is in tokio-stream."
+    ),
+    "areduce": "Rust `fold` needs an initial value.",
+    "arestarted": (
+        "The others run the same source again from its start; ours is opened from the "
+        "last item on. fs2 leaves the waits to you."
+    ),
+    "atee": (
+        "Like ours, `tee` does not limit how far one branch may be ahead of the other."
+    ),
+    "atimeout": (
+        "Rust's `timeout` is in tokio-stream; it gives the timeout as an item and "
+        "continues."
+    ),
+    "awindowed": (
+        "RxJS gives shorter windows at the end; more-itertools, and we, pad the last."
+    ),
+    "azip": (
+        "`zip` in RxJS, Rust and Kotlin reads its sources at the same time: see "
+        "`concurrent_zip`."
+    ),
+    "captured": "`allSettled` waits for calls that are already running.",
     "concurrent_batched": (
-        "RxJS `bufferTime` also gives empty arrays, at each beat; fs2 counts the time"
-        " from the batch before, not from the first item. Rust's is in tokio-stream."
+        "RxJS `bufferTime` also gives empty arrays, at an interval; fs2 counts the "
+        "time from the batch before, not from the first item. Rust's `chunks_timeout` "
+        "is in tokio-stream."
     ),
     "concurrent_broadcast": (
-        "RxJS `share` waits for no reader; fs2 takes the readers as functions; "
-        "Kotlin's replays and drops by options."
+        "Here the number of readers is fixed and the slowest holds back the source. "
+        "RxJS `share` and Kotlin `shareIn` accept readers at any time; RxJS waits for "
+        "none of them, and Kotlin replays and drops by options. fs2 takes the readers "
+        "as functions."
     ),
     "concurrent_buffer": "fs2 counts chunks, not items.",
     "concurrent_collect": (
-        "`asyncio.gather` has no bound, nor has `pMap` unless you give one, and after"
-        " an error their other calls run on."
+        "`asyncio.gather` has no limit, nor has `pMap` unless you give one, and after "
+        "an error their other calls keep running."
     ),
     "concurrent_expand": (
-        "RxJS `expand` has no bound unless you give one, and knows no `key`."
+        "RxJS `expand` gives an item before its call, not after. It has no `key`, and "
+        "no limit unless you give one."
     ),
     "concurrent_flat_map_unordered": (
-        "RxJS has no bound unless you give one, Kotlin has 16, and for Rust 0 means "
-        "none."
+        "RxJS has no limit unless you give one, Kotlin has 16, and in Rust 0 means no "
+        "limit."
     ),
     "concurrent_for_each": (
-        "RxJS has no bound unless you give one, Node.js has 1, and for Rust 0 means "
-        "none."
+        "RxJS has no limit unless you give one, Node.js has 1, and in Rust 0 means no "
+        "limit."
     ),
     "concurrent_latest": (
-        "fs2 `conflate1` wants a function that picks the newer of two."
+        "fs2 `conflate1` needs a function that chooses the newer of two items."
     ),
     "concurrent_map": (
-        "Rust's calls go on only while you await the stream, and 0 means no bound; "
-        "RxJS `mergeMap` and Kotlin `flatMapMerge` do not keep the order; "
-        "`pMapIterable` has no bound unless you give one."
+        "In Rust, calls continue only while you await the stream, and 0 is no limit; "
+        "`pMapIterable` has no limit unless you give one. RxJS `mergeMap` and Kotlin "
+        "`flatMapMerge` do not keep the order."
     ),
     "concurrent_map_unordered": (
-        "`as_completed` and RxJS `mergeMap` have no bound unless you build or give "
-        "one; Kotlin's function returns a flow and has 16; in Rust 0 means no bound."
+        "`as_completed` has no limit, and RxJS `mergeMap` none unless you give one. In "
+        "Kotlin the function returns a flow, and the limit is 16; in Rust 0 means no "
+        "limit."
     ),
-    "concurrent_merge": "fs2 takes two.",
+    "concurrent_merge": "fs2 `merge` takes two sources.",
     "concurrent_partition": (
-        "RxJS gives a stream for each key it meets; ours are named beforehand."
+        "RxJS `groupBy` makes a stream for each key it meets. Here you give the keys "
+        "beforehand, and an item with another key is an error."
     ),
-    "concurrent_zip": "fs2 and Kotlin take two.",
-    "azip": (
-        "The `zip` of RxJS, Rust and Kotlin reads its sources at once: see "
-        "`concurrent_zip`."
-    ),
-    "captured": "`allSettled` waits for calls that run already.",
-    "offloaded": "Kotlin's moves to a dispatcher, such as `Dispatchers.IO`.",
+    "concurrent_zip": "fs2 `parZip` and Kotlin `zip` take two sources.",
+    "concurrent_zip_latest": "Kotlin `combine` takes a function of the row.",
+    "offloaded": "Kotlin `withContext` moves to a dispatcher such as `Dispatchers.IO`.",
 }
 
 NAMELESS = frozenset({"concurrent_flat_map", "paced"})
-"""Operators that we know from nowhere else in this form."""
+"""Operators that are known from nowhere else in this form."""
 
 
 def elsewhere(name: str) -> dict[str, str]:

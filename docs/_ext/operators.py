@@ -167,13 +167,13 @@ def _elsewhere(name: str) -> list[str]:
 
 def elsewhere_page() -> str:
     """Return the table of all names elsewhere."""
-    lines = [":hide-toc:", "", *_titled("The same elsewhere", "=")]
+    lines = [":hide-toc:", "", *_titled("Names in other libraries", "=")]
     lines += [
-        "What you may know an operator as. A name stands here if it does the same",
-        "work; what is different and would surprise stands on the operator's page.",
-        "Rust is StreamExt of the crates futures and tokio-stream. JavaScript is its",
-        "iterator helpers, which async iterators do not have yet, with p-map and the",
-        "streams of Node.js where they are named.",
+        "What you may know an operator as. A name is listed if it does the same work.",
+        "≈ marks operators for which another library behaves differently, as described",
+        "`below <#what-differs>`__. Rust means ``StreamExt`` of the crates futures and",
+        "tokio-stream. JavaScript means its iterator helpers, which async iterators do",
+        "not have yet, and p-map or the streams of Node.js where they are named.",
         "",
         ".. list-table::",
         "   :header-rows: 1",
@@ -184,9 +184,14 @@ def elsewhere_page() -> str:
     ]
     for name in names_elsewhere():
         found = elsewhere(name)
-        lines.append(f"   * - :doc:`{name} </operators/{name}>`")
+        mark = " ≈" if note(name) else ""
+        lines.append(f"   * - :doc:`{name} </operators/{name}>`{mark}")
         for place in PLACES:
             lines.append(f"     - ``{found[place]}``" if place in found else "     -")
+    lines += ["", *_titled("What differs", "-")]
+    for name in names_elsewhere():
+        if said := note(name):
+            lines.append(f"- :doc:`{name} </operators/{name}>`: {_literal(said)}")
     return "\n".join(lines) + "\n"
 
 

@@ -189,11 +189,21 @@ async def test_the_source_is_closed_after_the_last_call(form: Form, probe: Any) 
 
 
 @every_form
-async def test_closing_the_source_is_not_cut_short(form: Form) -> None:
+async def test_a_deadline_ends_a_close_that_takes_long(form: Form) -> None:
     source = SourceProbe(range(9), close_delay=50)
     with anyio.move_on_after(1.5):
         await form.run(calls(seconds=1), source, limit=2)
-    assert anyio.current_time() == 51.5
+    assert anyio.current_time() == 1.5
+    source.assert_closed_once()
+
+
+@every_form
+async def test_the_block_is_left_when_a_close_that_takes_long_has_ended(
+    form: Form,
+) -> None:
+    source = SourceProbe(range(3), close_delay=50)
+    await form.run(calls(seconds=1), source, limit=3)
+    assert anyio.current_time() == 51
     source.assert_closed_once()
 
 

@@ -569,16 +569,6 @@ fault(
 )
 fault(
     "flat_map_unordered",
-    "shields a source since the one before was closed",
-    InnerReader,
-    "run",
-    ("self._shield.shield = False", "pass"),
-    flat.test_a_later_inner_source_can_be_interrupted,
-    make=ak.concurrent_flat_map_unordered,
-    items=flat.probed,
-)
-fault(
-    "flat_map_unordered",
     "calls when it is too late",
     InnerReader,
     "run",
@@ -739,8 +729,8 @@ fault(
     "map",
     "lets void calls run on",
     Worker,
-    "cancel",
-    ("self.task.cancel()", "pass"),
+    "stop",
+    ("self.cancel()", "pass"),
     errors.test_in_completion_order_the_first_error_cancels_all_others,
     probe=SourceProbe,
 )
@@ -748,8 +738,8 @@ fault(
     "map",
     "takes the end of a void call for that of the block",
     WorkerPool,
-    "_work",
-    ("elif not worker.cancel_called", "else"),
+    "_call_raised",
+    ("if not worker.stopped", "if True"),
     errors.test_void_calls_may_end_one_after_the_other,
     form=FORMS[0],
 )
@@ -758,7 +748,7 @@ fault(
     "lets who was dismissed go on",
     WorkerPool,
     "_make_calls",
-    ("if worker.cancel_called", "if False"),
+    ("if worker.stopped", "if False"),
     keys.test_who_outlives_a_dismissal_leaves_what_came_before_to_another,
 )
 fault(

@@ -207,7 +207,7 @@ def test_a_cancellation_at_any_moment_cleans_up(
 
 @every_reading
 @pytest.mark.parametrize("after", [0.5, 1, 2.5])
-async def test_a_cancellation_from_outside_interrupts_the_read_and_then_closes(
+async def test_a_deadline_interrupts_the_read_and_the_close_after_it(
     reading: Reading, after: float
 ) -> None:
     source = SourceProbe(range(9), gap=1, hang_at=3, close_delay=50)
@@ -215,7 +215,7 @@ async def test_a_cancellation_from_outside_interrupts_the_read_and_then_closes(
         async with reading.block(source) as results:
             await collect(reading, results)
     assert scope.cancelled_caught
-    assert anyio.current_time() == after + 50
+    assert anyio.current_time() == after
     source.assert_closed_once()
     assert source.closes_while_pulled == 0
 

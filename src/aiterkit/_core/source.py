@@ -83,8 +83,9 @@ def raise_to_async(error: BaseException, /) -> NoReturn:
     """
     try:
         if isinstance(error, StopAsyncIteration):
-            text = "async generator raised StopAsyncIteration"
-            raise RuntimeError(text) from error  # noqa: TRY004 - as a generator does
+            raise RuntimeError(  # noqa: TRY004 - as a generator does
+                "async generator raised StopAsyncIteration"
+            ) from error
         raise error
     finally:
         del error  # its traceback refers to this frame

@@ -8,7 +8,7 @@ which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
@@ -20,8 +20,26 @@ cancelled wait is over, and ending it again does nothing.
 """
 
 
+class Cancellable(Protocol):
+    """A task that its block cancels at most once."""
+
+    native: Any
+    """The backend's own task; None until it has begun."""
+
+    cancellations: int
+    """How many cancellations had reached it when its block cancelled it."""
+
+    def cancel_at_every_wait(self) -> None:
+        """Cancel it as anyio does: this wait, and each one after it."""
+        ...
+
+    def shield(self) -> None:
+        """Let its next waits be."""
+        ...
+
+
 class Backend(NamedTuple):
-    """How tasks wait on the backend that runs. Each part is paid per item."""
+    """How tasks wait on the backend that runs, and how they are cancelled."""
 
     make_waiter: Callable[[], Waiter]
     """Return a wait for the current task."""
@@ -34,6 +52,22 @@ class Backend(NamedTuple):
 
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
+
+    on_entered: Callable[[], None]
+    """Note that the current task has entered the task group of a block."""
+
+    current_task: Callable[[], object]
+    """Return the task that runs now."""
+
+    cancel_once: Callable[[Cancellable], None]
+    """Cancel one wait of a task, and no other after it."""
+
+    on_resumed: Callable[[Cancellable, object], None]
+    """Look at what a task that was cancelled once is resumed with.
+
+    It is an error on asyncio, and what Trio sends. The waits after the cancelled one
+    must be shielded before the task goes on.
+    """
 
 
 class AsyncioTurn(tuple[None]):
@@ -86,20 +120,38 @@ def current_backend() -> Backend:
     if cancelled is asyncio.CancelledError:
         loop = asyncio.get_running_loop()
         make = partial(asyncio.Future[None], loop=loop)
-        return Backend(make, _end_future, None, ASYNCIO_TURN)
+        return Backend(
+            make,
+            _end_future,
+            None,
+            ASYNCIO_TURN,
+            _nothing,
+            asyncio.current_task,
+            _cancel_once,
+            _on_resumed,
+        )
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
-        from aiterkit._runtime.backend_trio import (  # noqa: PLC0415
-            TrioTurn,
-            TrioWaiter,
-            turn_trap,
-        )
+        from aiterkit._runtime import backend_trio as trio  # noqa: PLC0415
 
-        trap = turn_trap()
-        return Backend(TrioWaiter, TrioWaiter.end, trap, TrioTurn(trap))
+        trap = trio.turn_trap()
+        return Backend(
+            trio.TrioWaiter,
+            trio.TrioWaiter.end,
+            trap,
+            trio.TrioTurn(trap),
+            trio.on_entered,
+            trio.current_task,
+            trio.cancel_once,
+            trio.on_resumed,
+        )
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )
+
+
+def _nothing() -> None:
+    pass
 
 
 def _end_future(future: asyncio.Future[None]) -> None:
@@ -113,13 +165,59 @@ def holds_token(limiter: CapacityLimiter) -> bool:
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
-def repeat_cancel() -> None:
-    """Repeat a native cancellation of this task, whose error was caught.
+# Cancelling, on asyncio. A task counts the cancellations that it was sent, which is how
+# `asyncio.timeout` and anyio know theirs; so do we.
 
-    Trio and anyio tell a task until it has left the cancelled scope, but asyncio
-    tells it once. The count of cancellations stays as it is: `asyncio.timeout`
-    goes by that.
+
+def _cancel_once(task: Cancellable) -> None:
+    native: asyncio.Task[object] = task.native
+    task.cancellations = native.cancelling()
+    task.cancel_at_every_wait()
+    _on_resumed(task, None)
+
+
+def _on_resumed(task: Cancellable, _error: object) -> None:
+    # It may come later: the task may be about to run, or in a shield of its own.
+    if task.native.cancelling() > task.cancellations:
+        task.shield()
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Tell a cancellation of this task from a `CancelledError` that is an error.
+
+    On asyncio anybody may raise one: by awaiting what was cancelled elsewhere, or by
+    cancelling the task that calls.
     """
+    if not isinstance(error, get_cancelled_exc_class()):
+        return False
+    if not isinstance(error, asyncio.CancelledError):
+        return True  # Trio raises its own for no other reason
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0 and not is_native_cancel(error)
+
+
+def is_native_cancel(error: BaseException) -> bool:
+    """Tell a `asyncio.Task.cancel` from what a cancel scope of anyio's sent.
+
+    A scope cancels at every wait until it is left, but a task is cancelled once.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    reason = error.args[0] if error.args else None
+    return not (isinstance(reason, str) and reason.startswith(_BY_SCOPE))
+
+
+_BY_SCOPE = ("Cancelled via cancel scope ", "Cancelled by cancel scope ")
+
+
+def repeat_cancel(error: BaseException) -> None:
+    """Repeat a native cancellation of this task, whose *error* was caught.
+
+    The count of cancellations stays as it is: `asyncio.timeout` goes by that. What
+    cancels at every wait needs no repetition, and repeated it might outlive its scope.
+    """
+    if not is_native_cancel(error):
+        return
     task = cast("asyncio.Task[object]", asyncio.current_task())
     task.uncancel()
-    task.cancel()
+    task.cancel(*error.args[:1])

@@ -1,11 +1,12 @@
 """Which errors a reader may see, and how they are raised."""
 
 from asyncio import CancelledError
-from math import inf
 from typing import NoReturn
 
-from anyio import current_effective_deadline, get_cancelled_exc_class
+from anyio import get_cancelled_exc_class
 from anyio.lowlevel import cancel_shielded_checkpoint
+
+from aiterkit._runtime.backend import repeat_cancel
 
 
 def is_deliverable(error: BaseException) -> bool:
@@ -16,14 +17,14 @@ def is_deliverable(error: BaseException) -> bool:
     return isinstance(error, Exception | CancelledError)
 
 
-def is_cancelled(error: BaseException) -> bool:
-    """Tell a cancellation that was asked for from a `CancelledError` out of the blue.
+def without_cancelled(error: BaseException) -> BaseException | None:
+    """Return what is left of a group without the cancellations in it, if anything.
 
-    On asyncio anybody may raise one, by awaiting what was cancelled elsewhere.
+    A task group that was cancelled raises both those and the errors of its cleanup.
     """
-    if not isinstance(error, get_cancelled_exc_class()):
-        return False
-    return current_effective_deadline() == -inf
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(get_cancelled_exc_class())[1]
+    return error
 
 
 def is_from_cancellation(error: BaseException) -> bool:
@@ -37,6 +38,14 @@ def is_from_cancellation(error: BaseException) -> bool:
         seen.add(id(cause))
         cause = cause.__context__
     return False
+
+
+def first_fatal(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what must end the program, out of a *group*; or else the group."""
+    fatal = group.split(Exception)[1]
+    while isinstance(fatal, BaseExceptionGroup):
+        fatal = fatal.exceptions[0]
+    return fatal or group
 
 
 def without_stop(error: BaseException) -> BaseException:
@@ -63,7 +72,10 @@ async def raise_bare(error: BaseException, late: list[BaseException]) -> None:
     """Raise *error* with no more context than it had, but for the *late* ones."""
     # If this task was last resumed by a cancellation, CPython would chain that to
     # whatever leaves the awaiting frames now. So let it be resumed once more.
-    await cancel_shielded_checkpoint()
+    try:
+        await cancel_shielded_checkpoint()
+    except CancelledError as cancelled:  # one that no shield keeps off
+        repeat_cancel(cancelled)
     attach_unseen(error, late)
     context = error.__context__
     try:

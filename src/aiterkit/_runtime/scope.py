@@ -7,15 +7,26 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from anyio import create_task_group, get_cancelled_exc_class
+from anyio import CancelScope, create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 
-from aiterkit._runtime.backend import Backend, Waiter, current_backend
+from aiterkit._runtime.backend import (
+    Backend,
+    Waiter,
+    current_backend,
+    is_native_cancel,
+    repeat_cancel,
+)
 from aiterkit._runtime.buffer import ResultBuffer
 from aiterkit._runtime.channel import ResultChannel
-from aiterkit._runtime.errors import attach_unseen, raise_bare
+from aiterkit._runtime.errors import attach_unseen, first_fatal, raise_bare
+from aiterkit._runtime.task import BlockTask
 
 R = TypeVar("R")
+
+_inner_scopes: contextvars.ContextVar[set[CancelScope]] = contextvars.ContextVar(
+    "the cancel scopes of the blocks that were entered within the tasks of a block"
+)
 
 
 class TaskScope(ABC):
@@ -25,6 +36,7 @@ class TaskScope(ABC):
     that no reader will see are kept here until the block is left.
     """
 
+    backend: Backend
     context: contextvars.Context
     tasks: TaskGroup
     make_waiter: Callable[[], Waiter]
@@ -40,12 +52,20 @@ class TaskScope(ABC):
         # What closing the sources raised. The first leaves the block, if nothing
         # else does.
         self.close_errors: list[BaseException] = []
+        # Whether the wait for the tasks, on exit, was cancelled itself.
+        self.interrupted: bool = False
+        self._running: set[BlockTask] = set()
+        # The wait of who leaves the block, until the last task has ended.
+        self._leaver: Waiter | None = None
         # What must end the program, such as KeyboardInterrupt; it leaves the block
         # before all else.
         self._fatal: BaseException | None = None
+        self._inner_scopes: set[CancelScope] = set()
+        self._entered_within: set[CancelScope] | None = None
 
     def bind_backend(self, backend: Backend) -> None:
         """Wait in the way of *backend*, which runs now."""
+        self.backend = backend
         self.make_waiter, self.end_wait = backend.make_waiter, backend.end_wait
         self.turn_trap = backend.turn_trap
 
@@ -85,6 +105,12 @@ class TaskScope(ABC):
         self._check_entry()
         self.tasks = create_task_group()
         await self.tasks.__aenter__()
+        self._entered_by = self.backend.current_task()
+        self.backend.on_entered()
+        self._entered_within = _inner_scopes.get(None)
+        if self._entered_within is not None:
+            self._entered_within.add(self.tasks.cancel_scope)
+        self.context.run(_inner_scopes.set, self._inner_scopes)
         self._start()
         return self
 
@@ -97,41 +123,108 @@ class TaskScope(ABC):
     ) -> None:
         """Cancel the tasks, await them, close the sources; raise what went wrong.
 
+        Each task is cancelled once, so that its cleanup runs in full, as if it stood in
+        a ``finally`` here; and as there, what cancels this task ends it.
+
         The *error* that leaves the block already is never masked: only what must
         end the program outranks it.
         """
         cancelled = get_cancelled_exc_class()
+        interruption: BaseException | None = None
         self.closed = True
         self.abandon()
-        self.tasks.cancel_scope.cancel()
+        self._stop_tasks()
         try:
-            await self.tasks.__aexit__(None, None, None)
-        except cancelled:
-            if error is None and self._fatal is None:
-                raise
+            if self._running:
+                interruption = await self._wait_for_tasks()
+            try:
+                await self.tasks.__aexit__(None, None, None)
+            except cancelled as raised:
+                if interruption is None:
+                    interruption = raised
+            except BaseExceptionGroup as group:  # what no task was to let out
+                self._fatal = self._fatal or first_fatal(group)
         finally:
             self._finish()
+            if self._entered_within is not None:
+                self._entered_within.discard(self.tasks.cancel_scope)
             unseen = self.take_unseen() + self.close_errors
             close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []
             fatal, self._fatal = self._fatal, None
         try:
+            if interruption is not None and not isinstance(interruption, cancelled):
+                fatal = fatal or interruption
             if fatal is not None:
                 await raise_bare(fatal, unseen)
             if error is None:
+                if interruption is not None:
+                    raise interruption
                 if close_error is not None:
                     await raise_bare(close_error, unseen)
             elif not isinstance(error, cancelled):
                 attach_unseen(error, unseen)
+                if interruption is not None:
+                    repeat_cancel(interruption)
         finally:  # no reference cycle through the traceback
-            del error, fatal, unseen, traceback, close_error
+            del error, fatal, unseen, traceback, close_error, interruption
+
+    def _stop_tasks(self) -> None:
+        """Cancel, once, each task that is in the user's code."""
+        for task in tuple(self._running):
+            task.stop()
+
+    async def _wait_for_tasks(self) -> BaseException | None:
+        """Wait for all tasks; return what ended that wait, if it was not their end."""
+        try:
+            while self._running:
+                self._leaver = waiter = self.make_waiter()
+                await waiter
+        except BaseException as error:  # noqa: BLE001 - it is raised when all is over
+            by_us = self.tasks.cancel_scope.cancel_called
+            self._interrupt()
+            return None if by_us and not is_native_cancel(error) else error
+        finally:
+            self._leaver = None
+        return None
+
+    def _interrupt(self) -> None:
+        """Cancel all tasks as the backend does: at every wait, until they end."""
+        self.interrupted = True
+        for task in self._running:
+            task.unshield()
+        self.tasks.cancel_scope.cancel()
+
+    def on_task_started(self, task: BlockTask, /) -> None:
+        """Note that *task* runs."""
+        self._running.add(task)
+
+    def on_task_ended(self, task: BlockTask, /) -> None:
+        """Note that it runs no more."""
+        self._running.discard(task)
+        if not self._running:
+            if self._leaver is not None:
+                self.end_wait(self._leaver)
+            elif self._fatal is not None and not self.closed:
+                self.tasks.cancel_scope.cancel()
+
+    def screen_inner_blocks(self) -> None:
+        """Leave it to the blocks within this one to cancel their own tasks.
+
+        A task that is cancelled may hold one. Who leaves that is cancelled, and then
+        cancels its tasks, once; it must not come to them from both.
+        """
+        for scope in self._inner_scopes:
+            scope.shield = True
 
     def abort(self, error: BaseException) -> None:
-        """Cancel everything, the body too, and leave the block with *error*."""
+        """Cancel everything, the body last, and leave the block with *error*."""
         if self._fatal is None:
             self._fatal = error
-        self.tasks.cancel_scope.cancel()
         self.abandon()
+        self._stop_tasks()
+        if not self._running and not self.closed:
+            self.tasks.cancel_scope.cancel()
 
 
 class ReadScope(TaskScope, ResultChannel[R]):

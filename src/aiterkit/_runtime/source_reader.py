@@ -7,32 +7,32 @@ but this task.
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator
-from contextvars import Context
-from math import inf
 from types import AsyncGeneratorType
 from typing import Any, Generic, TypeVar
 
-from anyio import (
-    CancelScope,
-    TaskHandle,
-    current_effective_deadline,
-    get_cancelled_exc_class,
-)
+from anyio import CancelScope, get_cancelled_exc_class
 
 from aiterkit._core.call import COROUTINE, awaiting
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.backend import SpinPolicy, Waiter, repeat_cancel
-from aiterkit._runtime.context import stepwise
-from aiterkit._runtime.errors import (
+from aiterkit._runtime.backend import (
+    SpinPolicy,
+    Waiter,
     is_cancelled,
+    is_native_cancel,
+    repeat_cancel,
+)
+from aiterkit._runtime.context import Steps, stepwise
+from aiterkit._runtime.errors import (
     is_deliverable,
     is_from_cancellation,
+    without_cancelled,
     without_stop,
 )
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.sync_source import with_checkpoints
+from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 
@@ -55,37 +55,32 @@ def open_to_read(source: AnyIterable[T]) -> AsyncIterator[T]:
     return with_checkpoints(open_source(source))
 
 
-class SourceTask(ABC):
+class SourceTask(BlockTask, ABC):
     """What it takes to read a source in one task, from its first item to its close."""
 
     __slots__ = (
+        "_is_closing",
+        "_is_opening",
         "_pending_cancel",
         "_scope",
-        "_shield",
         "_spin",
-        "_task",
+        "_steps",
         "_waiter",
-        "stopped",
     )
 
-    _task: TaskHandle[None]
-
     def __init__(self, scope: TaskScope) -> None:
-        self.stopped: bool = False
+        super().__init__(scope)
         self._scope = scope
-        # It is opened before the first read and outlives the last: a source may
-        # hold scopes of its own across its `yield`, and those must stay within
-        # ours. The scope of the task ends a read; this one then turns into a
-        # shield, since a cancelled reader still owes its source a close.
-        self._shield = CancelScope()
         self._spin = SpinPolicy()
         self._waiter: Waiter | None = None
-        self._pending_cancel = False
+        self._pending_cancel: BaseException | None = None
+        self._steps: Any = None
+        self._is_opening = False
+        self._is_closing = False
 
-    def start(self, name: str, context: Context | None = None) -> None:
-        """Begin to read, in a task of that *name*, and in a copy of *context*."""
-        tasks = self._scope.tasks
-        self._task = tasks.create_task(self.run(), name=name, context=context)
+    def start_reading(self, name: str) -> None:
+        """Begin to read, in a task of that *name*, in a copy of the block's context."""
+        self.start(self.run(), name=name, context=self._scope.context)
 
     @abstractmethod
     async def run(self) -> None:
@@ -94,11 +89,25 @@ class SourceTask(ABC):
     def stop(self) -> None:
         """Read no more; interrupt a read that is under way."""
         self.stopped = True
-        self._task.cancel()
+        if self._is_in_source():
+            self.cancel()
         self.wake()
 
+    def _is_in_source(self) -> bool:
+        """Tell whether it waits in the source, and not for room, or to close it.
+
+        Elsewhere it needs no cancellation, and a generator that holds a task group or
+        a block must not be hit by one where it is suspended at its ``yield``.
+        """
+        if self._waiter is not None or self._is_closing:
+            return False
+        steps = self._steps
+        return self._is_opening or (
+            steps is not None and steps.gi_yieldfrom is not None
+        )
+
     def request_stop(self) -> None:
-        """Read no more, for the block is being cancelled as a whole."""
+        """Read no more, once what is being read is there."""
         self.stopped = True
         self.wake()
 
@@ -147,14 +156,14 @@ class SourceTask(ABC):
                                 spin.paid_off()
                             else:
                                 spin.wasted()
-                    except get_cancelled_exc_class():
+                    except get_cancelled_exc_class() as error:
                         spin.wasted()  # so would be the next, and all others
+                        self._keep_cancel(error)
                         yield from self._wait_through_cancel().__await__()
                         has_room = sink.has_room()
                     continue
-                if self._pending_cancel:
-                    self._pending_cancel = False
-                    repeat_cancel()
+                if self._pending_cancel is not None:
+                    self._repeat_pending_cancel()
                 try:
                     steps = reading = read()
                     if not is_generator and type(reading) is not COROUTINE:
@@ -175,7 +184,9 @@ class SourceTask(ABC):
         except BaseException as error:  # noqa: BLE001 - it is told elsewhere
             self._raised(error)
         item = None  # it is the reader's now
-        self._shield.shield = True
+        self._is_closing = True
+        if self.cancel_called:  # it may not have arrived
+            self.shield()
         while not sink.may_close():
             yield from self._wait().__await__()
         yield from self._close(iterator).__await__()
@@ -185,11 +196,20 @@ class SourceTask(ABC):
         """Hear what ended this task's work, and is no error of the source."""
         if not is_cancelled(error):
             self._scope.abort(error)
-        elif self._task.status is not TaskHandle.Status.CANCELLING:
+        elif not self.cancel_called:
             self._scope.abandon()
 
     def _read_raised(self, sink: Sink[Any], error: BaseException) -> None:
-        if is_cancelled(error) or not is_deliverable(error):
+        if is_cancelled(error):
+            self._raised(error)
+            return
+        if self.stopped and isinstance(error, BaseExceptionGroup):
+            rest = without_cancelled(error)
+            if rest is None:
+                self._raised(error)
+                return
+            error = rest
+        if not is_deliverable(error):
             self._raised(error)
         elif not self.stopped:
             sink.fail(without_stop(error))
@@ -207,7 +227,8 @@ class SourceTask(ABC):
         """
         try:
             await self._begin_wait()
-        except get_cancelled_exc_class():
+        except get_cancelled_exc_class() as error:
+            self._keep_cancel(error)
             await self._wait_through_cancel()
 
     def _begin_wait(self) -> Waiter:
@@ -217,19 +238,27 @@ class SourceTask(ABC):
         self._waiter = waiter = scope.make_waiter()
         return waiter
 
-    async def _wait_through_cancel(self) -> None:
-        """Go on with a wait that was cancelled."""
-        self._pending_cancel = current_effective_deadline() != -inf
-        while self.waits:
-            await self._wait_shielded()
+    def _keep_cancel(self, error: BaseException) -> None:
+        """Keep what cancelled a wait of ours for the next step of the source.
 
-    async def _wait_shielded(self) -> None:
-        """Wait once more, and let no cancellation end that."""
-        try:
-            with CancelScope(shield=True):
-                await self._begin_wait()
-        except get_cancelled_exc_class():
-            self._pending_cancel = True
+        What cancels at every wait cancels that one as well.
+        """
+        if is_native_cancel(error):
+            self._pending_cancel = error
+
+    def _repeat_pending_cancel(self) -> None:
+        error, self._pending_cancel = self._pending_cancel, None
+        if error is not None:
+            repeat_cancel(error)
+
+    async def _wait_through_cancel(self) -> None:
+        """Go on with a wait that was cancelled, and let no cancellation end that."""
+        while self._waiter is not None:
+            try:
+                with CancelScope(shield=True):
+                    await self._begin_wait()
+            except get_cancelled_exc_class() as error:
+                self._keep_cancel(error)
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
         aclose = getattr(iterator, "aclose", None)
@@ -264,6 +293,8 @@ class SourceReader(SourceTask, Generic[T]):
 
     async def run(self) -> None:
         """Read the source to its end, or until it is stopped; then close it."""
-        with self._shield:
-            await self._read_and_close(self._iterator, self._sink)
-        self._sink.on_closed()
+        with self:
+            self._steps = self._read_and_close(self._iterator, self._sink)
+            await Steps(self._steps, self)
+            self._steps = None
+            self._sink.on_closed()

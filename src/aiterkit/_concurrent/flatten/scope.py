@@ -8,9 +8,10 @@ from aiterkit._concurrent.merge.scope import ArrivalSink, SourcesScope, Upstream
 from aiterkit._concurrent.merge.state import Upstream
 from aiterkit._core.call import COROUTINE, needs_await
 from aiterkit._core.source import is_async
+from aiterkit._runtime.backend import is_cancelled
 from aiterkit._runtime.buffer import EMPTY
 from aiterkit._runtime.context import in_context
-from aiterkit._runtime.errors import is_cancelled, is_deliverable, without_stop
+from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_to_read
 from aiterkit._runtime.sync_source import SyncSource
@@ -48,7 +49,7 @@ class FlattenScope(SourcesScope[Any, R]):
             iterator = cast("AsyncIterator[Any]", self._iterator)
             reader = SourceReader(self, iterator, outer)
             self._readers[self.inners.outer] = reader
-            reader.start(f"{self.name} source")
+            reader.start_reading(f"{self.name} source")
         else:
             self._sync = SyncSource(self, cast("Iterator[Any]", self._iterator), outer)
             self._start_or_wake_reader()
@@ -123,7 +124,7 @@ class FlattenScope(SourcesScope[Any, R]):
     def _add_reader(self) -> "InnerReader":
         reader = InnerReader(self)
         self._inner_readers.append(reader)
-        reader.start(f"{self.name} inner source")
+        reader.start_reading(f"{self.name} inner source")
         return reader
 
     def _start_or_wake_reader(self) -> None:
@@ -192,7 +193,7 @@ class InnerReader(SourceTask):
         """Read what there is to read, until the block is left."""
         scope = self._scope
         in_a_row = 0
-        with self._shield:
+        with self:
             while self._next is not None or not self.stopped:
                 if self._next is None:
                     self._next = scope.pull(self)
@@ -206,14 +207,17 @@ class InnerReader(SourceTask):
                     context = scope.context.copy()
                     opened = context.run(self._open, upstream, item)
                     if type(opened) is COROUTINE:
-                        opened = await in_context(context, opened)
+                        self._is_opening = True
+                        opened = await in_context(context, opened, self)
+                        self._is_opening = False
                     if opened is not None:
-                        reading = self._read_and_close(
+                        self._steps = reading = self._read_and_close(
                             opened, scope.sink_for(upstream), in_a_row + 1
                         )
-                        in_a_row = await in_context(context, reading)
+                        in_a_row = await in_context(context, reading, self)
+                        self._steps = None
+                        self._is_closing = False
                         del reading
-                    self._shield.shield = False
                     del context, opened
                 scope.on_closed(upstream)
                 del upstream, item  # while it waits it keeps nothing alive
@@ -230,7 +234,7 @@ class InnerReader(SourceTask):
     def _open(self, upstream: InnerSource, item: Any) -> Any:
         """Return what to read, or a coroutine to get that from, or None: it failed."""
         scope = self._scope
-        self._pending_cancel = False
+        self._pending_cancel = None
         try:
             made = scope.func(item)
             if type(made) not in scope.plain and needs_await(made, scope.plain):

@@ -123,7 +123,7 @@ class ExpandScope(WorkerPool[T, T]):
         self._feed.end_wait = self.end_wait
         self._roots = SourceReader(self, self._root_iterator, RootsSink(self))
         self._feed.ask_for_root = self._roots.wake
-        self._roots.start(f"{self.name} roots")
+        self._roots.start_reading(f"{self.name} roots")
         super()._start()
 
     def abandon(self) -> None:

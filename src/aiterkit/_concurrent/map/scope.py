@@ -25,7 +25,7 @@ from math import inf
 from types import CoroutineType
 from typing import Any, Generic, TypeVar, cast
 
-from anyio import CapacityLimiter, TaskHandle, WouldBlock
+from anyio import CapacityLimiter, WouldBlock
 from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue
@@ -33,13 +33,18 @@ from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.call import awaiting, is_async_function
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import is_async
-from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token
+from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
 from aiterkit._runtime.context import stepwise
-from aiterkit._runtime.errors import is_cancelled, is_deliverable, without_stop
+from aiterkit._runtime.errors import (
+    is_deliverable,
+    without_cancelled,
+    without_stop,
+)
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.sync_source import SyncSource
+from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,6 +59,29 @@ MAX_CALLS_PER_TURN = 64
 
 class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
+
+    # Without slots it would have more than 30 attributes in its dict. CPython then
+    # gives up on the fast layout, which costs 1 to 2 % per item.
+    __slots__ = (
+        "_buffer",
+        "_calls",
+        "_can_add_worker",
+        "_dropped",
+        "_func",
+        "_idle",
+        "_inbox",
+        "_iterator",
+        "_key",
+        "_limit",
+        "_limiter",
+        "_source",
+        "_sync",
+        "_waiting_by_key",
+        "_work_spin",
+        "_worker_count",
+        "_worker_starting",
+        "_workers",
+    )
 
     def __init__(
         self,
@@ -96,7 +124,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
-            self._source.start(f"{self.name} source")
+            self._source.start_reading(f"{self.name} source")
         else:
             self._sync = SyncSource(self, cast("Iterator[T]", self._iterator), self)
             self._start_or_wake_worker()
@@ -258,11 +286,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         except WouldBlock:
             if self._worker_starting:
                 return False
-            self._worker_starting = True
+            self._worker_starting = worker.waits_for_token = True
             try:
                 await limiter.acquire_on_behalf_of(worker)
             finally:
-                self._worker_starting = False
+                self._worker_starting = worker.waits_for_token = False
         worker.has_token = True
         return True
 
@@ -280,9 +308,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             self.end_wait(self._idle.pop())
         else:
             self._worker_count += 1
-            worker: Worker[T, R] = Worker()
-            making = self._work(worker)
-            worker.task = self.tasks.create_task(making, name=f"{self.name} call")
+            worker: Worker[T, R] = Worker(self)
+            worker.start(self._work(worker), name=f"{self.name} call")
         self._update_can_add_worker()
 
     def _update_can_add_worker(self) -> None:
@@ -306,23 +333,24 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     async def _work(self, worker: "Worker[T, R]") -> None:
         self._worker_starting = False
         self._workers.add(worker)
-        try:
-            await self._make_calls(worker)
-        except BaseException as error:  # noqa: BLE001 - this task ends here
-            # A cancellation is not raised on, since nobody would hear of it but
-            # anyio, which then leaves a circle through its traceback.
-            if not is_cancelled(error):
-                self.abort(error)
-            elif not worker.cancel_called:
-                self.abandon()
-        self._give_token(worker)
-        self._workers.discard(worker)
-        self._worker_count -= 1
-        self._can_add_worker = True
-        # With keys, what came before a failure may still wait for its call, and who
-        # failed makes no other, nor does who was dismissed.
-        if self._inbox and not self._worker_starting:
-            self._start_or_wake_worker()
+        with worker:
+            try:
+                await self._make_calls(worker)
+            except BaseException as error:  # noqa: BLE001 - this task ends here
+                # A cancellation is not raised on, since nobody would hear of it but
+                # anyio, which then leaves a circle through its traceback.
+                if not is_cancelled(error):
+                    self.abort(error)
+                elif not worker.stopped:
+                    self.abandon()
+            self._give_token(worker)
+            self._workers.discard(worker)
+            self._worker_count -= 1
+            self._can_add_worker = True
+            # With keys, what came before a failure may still wait for its call, and
+            # who failed makes no other, nor does who was stopped.
+            if self._inbox and not self._worker_starting:
+                self._start_or_wake_worker()
 
     @stepwise
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -353,7 +381,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         in_a_row = 0
         while True:
             call: Call[T, R] | None = None
-            if worker.cancel_called:  # what it began now would be cancelled at once
+            if worker.stopped:  # what it began now would be cancelled at once
                 return
             if limiter is None or (
                 yield from self._take_token(worker, limiter).__await__()
@@ -372,7 +400,18 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 if calls.ended and not inbox:
                     return
                 in_a_row = 0
-                yielded = yield from self._wait_for_item(yielded=yielded)
+                if yielded:
+                    yielded = False
+                    spin.wasted()
+                elif not self._worker_starting and spin.should_yield():
+                    # It comes back by itself, so no other worker need be woken.
+                    yielded = self._worker_starting = True
+                    try:
+                        yield self.turn_trap
+                    finally:
+                        self._worker_starting = False
+                    continue
+                yield from self._park()
                 continue
             if yielded:
                 yielded = False
@@ -401,7 +440,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                             sent = yield trap
                         except BaseException as error:  # noqa: BLE001 - it goes to the call
                             thrown = error
+                            if worker.cancel_called:
+                                worker.on_resumed(error)
                         else:
+                            if sent is not None and worker.cancel_called:
+                                worker.on_resumed(sent)
                             trap = context.run(send, sent)
                             continue
                         try:
@@ -443,35 +486,18 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             # for its context.
             sent = None
             try:
-                if self._call_raised(worker, call, failure):
-                    raise failure
+                self._call_raised(worker, call, failure)
             finally:
                 del failure
             return
 
-    def _wait_for_item(self, *, yielded: bool) -> Generator[Any, Any, bool]:
-        """Wait until there may be an item; tell whether by yielding once.
-
-        *yielded* says whether the last wait was such a yield. It was wasted then,
-        since there was still no item.
-        """
-        spin = self._work_spin
-        if yielded:
-            spin.wasted()
-        elif not self._worker_starting and spin.should_yield():
-            # It comes back by itself, so no other worker need be woken.
-            self._worker_starting = True
-            try:
-                yield self.turn_trap
-            finally:
-                self._worker_starting = False
-            return True
+    def _park(self) -> Generator[Any, Any, None]:
+        """Wait until another task has, or may have, an item for this worker."""
         waiter = self.make_waiter()
         self._idle.append(waiter)
         self._can_add_worker = True
         yield from waiter.__await__()
         self._worker_starting = False
-        return False
 
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
@@ -484,30 +510,29 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _call_raised(
         self, worker: "Worker[T, R]", call: Call[T, R], error: BaseException
-    ) -> bool:
-        """Book what a call raised; tell whether it must be raised on."""
+    ) -> None:
+        """Book what a call raised."""
         worker.call = None
         if self._key is not None:
             self._release_key(call)
         self._give_token(worker)
         calls = self._calls
-        interrupted = worker.cancel_called or self.tasks.cancel_scope.cancel_called
-        if is_cancelled(error):
-            if not worker.cancel_called:
+        rest: BaseException | None = error
+        if worker.cancel_called and isinstance(error, BaseExceptionGroup):
+            rest = without_cancelled(error)
+        if rest is None or is_cancelled(rest):
+            if not worker.stopped:
                 self.abandon()
             calls.drop()
-            self._check_settled()
-            return True
-        if not is_deliverable(error):
+        elif not is_deliverable(rest):
             calls.drop()
-            self.abort(error)
-        elif interrupted:
+            self.abort(rest)
+        elif worker.stopped or self.closed:
             calls.drop()
-            calls.unseen_errors.append(error)
+            calls.unseen_errors.append(rest)
         else:
-            self._break_off(calls.fail(call, without_stop(error)))
+            self._break_off(calls.fail(call, without_stop(rest)))
         self._check_settled()
-        return False
 
     # The endings.
 
@@ -521,7 +546,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             line.extend(valid)
         for worker in self._workers:
             if worker.call is not None and calls.ends(failed, worker.call):
-                worker.cancel()
+                worker.stop()
         if self._source is not None:
             self._source.stop()
         self._wake_all()
@@ -548,22 +573,22 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._wake_source()
 
 
-class Worker(Generic[T, R]):
-    """What must be known of a worker to cancel the call that it runs."""
+class Worker(BlockTask, Generic[T, R]):
+    """A task that makes calls, and what must be known of it to cancel one."""
 
-    __slots__ = ("call", "cancel_called", "has_token", "task")
+    __slots__ = ("call", "has_token", "waits_for_token")
 
-    task: TaskHandle[None]
-
-    def __init__(self) -> None:
+    def __init__(self, owner: WorkerPool[R, T]) -> None:
+        super().__init__(owner)
         self.has_token: bool = False
-        self.cancel_called: bool = False
+        self.waits_for_token: bool = False
         self.call: Call[T, R] | None = None
 
-    def cancel(self) -> None:
+    def stop(self) -> None:
         """Cancel its call, and let it make no other."""
-        self.cancel_called = True
-        self.task.cancel()
+        self.stopped = True
+        if self.call is not None or self.waits_for_token:
+            self.cancel()
 
 
 def window_of(limit: float, buffer: int | None) -> float:

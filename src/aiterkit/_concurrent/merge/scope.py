@@ -48,7 +48,7 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
             self._readers[upstream] = reader
         self._iterators = []
         for reader in self._readers.values():
-            reader.start(f"{self.name} source")
+            reader.start_reading(f"{self.name} source")
 
     def sink_for(self, upstream: Upstream) -> "UpstreamSink[T]":
         """Return where the items of the source of *upstream* go."""

@@ -63,7 +63,7 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
 
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)
-        self._source.start(f"{self.name} source")
+        self._source.start_reading(f"{self.name} source")
 
     def abandon(self) -> None:
         for subscription in self.subscriptions:

@@ -66,7 +66,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self._outer = SourceReader(self, self._iterator, self)
-        self._outer.start(f"{self.name} source")
+        self._outer.start_reading(f"{self.name} source")
 
     def abandon(self) -> None:
         state = self.state
@@ -91,7 +91,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         inner = SwitchedSource[T, R](self._func, item)
         self._inner = reader = SourceReader(self, inner, InnerSink(self))
         # A task of its own for each, so that none sees what another has set.
-        reader.start(f"{self.name} inner source", self.context)
+        reader.start_reading(f"{self.name} inner source")
 
     def advance(self) -> None:
         """Open the source of the newest item, now that the one before is closed."""

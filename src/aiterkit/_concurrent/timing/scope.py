@@ -39,7 +39,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)
-        self._source.start(f"{self.name} source")
+        self._source.start_reading(f"{self.name} source")
 
     def abandon(self) -> None:
         if not self.timed.ended:

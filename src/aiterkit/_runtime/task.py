@@ -1,0 +1,131 @@
+"""A task of a block, which the block cancels once.
+
+What it awaits after that, to clean up, is not cancelled again: so an unshielded
+``finally`` runs in full, as it does in a plain loop that is left. Only if the block's own
+exit is interrupted, that ends too.
+"""
+
+from collections.abc import Coroutine
+from contextvars import Context
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from anyio import CancelScope, TaskHandle
+from anyio.abc import TaskGroup
+
+from aiterkit._runtime.backend import Backend
+
+
+class TaskOwner(Protocol):
+    """A block, as its tasks see it."""
+
+    tasks: TaskGroup
+    context: Context
+    backend: Backend
+    interrupted: bool
+
+    def on_task_started(self, task: "BlockTask", /) -> None:
+        """Note that *task* runs."""
+        ...
+
+    def on_task_ended(self, task: "BlockTask", /) -> None:
+        """Note that it runs no more."""
+        ...
+
+    def screen_inner_blocks(self) -> None:
+        """Leave it to the blocks within this one to cancel their own tasks."""
+        ...
+
+
+class BlockTask:
+    """A task of *owner*, to be entered by the task itself."""
+
+    __slots__ = (
+        "_handle",
+        "_owner",
+        "_shield",
+        "cancel_called",
+        "cancellations",
+        "native",
+        "stopped",
+    )
+
+    _handle: TaskHandle[None]
+
+    def __init__(self, owner: TaskOwner) -> None:
+        self.stopped: bool = False
+        """Whether it shall begin nothing more."""
+        self.cancel_called: bool = False
+        self.cancellations: int = 0
+        self.native: Any = None
+        self._owner = owner
+        # It is entered before all scopes of the user's, and becomes a shield when the
+        # one cancellation has arrived, which comes from the scope of the task.
+        self._shield = CancelScope()
+
+    def start(
+        self,
+        making: Coroutine[Any, Any, None],
+        /,
+        *,
+        name: str,
+        context: Context | None = None,
+    ) -> None:
+        """Run *making*, in a task of that *name*."""
+        owner = self._owner
+        owner.on_task_started(self)
+        self._handle = owner.tasks.create_task(making, name=name, context=context)
+
+    def __enter__(self) -> Self:
+        self._shield.__enter__()
+        self.native = self._owner.backend.current_task()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        try:
+            self._shield.__exit__(kind, error, traceback)
+        finally:
+            self.native = None
+            self._owner.on_task_ended(self)
+
+    def stop(self) -> None:
+        """Begin nothing more; interrupt what the user's code does in this task."""
+        self.stopped = True
+
+    def cancel(self) -> None:
+        """Cancel one wait of this task. It must be in the user's code."""
+        if not self.cancel_called:
+            self.cancel_called = True
+            self._owner.screen_inner_blocks()
+            self._owner.backend.cancel_once(self)
+
+    def on_resumed(self, resumed_with: object) -> None:
+        """Look at what this task, which was cancelled, goes on with."""
+        self._owner.backend.on_resumed(self, resumed_with)
+
+    def cancel_at_every_wait(self) -> None:
+        """Cancel this wait, and each one after it that no shield keeps off."""
+        self._handle.cancel()
+
+    def shield(self) -> None:
+        """Let the next waits be, unless the exit of the block was interrupted."""
+        if not self._owner.interrupted:
+            self._shield.shield = True
+
+    def unshield(self) -> None:
+        """Let whatever cancels the block reach this task."""
+        self._shield.shield = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no more, however it ended."""
+        return self._handle.status not in _RUNNING
+
+
+_RUNNING = (TaskHandle.Status.PENDING, TaskHandle.Status.CANCELLING)

@@ -58,7 +58,7 @@ def test_without_an_address_it_asks_a_service_of_its_own(backend: str) -> None:
         "I know the names of aiterkit, and nothing else.",
         "",
         "3. And amin?",
-        "Return the smallest item of *source*, the first of them, as `min` does.",
+        "Return the smallest item of *source*, the first of equal ones, as `min` does.",
         "",
     ]
     assert re.fullmatch(r"\d+ tokens, at most 2 requests at a time", lines[9])

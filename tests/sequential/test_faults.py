@@ -154,8 +154,8 @@ fault(
 )
 fault(
     "takes an error for the end",
-    "_core.source:without_end",
-    ("not isinstance(error, StopAsyncIteration)", "True"),
+    "_core.source:raise_to_async",
+    ("isinstance(error, StopAsyncIteration)", "False"),
     threads.test_a_source_cannot_end_the_iteration_by_mistake,
     backend="asyncio",
 )

@@ -202,6 +202,19 @@ async def test_a_sync_generator_is_closed_too() -> None:
     assert closed == ["closed"]
 
 
+async def test_a_source_without_a_close_is_only_read() -> None:
+    class Source:
+        def __aiter__(self) -> AsyncIterator[int]:
+            return self
+
+        async def __anext__(self) -> int:
+            raise ProbeError
+
+    left: list[Any] = [[1], Source()]
+    made = ak.arestarted(lambda _: left.pop(), ProbeError, waits=[0])
+    assert await ak.acollect(made) == [1]
+
+
 async def test_a_close_that_is_no_coroutine_is_called() -> None:
     class Source(SourceProbe[str]):
         closed = False

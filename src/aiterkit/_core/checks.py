@@ -76,9 +76,9 @@ def check_func(
             f"{before}{called}{after}, not {before}{called}(...){after}"
         )
     if _is_iterable(func) and _looks_like_func(source):
-        is_first = usage.startswith(f"{operator}({name}")
-        place = f"{name} comes first" if is_first else f"source comes before {name}"
-        raise TypeError(f"{place}: {usage}")
+        if usage.startswith(f"{operator}({name}"):
+            raise TypeError(f"{name} comes first: {usage}")
+        raise TypeError(f"source comes before {name}: {usage}")
     check_callable(func, name=name)
 
 

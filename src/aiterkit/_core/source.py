@@ -8,7 +8,7 @@ function (`arestarted`); a concurrent one closes its sources where it reads them
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from functools import partial
 from types import CoroutineType, FunctionType, MethodType
-from typing import Any, Generic, TypeGuard, TypeVar
+from typing import Any, Generic, NoReturn, TypeGuard, TypeVar
 
 from aiterkit._core.call import is_async_function, needs_await
 from aiterkit._core.checks import name_of
@@ -75,17 +75,20 @@ def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:
     return special(iterator, "__anext__")
 
 
-def without_end(error: BaseException, /) -> BaseException:
-    """Return the *error* of a sync source in a form that cannot be taken for the end.
+def raise_to_async(error: BaseException, /) -> NoReturn:
+    """Raise the *error* of a sync source in a form that cannot be taken for the end.
 
-    For a `StopAsyncIteration` that is the error which an async generator with the same
-    loop inside would raise (PEP 479).
+    A `StopAsyncIteration` becomes the error that an async generator with the same loop
+    inside would raise (PEP 479).
     """
-    if not isinstance(error, StopAsyncIteration):
-        return error
-    instead = RuntimeError("async generator raised StopAsyncIteration")
-    instead.__cause__ = error
-    return instead
+    try:
+        if isinstance(error, StopAsyncIteration):
+            raise RuntimeError(  # noqa: TRY004 - as a generator does
+                "async generator raised StopAsyncIteration"
+            ) from error
+        raise error
+    finally:
+        del error  # its traceback refers to this frame
 
 
 class Lifted(Generic[T]):
@@ -105,7 +108,7 @@ class Lifted(Generic[T]):
         except StopIteration:
             raise StopAsyncIteration from None
         except StopAsyncIteration as error:
-            raise without_end(error) from error
+            raise_to_async(error)
 
     async def aclose(self) -> None:
         """Close the source if it is a generator.

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from aiterkit._core.clock import Limiter, check_limiter, in_thread
-from aiterkit._core.source import as_iterable, is_async_iterable, without_end
+from aiterkit._core.source import as_iterable, is_async_iterable, raise_to_async
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class _Offloaded(AsyncGenerator[T, None]):
         try:
             if isinstance(error, StopIteration):
                 raise StopAsyncIteration from None
-            raise without_end(error)
+            raise_to_async(error)
         finally:
             del error
 

@@ -173,12 +173,16 @@ def arestarted(
 
 
 def _checked_waits(waits: Iterable[float]) -> Iterable[float]:
-    wanted = "waits must be a list or a function that returns an iterator"
     if isinstance(waits, Iterator):
-        why = "since an iterator cannot start again"
-        raise TypeError(f"{wanted}, {why}, not {shortened(waits)}")
+        raise TypeError(
+            "waits must be a list or a function that returns an iterator, since an "
+            f"iterator cannot start again, not {shortened(waits)}"
+        )
     if not isinstance(waits, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{wanted}, not {shortened(waits)}")
+        raise TypeError(
+            "waits must be a list or a function that returns an iterator, "
+            f"not {shortened(waits)}"
+        )
     return [check_wait(wait, name="waits") for wait in waits]
 
 

@@ -85,9 +85,12 @@ class Steps(chain[Any]):
 
     def throw(self, error: BaseException) -> Any:
         """Go on with an *error*, on asyncio."""
-        if self._task.cancel_called:
-            return self._task.resume(self._steps.throw, error)
-        return self._steps.throw(error)
+        try:
+            if self._task.cancel_called:
+                return self._task.resume(self._steps.throw, error)
+            return self._steps.throw(error)
+        finally:
+            del error  # it holds this frame
 
     def close(self) -> None:
         """Give it up."""

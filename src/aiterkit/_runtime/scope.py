@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, NoReturn, Self, TypeVar
 
 from anyio import CancelScope, create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
@@ -136,6 +136,8 @@ class TaskScope(ABC):
         self.closed = True
         self.abandon()
         self._stop_tasks()
+        if self.backend.current_task() is not self._entered_by:
+            await self._leave_elsewhere()
         try:
             if self._running:
                 interruption = await self._wait_for_tasks()
@@ -147,10 +149,7 @@ class TaskScope(ABC):
             except BaseExceptionGroup as group:  # what no task was to let out
                 self._fatal = self._fatal or first_fatal(group)
         finally:
-            self._finish()
-            if self._entered_within is not None:
-                self._entered_within.discard(self)
-            unseen = self.take_unseen() + self.close_errors
+            unseen = self._release()
             close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []
             fatal, self._fatal = self._fatal, None
@@ -170,6 +169,32 @@ class TaskScope(ABC):
                     repeat_cancel(interruption)
         finally:  # no reference cycle through the traceback
             del error, fatal, unseen, traceback, close_error, interruption
+
+    async def _leave_elsewhere(self) -> NoReturn:
+        """Clean up, and say that this is the wrong task.
+
+        The task group of the block belongs to the task that entered it, and stays
+        open there: nobody else may close it.
+        """
+        try:
+            await self._wait_for_tasks()
+        finally:
+            self._release()
+        raise RuntimeError(
+            f"{self.name}() was entered by one task and left by another. An async "
+            f"generator that yields inside the block is closed by another task if its "
+            f"reader breaks off: make it an @asynccontextmanager that yields the "
+            f"results, or read it within contextlib.aclosing(). For start and stop "
+            f"methods, let one task of your own enter and leave the block"
+        )
+
+    def _release(self) -> list[BaseException]:
+        """Let go of everything, after the last task; return what no reader has seen."""
+        self._finish()
+        if self._entered_within is not None:
+            self._entered_within.discard(self)
+        unseen = self.take_unseen() + self.close_errors
+        return unseen
 
     def _stop_tasks(self) -> None:
         """Cancel, once, each task that is in the user's code."""

@@ -122,20 +122,17 @@ class BlockTask:
         scope of the task's own, that came in the same turn, then that scope must not see
         ours, or it would let pass what it has to catch: ours comes with the next wait.
         """
-        backend = self._owner.backend
-        if self._shield.shield:
-            return step(resumed_with)
-        by_block = backend.is_resumed_by_block(self, resumed_with)
-        if by_block is None:
-            return step(resumed_with)
-        self.shield()
-        if by_block:
-            return step(resumed_with)
+        by_block: bool | None = None
+        if not self._shield.shield:
+            by_block = self._owner.backend.is_resumed_by_block(self, resumed_with)
+            if by_block is not None:
+                self.shield()
         try:
             return step(resumed_with)
         finally:
-            if not self._is_cleaning_up:
-                self.cancellations = backend.count_cancellations(self)
+            del step, resumed_with  # an error would hold this frame, and be held by it
+            if by_block is False and not self._is_cleaning_up:
+                self.cancellations = self._owner.backend.count_cancellations(self)
                 self.unshield()
 
     def begin_cleanup(self) -> None:

@@ -27,7 +27,7 @@ class Cancellable(Protocol):
     """The backend's own task; None until it has begun."""
 
     cancellations: int
-    """How many cancellations had reached it when its block cancelled it."""
+    """How many cancellations had reached it before that of its block."""
 
     def cancel_at_every_wait(self) -> None:
         """Cancel it as anyio does: this wait, and each one after it."""
@@ -62,11 +62,15 @@ class Backend(NamedTuple):
     cancel_once: Callable[[Cancellable], None]
     """Cancel one wait of a task, and no other after it."""
 
-    on_resumed: Callable[[Cancellable, object], None]
-    """Look at what a task that was cancelled once is resumed with.
+    count_cancellations: Callable[[Cancellable], int]
+    """Count the native cancellations that have reached a task."""
 
-    It is an error on asyncio, and what Trio sends. The waits after the cancelled one
-    must be shielded before the task goes on.
+    is_resumed_by_block: Callable[[Cancellable, object], bool | None]
+    """Tell whether a task that was cancelled once is resumed by that cancellation.
+
+    It is told what the task is resumed with: an error on asyncio, and what Trio sends.
+    False means that a scope of the task's own has cancelled it, in the same turn; and
+    None that nothing was cancelled, or that no shield may be raised.
     """
 
 
@@ -128,7 +132,8 @@ def current_backend() -> Backend:
             _nothing,
             asyncio.current_task,
             _cancel_once,
-            _on_resumed,
+            _count_cancellations,
+            _is_resumed_by_block,
         )
     if cancelled.__module__.partition(".")[0] == "trio":
         # Not at the top: Trio need not be installed.
@@ -143,7 +148,8 @@ def current_backend() -> Backend:
             trio.on_entered,
             trio.current_task,
             trio.cancel_once,
-            trio.on_resumed,
+            trio.count_cancellations,
+            trio.is_resumed_by_block,
         )
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
@@ -171,15 +177,19 @@ def holds_token(limiter: CapacityLimiter) -> bool:
 
 def _cancel_once(task: Cancellable) -> None:
     native: asyncio.Task[object] = task.native
-    task.cancellations = native.cancelling()
     task.cancel_at_every_wait()
-    _on_resumed(task, None)
-
-
-def _on_resumed(task: Cancellable, _error: object) -> None:
-    # It may come later: the task may be about to run, or in a shield of its own.
-    if task.native.cancelling() > task.cancellations:
+    if native.cancelling() > task.cancellations:
         task.shield()
+    # Else it comes later: the task is about to run, or in a shield of its own.
+
+
+def _count_cancellations(task: Cancellable) -> int:
+    native: asyncio.Task[object] = task.native
+    return native.cancelling()
+
+
+def _is_resumed_by_block(task: Cancellable, _error: object) -> bool:
+    return bool(task.native.cancelling() > task.cancellations)
 
 
 def is_cancelled(error: BaseException) -> bool:

@@ -20,9 +20,10 @@ __all__ = [
     "TrioTurn",
     "TrioWaiter",
     "cancel_once",
+    "count_cancellations",
     "current_task",
+    "is_resumed_by_block",
     "on_entered",
-    "on_resumed",
     "turn_trap",
 ]
 
@@ -85,16 +86,21 @@ def cancel_once(task: Cancellable) -> None:
     task.cancel_at_every_wait()
 
 
-def on_resumed(task: Cancellable, sent: Any) -> None:
-    """Shield *task*, if what is *sent* to it is its cancellation.
+def count_cancellations(_task: Cancellable) -> int:
+    """Count nothing: Trio says by itself who has cancelled."""
+    return 0
 
-    Not if a scope of its own has cancelled it at the same time, nor if it holds a
-    nursery: either would take the cancellation for its own and swallow it, where the
-    shield hides the one from outside; and the task would go on as if nothing had
-    happened. Then Trio cancels every wait, until that is left.
+
+def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
+    """Tell whether *sent* is the cancellation of *task* by its block.
+
+    Not where the task holds a nursery. That takes each cancellation for its own and
+    swallows it, where a shield hides the one from outside; and the task would go on
+    as if the nursery had ended well. So there Trio cancels every wait, until it is left.
     """
     error = getattr(sent, "error", None)
-    if not isinstance(error, Cancelled) or error.source != "explicit":
-        return
-    if all(nursery in own_nurseries for nursery in task.native.child_nurseries):
-        task.shield()
+    if not isinstance(error, Cancelled):
+        return None
+    if any(nursery not in own_nurseries for nursery in task.native.child_nurseries):
+        return None
+    return error.source == "explicit"

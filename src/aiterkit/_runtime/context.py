@@ -3,8 +3,9 @@
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
+from functools import partial
 from itertools import chain
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from aiterkit._runtime.task import BlockTask
 
@@ -37,15 +38,17 @@ def in_context(
                 sent = yield trap
             except BaseException as error:  # noqa: BLE001 - it goes to the coroutine
                 thrown = error
-                if task.cancel_called:
-                    task.on_resumed(error)
             else:
                 if sent is not None and task.cancel_called:
-                    task.on_resumed(sent)
-                trap = run(send, sent)
+                    trap = task.resume(partial(run, send), sent)
+                else:
+                    trap = run(send, sent)
                 continue
             try:
-                trap = run(coroutine.throw, thrown)
+                if task.cancel_called:
+                    trap = task.resume(partial(run, coroutine.throw), thrown)
+                else:
+                    trap = run(coroutine.throw, thrown)
             finally:
                 del thrown
     except StopIteration as stop:
@@ -65,7 +68,7 @@ class Steps(chain[Any]):
     _steps: Generator[Any, Any, Any]
     _task: BlockTask
 
-    def __new__(cls, steps: Generator[Any, Any, Any], task: BlockTask) -> "Steps":
+    def __new__(cls, steps: Generator[Any, Any, Any], task: BlockTask) -> Self:
         self = super().__new__(cls, steps)
         self._steps = steps
         self._task = task
@@ -77,14 +80,17 @@ class Steps(chain[Any]):
     def send(self, sent: Any) -> Any:
         """Go on, on Trio."""
         if self._task.cancel_called:
-            self._task.on_resumed(sent)
+            return self._task.resume(self._steps.send, sent)
         return self._steps.send(sent)
 
     def throw(self, error: BaseException) -> Any:
         """Go on with an *error*, on asyncio."""
-        if self._task.cancel_called:
-            self._task.on_resumed(error)
-        return self._steps.throw(error)
+        try:
+            if self._task.cancel_called:
+                return self._task.resume(self._steps.throw, error)
+            return self._steps.throw(error)
+        finally:
+            del error  # it holds this frame
 
     def close(self) -> None:
         """Give it up."""

@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, NoReturn, Self, TypeVar
 
 from anyio import CancelScope, create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
@@ -24,8 +24,8 @@ from aiterkit._runtime.task import BlockTask
 
 R = TypeVar("R")
 
-_inner_scopes: contextvars.ContextVar[set[CancelScope]] = contextvars.ContextVar(
-    "the cancel scopes of the blocks that were entered within the tasks of a block"
+_inner_blocks: contextvars.ContextVar["set[TaskScope]"] = contextvars.ContextVar(
+    "the open blocks that were entered within the tasks of a block"
 )
 
 
@@ -60,8 +60,10 @@ class TaskScope(ABC):
         # What must end the program, such as KeyboardInterrupt; it leaves the block
         # before all else.
         self._fatal: BaseException | None = None
-        self._inner_scopes: set[CancelScope] = set()
-        self._entered_within: set[CancelScope] | None = None
+        # Whether a block around this one has cancelled the task that holds this one.
+        self.screened: bool = False
+        self._inner_blocks: set[TaskScope] = set()
+        self._entered_within: set[TaskScope] | None = None
 
     def bind_backend(self, backend: Backend) -> None:
         """Wait in the way of *backend*, which runs now."""
@@ -107,10 +109,10 @@ class TaskScope(ABC):
         await self.tasks.__aenter__()
         self._entered_by = self.backend.current_task()
         self.backend.on_entered()
-        self._entered_within = _inner_scopes.get(None)
+        self._entered_within = _inner_blocks.get(None)
         if self._entered_within is not None:
-            self._entered_within.add(self.tasks.cancel_scope)
-        self.context.run(_inner_scopes.set, self._inner_scopes)
+            self._entered_within.add(self)
+        self.context.run(_inner_blocks.set, self._inner_blocks)
         self._start()
         return self
 
@@ -134,6 +136,8 @@ class TaskScope(ABC):
         self.closed = True
         self.abandon()
         self._stop_tasks()
+        if self.backend.current_task() is not self._entered_by:
+            await self._leave_elsewhere()
         try:
             if self._running:
                 interruption = await self._wait_for_tasks()
@@ -145,10 +149,7 @@ class TaskScope(ABC):
             except BaseExceptionGroup as group:  # what no task was to let out
                 self._fatal = self._fatal or first_fatal(group)
         finally:
-            self._finish()
-            if self._entered_within is not None:
-                self._entered_within.discard(self.tasks.cancel_scope)
-            unseen = self.take_unseen() + self.close_errors
+            unseen = self._release()
             close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []
             fatal, self._fatal = self._fatal, None
@@ -169,31 +170,77 @@ class TaskScope(ABC):
         finally:  # no reference cycle through the traceback
             del error, fatal, unseen, traceback, close_error, interruption
 
+    async def _leave_elsewhere(self) -> NoReturn:
+        """Clean up, and say that this is the wrong task.
+
+        The task group of the block belongs to the task that entered it, and stays
+        open there: nobody else may close it.
+        """
+        try:
+            await self._wait_for_tasks()
+        finally:
+            self._release()
+        raise RuntimeError(
+            f"{self.name}() was entered by one task and left by another. An async "
+            f"generator that yields inside the block is closed by another task if its "
+            f"reader breaks off: make it an @asynccontextmanager that yields the "
+            f"results, or read it within contextlib.aclosing(). For start and stop "
+            f"methods, let one task of your own enter and leave the block"
+        )
+
+    def _release(self) -> list[BaseException]:
+        """Let go of everything, after the last task; return what no reader has seen."""
+        self._finish()
+        if self._entered_within is not None:
+            self._entered_within.discard(self)
+        unseen = self.take_unseen() + self.close_errors
+        return unseen
+
     def _stop_tasks(self) -> None:
         """Cancel, once, each task that is in the user's code."""
         for task in tuple(self._running):
             task.stop()
 
     async def _wait_for_tasks(self) -> BaseException | None:
-        """Wait for all tasks; return what ended that wait, if it was not their end."""
+        """Wait for all tasks; return what interrupted that, if anything did."""
+        first: BaseException | None = None
+        group = self.tasks.cancel_scope
+        while self._running:
+            try:
+                await (self._wait_shielded() if self.interrupted else self._wait())
+            except BaseException as error:  # noqa: BLE001 - it is raised when all is over
+                if not group.cancel_called or is_native_cancel(error):
+                    first = _weightier(first, error)
+                self._interrupt()
+                if group.cancel_called:  # a task has failed to say that it ended
+                    break
+            finally:
+                self._leaver = None
         try:
-            while self._running:
-                self._leaver = waiter = self.make_waiter()
-                await waiter
-        except BaseException as error:  # noqa: BLE001 - it is raised when all is over
-            by_us = self.tasks.cancel_scope.cancel_called
-            self._interrupt()
-            return None if by_us and not is_native_cancel(error) else error
+            return first
         finally:
-            self._leaver = None
-        return None
+            del first
+
+    def _wait(self) -> Waiter:
+        self._leaver = waiter = self.make_waiter()
+        return waiter
+
+    async def _wait_shielded(self) -> None:
+        """Wait on, though a scope has cancelled this, for it would go on and on."""
+        with CancelScope(shield=True):
+            await self._wait()
 
     def _interrupt(self) -> None:
-        """Cancel all tasks as the backend does: at every wait, until they end."""
-        self.interrupted = True
-        for task in self._running:
-            task.unshield()
-        self.tasks.cancel_scope.cancel()
+        """Cancel all tasks as the backend does: at every wait, until they end.
+
+        Not by the scope of the group. anyio counts what a task was sent by its own
+        scope and by one around it together, and takes both off the count of the task
+        that leaves; a native cancellation of that would be lost.
+        """
+        if not self.interrupted:
+            self.interrupted = True
+            for task in tuple(self._running):
+                task.interrupt()
 
     def on_task_started(self, task: BlockTask, /) -> None:
         """Note that *task* runs."""
@@ -211,11 +258,13 @@ class TaskScope(ABC):
     def screen_inner_blocks(self) -> None:
         """Leave it to the blocks within this one to cancel their own tasks.
 
-        A task that is cancelled may hold one. Who leaves that is cancelled, and then
-        cancels its tasks, once; it must not come to them from both.
+        A task that is cancelled may hold one. It is cancelled there, leaves it, and so
+        cancels the tasks within, once; it must not come to them from both.
         """
-        for scope in self._inner_scopes:
-            scope.shield = True
+        for block in self._inner_blocks:
+            block.screened = True
+            for task in block._running:
+                task.shield()
 
     def abort(self, error: BaseException) -> None:
         """Cancel everything, the body last, and leave the block with *error*."""
@@ -248,6 +297,18 @@ class ReadScope(TaskScope, ResultChannel[R]):
     def take_unseen(self) -> list[BaseException]:
         """Return the errors that the reader has not seen, at the end."""
         return self.buffer.close()
+
+
+def _weightier(first: BaseException | None, other: BaseException) -> BaseException:
+    """Return which of two interruptions is to be raised.
+
+    One that is no cancellation ends the program. One by a scope comes again.
+    """
+    if first is None or not isinstance(other, get_cancelled_exc_class()):
+        return other
+    if is_native_cancel(other) and not is_native_cancel(first):
+        return other if isinstance(first, get_cancelled_exc_class()) else first
+    return first
 
 
 ScopeT = TypeVar("ScopeT", bound=TaskScope)

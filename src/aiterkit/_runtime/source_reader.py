@@ -185,8 +185,7 @@ class SourceTask(BlockTask, ABC):
             self._raised(error)
         item = None  # it is the reader's now
         self._is_closing = True
-        if self.cancel_called:  # it may not have arrived
-            self.shield()
+        self.begin_cleanup()
         while not sink.may_close():
             yield from self._wait().__await__()
         yield from self._close(iterator).__await__()
@@ -266,17 +265,26 @@ class SourceTask(BlockTask, ABC):
             return
         try:
             await aclose()
-        except BaseExceptionGroup as group:
+        except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
+            self._close_raised(error)
+
+    def _close_raised(self, error: BaseException) -> None:
+        rest: BaseException | None = error
+        if isinstance(error, BaseExceptionGroup):
             # What a generator that holds a task group makes of GeneratorExit:
             # https://github.com/python/cpython/issues/135736
-            rest = group.split(GeneratorExit)[1]
-            if rest is not None:
-                self._scope.close_errors.append(rest)
-        except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
-            if is_deliverable(error):
-                self._scope.close_errors.append(error)
-            else:
-                self._scope.abort(error)
+            group = without_cancelled(error)
+            rest = (
+                group.split(GeneratorExit)[1]
+                if isinstance(group, BaseExceptionGroup)
+                else group
+            )
+        if rest is None or is_cancelled(rest):
+            return  # it was cut short by what interrupted the exit
+        if isinstance(rest, BaseExceptionGroup) or is_deliverable(rest):
+            self._scope.close_errors.append(rest)
+        else:
+            self._scope.abort(rest)
 
 
 class SourceReader(SourceTask, Generic[T]):

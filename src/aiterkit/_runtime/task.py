@@ -5,7 +5,7 @@ What it awaits after that, to clean up, is not cancelled again: so an unshielded
 exit is interrupted, that ends too.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -23,6 +23,7 @@ class TaskOwner(Protocol):
     context: Context
     backend: Backend
     interrupted: bool
+    screened: bool
 
     def on_task_started(self, task: "BlockTask", /) -> None:
         """Note that *task* runs."""
@@ -42,6 +43,7 @@ class BlockTask:
 
     __slots__ = (
         "_handle",
+        "_is_cleaning_up",
         "_owner",
         "_shield",
         "cancel_called",
@@ -62,6 +64,7 @@ class BlockTask:
         # It is entered before all scopes of the user's, and becomes a shield when the
         # one cancellation has arrived, which comes from the scope of the task.
         self._shield = CancelScope()
+        self._is_cleaning_up = False
 
     def start(
         self,
@@ -75,10 +78,14 @@ class BlockTask:
         owner = self._owner
         owner.on_task_started(self)
         self._handle = owner.tasks.create_task(making, name=name, context=context)
+        if owner.interrupted:
+            self.interrupt()
 
     def __enter__(self) -> Self:
         self._shield.__enter__()
         self.native = self._owner.backend.current_task()
+        if self._owner.screened:
+            self.shield()
         return self
 
     def __exit__(
@@ -89,6 +96,7 @@ class BlockTask:
         /,
     ) -> None:
         try:
+            self._is_cleaning_up = True
             self._shield.__exit__(kind, error, traceback)
         finally:
             self.native = None
@@ -103,11 +111,35 @@ class BlockTask:
         if not self.cancel_called:
             self.cancel_called = True
             self._owner.screen_inner_blocks()
+            self.cancellations = self._owner.backend.count_cancellations(self)
+            self.unshield()  # if it was screened
             self._owner.backend.cancel_once(self)
 
-    def on_resumed(self, resumed_with: object) -> None:
-        """Look at what this task, which was cancelled, goes on with."""
-        self._owner.backend.on_resumed(self, resumed_with)
+    def resume(self, step: Callable[[Any], Any], resumed_with: Any) -> Any:
+        """Take a *step* of this task, which was cancelled, with what it is resumed with.
+
+        If that is its cancellation, the waits after it are shielded. If it is one by a
+        scope of the task's own, that came in the same turn, then that scope must not see
+        ours, or it would let pass what it has to catch: ours comes with the next wait.
+        """
+        by_block: bool | None = None
+        if not self._shield.shield:
+            by_block = self._owner.backend.is_resumed_by_block(self, resumed_with)
+            if by_block is not None:
+                self.shield()
+        try:
+            return step(resumed_with)
+        finally:
+            del step, resumed_with  # an error would hold this frame, and be held by it
+            if by_block is False and not self._is_cleaning_up:
+                self.cancellations = self._owner.backend.count_cancellations(self)
+                self.unshield()
+
+    def begin_cleanup(self) -> None:
+        """Let no cancellation of the block's disturb what this task does from now on."""
+        if self.cancel_called:  # it may not have arrived
+            self._is_cleaning_up = True
+            self.shield()
 
     def cancel_at_every_wait(self) -> None:
         """Cancel this wait, and each one after it that no shield keeps off."""
@@ -121,6 +153,12 @@ class BlockTask:
     def unshield(self) -> None:
         """Let whatever cancels the block reach this task."""
         self._shield.shield = False
+
+    def interrupt(self) -> None:
+        """Cancel this task at every wait, however often it was cancelled before."""
+        self.stopped = self.cancel_called = True
+        self.unshield()
+        self.cancel_at_every_wait()
 
     @property
     def has_ended(self) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import (
     Iterator,
 )
 from contextvars import ContextVar
+from functools import partial
 from inspect import isawaitable
 from math import inf
 from types import CoroutineType
@@ -375,6 +376,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         value: Any
         trap: Any
         sent: Any = None
+        step: Any = None
         limiter, sync = self._limiter, self._sync
         notify_always = calls.notify_always
         spin, yielded = self._work_spin, False
@@ -393,7 +395,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             if call is None:
                 # An idle worker keeps nothing alive. And what Trio sends may be its
                 # box for a cancellation, which refers to this frame.
-                coroutine = context = send = value = trap = sent = None
+                coroutine = context = send = value = trap = sent = step = None
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
@@ -440,15 +442,18 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                             sent = yield trap
                         except BaseException as error:  # noqa: BLE001 - it goes to the call
                             thrown = error
-                            if worker.cancel_called:
-                                worker.on_resumed(error)
                         else:
                             if sent is not None and worker.cancel_called:
-                                worker.on_resumed(sent)
-                            trap = context.run(send, sent)
+                                trap = worker.resume(partial(context.run, send), sent)
+                            else:
+                                trap = context.run(send, sent)
                             continue
                         try:
-                            trap = context.run(coroutine.throw, thrown)
+                            step = partial(context.run, coroutine.throw)
+                            if worker.cancel_called:
+                                trap = worker.resume(step, thrown)
+                            else:
+                                trap = step(thrown)
                         finally:
                             del thrown
                 except StopIteration as stop:
@@ -484,7 +489,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 continue
             # Outside the `except`, or what is cancelled now would have the failure
             # for its context.
-            sent = None
+            sent = step = None
             try:
                 self._call_raised(worker, call, failure)
             finally:

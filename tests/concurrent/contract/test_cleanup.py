@@ -1,0 +1,129 @@
+"""What a block cancels by itself cleans up in full, before you go on."""
+
+from typing import Any
+
+import pytest
+
+import aiterkit as ak
+
+from .leaving import (
+    KINDS,
+    MOMENTS,
+    SUBJECTS,
+    Boom,
+    Kind,
+    Log,
+    Subject,
+    Waiting,
+    Work,
+    by_an_error,
+    by_break,
+    by_return_unread,
+    by_the_end,
+    generator,
+)
+
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)
+
+
+@every_subject
+@every_kind
+@every_moment
+@pytest.mark.parametrize("leave", [by_break, by_return_unread, by_an_error])
+async def test_however_it_is_left(
+    subject: Subject, kind: Kind, moment: Waiting, leave: Any
+) -> None:
+    log = Log()
+    source = kind(log, "source", moment.pace, 600, False)
+    try:
+        async with subject.open(source, Work(log, kind=kind)) as results:
+            await leave(results)
+    except Boom:
+        assert leave is by_an_error
+    # A generator that was never begun has nothing to clean up.
+    assert "source" in log.begun or "of 0" in subject.name
+    log.assert_all_cleaned_up()
+
+
+@every_subject
+@every_kind
+@every_moment
+async def test_an_error_of_the_source_is_seen_after_all_have_cleaned_up(
+    subject: Subject, kind: Kind, moment: Waiting
+) -> None:
+    log = Log()
+    source = kind(log, "source", moment.pace, 3, True)
+    with pytest.raises(Boom):
+        async with subject.open(source, Work(log, kind=kind, is_short=True)) as results:
+            try:
+                await by_the_end(results)
+            except Boom:
+                log.assert_all_cleaned_up(but="source")
+                raise
+    log.assert_all_cleaned_up()
+
+
+@pytest.mark.parametrize(
+    "subject", [s for s in SUBJECTS if s.calls != "nothing"], ids=str
+)
+@every_kind
+@every_moment
+async def test_an_error_of_a_call_is_seen_after_its_siblings_have_cleaned_up(
+    subject: Subject, kind: Kind, moment: Waiting
+) -> None:
+    log = Log()
+    source = kind(log, "source", moment.pace, 600, False)
+    with pytest.raises(Boom, match="call"):
+        async with subject.open(source, Work(log, True, kind)) as results:
+            await by_the_end(results)
+    log.assert_all_cleaned_up()
+
+
+@every_kind
+@every_moment
+@pytest.mark.parametrize("name", ["concurrent_collect", "concurrent_for_each"])
+async def test_a_list_that_fails_has_cleaned_up(
+    name: str, kind: Kind, moment: Waiting
+) -> None:
+    log = Log()
+    work = Work(log, True)
+    source = kind(log, "source", moment.pace, 600, False)
+    with pytest.raises(Boom, match="call"):
+        await getattr(ak, name)(work.call, source, limit=3)
+    log.assert_all_cleaned_up()
+
+
+@every_kind
+async def test_a_source_that_is_overtaken_cleans_up_before_the_next_is_opened(
+    kind: Kind,
+) -> None:
+    log = Log()
+    opened: list[int] = []
+
+    def open_next(item: int) -> Any:
+        log.assert_all_cleaned_up(but="source")
+        opened.append(item)
+        return kind(log, f"inner source {item}", 0.3, 30, False)
+
+    source = generator(log, "source", 2, 3, False)
+    async with ak.concurrent_switch_map(open_next, source) as results:
+        await by_the_end(results)
+    assert opened in ([0, 2], [0, 1, 2])
+    log.assert_all_cleaned_up()
+
+
+@every_kind
+async def test_the_others_clean_up_when_the_shortest_source_ends_a_zip(
+    kind: Kind,
+) -> None:
+    log = Log()
+    sources = [
+        kind(log, "short", 0.5, 2, False),
+        kind(log, "long", 0.4, 99, False),
+    ]
+    async with ak.concurrent_zip(*sources) as rows:
+        await by_the_end(rows)
+        log.assert_all_cleaned_up()
+    assert {"short", "long"} <= set(log.ended)

@@ -1,0 +1,243 @@
+"""What interrupts you while you leave a block ends that at once, and is not lost."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+import aiterkit as ak
+from aiterkit.testing import virtual_backend
+
+from .leaving import (
+    KINDS,
+    MOMENTS,
+    SUBJECTS,
+    Boom,
+    Kind,
+    Log,
+    Subject,
+    Waiting,
+    Work,
+    by_the_end,
+    generator,
+)
+
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)
+on_asyncio = pytest.mark.parametrize(
+    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
+)
+
+
+class Use:
+    """A block that is entered, waited in and left, and whose cleanup never ends."""
+
+    def __init__(
+        self, subject: Subject, kind: Kind, moment: Waiting, cleanup: float = math.inf
+    ) -> None:
+        self.log = Log(cleanup)
+        self.subject, self.kind, self.moment = subject, kind, moment
+
+    async def __call__(self, leave_after: float = 0.7) -> None:
+        source = self.kind(self.log, "source", self.moment.pace, 600, False)
+        work = Work(self.log, kind=self.kind)
+        async with self.subject.open(source, work):
+            await anyio.sleep(leave_after)
+
+
+@every_subject
+@every_kind
+@every_moment
+async def test_a_deadline_ends_a_cleanup_that_hangs(
+    subject: Subject, kind: Kind, moment: Waiting
+) -> None:
+    use = Use(subject, kind, moment)
+    with anyio.move_on_after(2) as scope:
+        await use()
+    assert anyio.current_time() in (0.7, 2)
+    assert scope.cancelled_caught == (anyio.current_time() == 2)
+    assert scope.cancelled_caught or not use.log.begun
+
+
+@every_subject
+@every_kind
+@every_moment
+async def test_a_deadline_in_the_body_is_kept(
+    subject: Subject, kind: Kind, moment: Waiting
+) -> None:
+    use = Use(subject, kind, moment)
+    with anyio.move_on_after(0.6) as scope:
+        await use()
+    assert scope.cancelled_caught
+    assert anyio.current_time() == 0.6
+
+
+@every_subject
+@every_kind
+@on_asyncio
+async def test_a_native_timeout_ends_a_cleanup_that_hangs(
+    subject: Subject, kind: Kind
+) -> None:
+    use = Use(subject, kind, MOMENTS[1])
+    try:
+        async with asyncio.timeout(2):
+            await use()
+    except TimeoutError:
+        assert anyio.current_time() == 2
+    else:
+        assert not use.log.begun
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@every_subject
+@every_kind
+@on_asyncio
+async def test_a_cancelled_task_ends_a_cleanup_that_hangs(
+    subject: Subject, kind: Kind
+) -> None:
+    use = Use(subject, kind, MOMENTS[1])
+    task = asyncio.ensure_future(use(100))
+    await anyio.sleep(0.7)
+    for _ in range(3):
+        task.cancel()
+        await anyio.sleep(1)
+    assert task.done()
+    assert task.cancelled()
+
+
+@every_subject
+@every_kind
+@every_moment
+@on_asyncio
+async def test_a_task_that_is_cancelled_once_cleans_up_in_full(
+    subject: Subject, kind: Kind, moment: Waiting
+) -> None:
+    use = Use(subject, kind, moment, cleanup=1)
+    task = asyncio.ensure_future(use(100))
+    await anyio.sleep(3.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    use.log.assert_all_cleaned_up()
+
+
+# A cancellation at every step of every exit reaches the task.
+
+
+async def _end(results: Any) -> None:
+    await by_the_end(results)
+
+
+async def _break(results: Any) -> None:
+    async for _ in results:
+        break
+
+
+async def _fail(results: Any) -> None:
+    async for _ in results:
+        raise Boom
+
+
+async def _leave(subject: Subject, leave: Callable[[Any], Awaitable[None]]) -> None:
+    log = Log(0)
+
+    async def short(log: Log, steps: int) -> Any:
+        try:
+            for item in range(steps):
+                await anyio.lowlevel.checkpoint()
+                yield item
+        finally:
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+
+    work = Work(log, kind=lambda log, *_: short(log, 2), is_short=True)
+    try:
+        async with subject.open(short(log, 2), work) as results:
+            await leave(results)
+    except Boom:
+        pass  # a cancellation that came meanwhile must be heard of all the same
+
+
+@every_subject
+@pytest.mark.parametrize("leave", [_end, _break, _fail])
+@on_asyncio
+async def test_no_native_cancellation_is_lost(subject: Subject, leave: Any) -> None:
+    for step in range(60):
+        went_on = False
+
+        async def service() -> None:
+            nonlocal went_on
+            await _leave(subject, leave)
+            await anyio.sleep(0)
+            went_on = True
+            await anyio.sleep(100)
+
+        task = asyncio.ensure_future(service())
+        for _ in range(step):
+            await asyncio.sleep(0)
+        if went_on:
+            task.cancel()
+            await asyncio.wait([task])
+            break
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled(), f"the cancellation of step {step} was lost"
+        assert not went_on, f"the cancellation of step {step} was lost"
+        assert task.cancelling() == 1
+
+
+@every_subject
+@pytest.mark.parametrize("leave", [_end, _break, _fail])
+async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
+    subject: Subject, leave: Any
+) -> None:
+    for step in range(40):
+        went_on = False
+        async with anyio.create_task_group() as tasks:
+            scope = anyio.CancelScope()
+
+            async def service(scope: anyio.CancelScope = scope) -> None:
+                nonlocal went_on
+                with scope:
+                    await _leave(subject, leave)
+                    await anyio.lowlevel.checkpoint()
+                    went_on = True
+                await anyio.sleep(1)  # nothing of it comes here
+
+            tasks.start_soon(service)
+            for _ in range(step):
+                await anyio.lowlevel.checkpoint()
+            done = went_on
+            scope.cancel()
+        assert went_on == done, f"the cancellation of step {step} was lost"
+
+
+@on_asyncio
+@pytest.mark.parametrize("seconds", [0.125, 0.75, 1.25])
+async def test_a_native_timeout_fires_though_an_error_is_leaving(
+    seconds: float,
+) -> None:
+    async def service() -> None:
+        log = Log(0.5)
+        try:
+            async with ak.concurrent_buffer(
+                generator(log, "source", 0.1, 99, False), 1
+            ):
+                await anyio.sleep(1)
+                raise Boom
+        except Boom:
+            pass
+        await anyio.sleep(50)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await service()
+    # In the body, it comes before the cleanup; after that, it ends it.
+    assert anyio.current_time() == (seconds if seconds > 1 else seconds + 0.5)

@@ -72,6 +72,7 @@ _NAMES: dict[str, str] = {
     "concurrent_partition": "- | groupBy | - | - | - | -",
     "concurrent_sample": "- | sampleTime | - | - | sample | -",
     "concurrent_switch_map": "- | switchMap | switchMap | - | flatMapLatest | -",
+    "concurrent_until": "- | takeUntil | interruptWhen | take_until | - | -",
     "concurrent_zip": "- | zip | parZip | zip | zip | -",
     "concurrent_zip_latest": "- | combineLatest | - | - | combine | -",
     "captured": "- | - | - | - | - | Promise.allSettled",
@@ -138,6 +139,10 @@ NOTES: dict[str, str] = {
     "concurrent_merge": "fs2 takes two.",
     "concurrent_partition": (
         "RxJS gives a stream for each key it meets; ours are named beforehand."
+    ),
+    "concurrent_until": (
+        "In RxJS nothing is read, so there is no read to cancel; fs2 interrupts an "
+        "effect of the stream that is running, too."
     ),
     "concurrent_zip": "fs2 and Kotlin take two.",
     "azip": (

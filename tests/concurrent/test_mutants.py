@@ -18,12 +18,19 @@ from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
 from aiterkit._concurrent.map.expand import FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import Frontier
-from aiterkit._concurrent.merge.scope import ArrivalSink, Rendezvous, SourcesScope
+from aiterkit._concurrent.merge.scope import (
+    ArrivalSink,
+    Rendezvous,
+    SourcesScope,
+    StoppableSink,
+    UntilScope,
+)
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
     ReadAhead,
+    Stoppable,
     ZipState,
 )
 from aiterkit._concurrent.share.scope import ShareScope
@@ -56,6 +63,7 @@ from . import (
     test_share as share,
     test_switch as switch,
     test_timing as timing,
+    test_until as until,
     test_zip as rows,
 )
 from .forms import FORMS
@@ -796,6 +804,70 @@ fault(
     ("scope.context.copy()", "scope.context"),
     flat.test_each_inner_source_sees_the_context_at_entry,
     make=ak.concurrent_flat_map,
+)
+fault(
+    "until",
+    "loses the item that a cancelled read gives",
+    StoppableSink,
+    "takes_last_read",
+    ("not self._until.closed", "False"),
+    until.test_what_a_cancelled_read_gives_all_the_same_is_given,
+)
+fault(
+    "until",
+    "lets the read go on that is under way",
+    Stoppable,
+    "stop",
+    ("self.to_stop.extend(self.open)", "pass"),
+    until.test_it_gives_the_items_until_stop_returns,
+    source="a--b--c--d|",
+    stop="----|",
+    line="a--b|",
+)
+fault(
+    "until",
+    "ends before the cancelled read has ended",
+    Stoppable,
+    "stop",
+    ("self.to_stop.extend(self.open)", "self.open.clear(); self.ended = True"),
+    until.test_what_a_cancelled_read_gives_all_the_same_is_given,
+)
+fault(
+    "until",
+    "closes the source when it is stopped",
+    UntilScope,
+    "may_close",
+    ("self.closed and", "True and"),
+    until.test_the_source_is_open_until_the_block_is_left,
+    stop=until.after(1),
+)
+fault(
+    "until",
+    "closes the source before stop has ended",
+    UntilScope,
+    "may_close",
+    ("and not self._awaits_stop", "and True"),
+    until.test_on_exit_stop_is_cancelled_and_awaited_and_then_the_source_is_closed,
+    read=True,
+)
+fault(
+    "until",
+    "does not say when it has ended",
+    StoppableSink,
+    "on_stopped",
+    ("self.on_closed()", "pass"),
+    until.test_it_gives_the_items_until_stop_returns,
+    source="a--b--c--d|",
+    stop="----|",
+    line="a--b|",
+)
+fault(
+    "until",
+    "puts an error of stop before an item",
+    Stoppable,
+    "pop",
+    ("if self.queue:", "if self.queue and not self._failure:"),
+    until.test_what_is_taken_before_stop_fails_comes_before_its_error,
 )
 
 

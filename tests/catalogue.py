@@ -151,6 +151,10 @@ ENTRIES = (
             ak.concurrent_partition(s, lambda _: 0, [0, 1], buffer=5)
         ),
     ),
+    _block(
+        "concurrent_heartbeat",
+        lambda s: ak.concurrent_heartbeat(s, 0, seconds=1000),
+    ),
     _block("concurrent_sample", lambda s: ak.concurrent_sample(s, seconds=0.5)),
     _block("concurrent_buffer", lambda s: ak.concurrent_buffer(s, 2)),
     _block(

@@ -63,6 +63,7 @@ _NAMES: dict[str, str] = {
     "| flat_map_unordered(n) | flatMapMerge(n) | -",
     "concurrent_for_each": "- | mergeMap | parEvalMapUnordered(n) "
     "| for_each_concurrent(n) | - | forEach({concurrency}) of Node.js",
+    "concurrent_heartbeat": "- | - | keepAlive | - | - | -",
     "concurrent_latest": "- | - | conflate1 | - | conflate | -",
     "concurrent_map": "concurrent.futures.Executor.map | - | parEvalMap(n) "
     "| buffered(n) | - | pMapIterable",
@@ -124,6 +125,7 @@ NOTES: dict[str, str] = {
         "RxJS has no bound unless you give one, Node.js has 1, and for Rust 0 means "
         "none."
     ),
+    "concurrent_heartbeat": "fs2 takes an effect that makes the item.",
     "concurrent_latest": (
         "fs2 `conflate1` wants a function that picks the newer of two."
     ),

@@ -22,7 +22,7 @@ Concurrent, inside a block that you can see, within a bound that you give:
     stop       concurrent_until
     share      concurrent_broadcast concurrent_partition
     time       concurrent_batched concurrent_latest concurrent_debounce
-               concurrent_sample concurrent_switch_map
+               concurrent_sample concurrent_heartbeat concurrent_switch_map
 
 A call, changed, for both sides; a function in, an async function out:
 
@@ -67,6 +67,7 @@ from aiterkit._concurrent.share.share import (
     concurrent_partition,
 )
 from aiterkit._concurrent.switch.switch import concurrent_switch_map
+from aiterkit._concurrent.timing.heartbeat import concurrent_heartbeat
 from aiterkit._concurrent.timing.timing import (
     NewestResults,
     NewestStatistics,
@@ -185,6 +186,7 @@ __all__ = (
     "concurrent_flat_map",
     "concurrent_flat_map_unordered",
     "concurrent_for_each",
+    "concurrent_heartbeat",
     "concurrent_latest",
     "concurrent_map",
     "concurrent_map_unordered",

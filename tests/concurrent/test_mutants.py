@@ -42,7 +42,13 @@ from aiterkit._concurrent.share.state import (
 )
 from aiterkit._concurrent.switch.scope import InnerSink, SwitchScope
 from aiterkit._concurrent.switch.state import SwitchState
-from aiterkit._concurrent.timing.state import Batches, Debounced, Newest, Sampled
+from aiterkit._concurrent.timing.state import (
+    Batches,
+    Debounced,
+    Heartbeats,
+    Newest,
+    Sampled,
+)
 from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
@@ -55,6 +61,7 @@ from . import (
     test_expand as expand,
     test_filter as filtering,
     test_flatten as flat,
+    test_heartbeat as heartbeat,
     test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
@@ -868,6 +875,50 @@ fault(
     "pop",
     ("if self.queue:", "if self.queue and not self._failure:"),
     until.test_what_is_taken_before_stop_fails_comes_before_its_error,
+)
+fault(
+    "heartbeat",
+    "counts the time from the last item alone",
+    Heartbeats,
+    "pop_value",
+    (
+        "self._deadline = now + self._seconds\n    return self._beat",
+        "return self._beat",
+    ),
+    heartbeat.test_a_busy_reader_gets_one_beat_and_not_those_that_it_missed,
+)
+fault(
+    "heartbeat",
+    "lets who is woken first decide whether a beat comes",
+    Heartbeats,
+    "take",
+    ("self._check_beat()", "pass"),
+    heartbeat.test_under_every_schedule_the_same_is_given,
+)
+fault(
+    "heartbeat",
+    "prefers a beat to an item that is there",
+    Heartbeats,
+    "_check_beat",
+    ("self.is_awaited and", "True and"),
+    heartbeat.test_for_a_busy_reader_an_item_comes_before_a_beat,
+)
+fault(
+    "heartbeat",
+    "reads on while an item waits",
+    Heartbeats,
+    "has_room",
+    ("return not self._item", "return len(self._item) < 2"),
+    heartbeat.test_at_most_one_item_is_read_ahead,
+    probe=SourceProbe,
+)
+fault(
+    "heartbeat",
+    "beats on after the end",
+    Heartbeats,
+    "pop_value",
+    ("self.ended or now", "now"),
+    heartbeat.test_for_a_busy_reader_the_end_comes_without_a_beat,
 )
 
 

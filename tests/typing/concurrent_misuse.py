@@ -1,6 +1,6 @@
 """What a type checker rejects on the concurrent side: the lines that say so."""
 
-import anyio
+import asyncio
 
 from aiterkit import (
     concurrent_collect,
@@ -96,7 +96,7 @@ async def results_of_the_wrong_type() -> None:
 
 
 async def a_stop_that_cannot_be_called_or_awaited() -> None:
-    stopping = anyio.Event()
+    stopping = asyncio.Event()
     concurrent_until(urls, stopping)  # rejected
     concurrent_until(urls, stopping.is_set)  # rejected
     concurrent_until(urls, fetch)  # rejected

@@ -4,8 +4,6 @@ import asyncio
 from functools import partial
 from typing import assert_type
 
-import anyio
-
 import aiterkit as ak
 
 from .functions import is_odd_later, numbers, words
@@ -47,13 +45,17 @@ async def result_later() -> bytes:
     return b""
 
 
+async def stopped() -> None:
+    pass
+
+
 async def concurrent_until() -> None:
-    async with ak.concurrent_until(words(), anyio.Event().wait) as taken:
+    async with ak.concurrent_until(words(), asyncio.Event().wait) as taken:
         assert_type(taken, ak.Results[str])
         assert_type(await anext(taken), str)
-    async with ak.concurrent_until([1], asyncio.Event().wait) as ones:
+    async with ak.concurrent_until([1], stopped) as ones:
         assert_type([one async for one in ones], list[int])
-    async with ak.concurrent_until(numbers(), partial(anyio.sleep, 60)) as early:
+    async with ak.concurrent_until(numbers(), partial(asyncio.sleep, 60)) as early:
         assert_type(early, ak.Results[int])
     async with ak.concurrent_until(numbers(), result_later) as ended:
         assert_type(ended, ak.Results[int])

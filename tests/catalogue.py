@@ -7,6 +7,8 @@ from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+import anyio
+
 import aiterkit as ak
 
 
@@ -26,6 +28,8 @@ class Entry:
     """Whether an operator reads its source to the end before it gives anything."""
     threads: bool = False
     """Whether it uses threads, which virtual time has none of: its tests are apart."""
+    lazy: bool = False
+    """Whether a block asks its source for nothing before it is read itself."""
 
 
 class _Made:
@@ -72,8 +76,10 @@ async def _echo(item: int) -> int:
     return item
 
 
-def _block(name: str, use: Callable[[AsyncIterable[int]], Any]) -> Entry:
-    return Entry(name, "block", use, closes=True, loop=True)
+def _block(
+    name: str, use: Callable[[AsyncIterable[int]], Any], *, lazy: bool = False
+) -> Entry:
+    return Entry(name, "block", use, closes=True, loop=True, lazy=lazy)
 
 
 async def _yes(_item: int) -> bool:
@@ -167,8 +173,17 @@ ENTRIES = (
             ak.concurrent_partition(s, lambda _: 0, [0, 1], buffer=5)
         ),
     ),
+    _block(
+        "concurrent_heartbeat",
+        lambda s: ak.concurrent_heartbeat(s, 0, seconds=1000),
+    ),
     _block("concurrent_sample", lambda s: ak.concurrent_sample(s, seconds=0.5)),
     _block("concurrent_buffer", lambda s: ak.concurrent_buffer(s, 2)),
+    _block(
+        "concurrent_until",
+        lambda s: ak.concurrent_until(s, anyio.sleep_forever),
+        lazy=True,
+    ),
     _block("concurrent_merge", lambda s: ak.concurrent_merge(s, buffer=1)),
     _block("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99))),
     _block("concurrent_zip_latest", lambda s: ak.concurrent_zip_latest(s, range(1))),

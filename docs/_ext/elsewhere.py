@@ -71,6 +71,7 @@ _NAMES: dict[str, str] = {
     "| flat_map_unordered(n) | flatMapMerge(n) | -",
     "concurrent_for_each": "- | mergeMap | parEvalMapUnordered(n) "
     "| for_each_concurrent(n) | - | forEach({concurrency}) of Node.js",
+    "concurrent_heartbeat": "- | - | keepAlive | - | - | -",
     "concurrent_latest": "- | - | conflate1 | - | conflate | -",
     "concurrent_map": "concurrent.futures.Executor.map | - | parEvalMap(n) "
     "| buffered(n) | - | pMapIterable",
@@ -80,6 +81,7 @@ _NAMES: dict[str, str] = {
     "concurrent_partition": "- | groupBy | - | - | - | -",
     "concurrent_sample": "- | sampleTime | - | - | sample | -",
     "concurrent_switch_map": "- | switchMap | switchMap | - | flatMapLatest | -",
+    "concurrent_until": "- | takeUntil | interruptWhen | take_until | - | -",
     "concurrent_zip": "- | zip | parZip | zip | zip | -",
     "concurrent_zip_latest": "- | combineLatest | - | - | combine | -",
     "captured": "- | - | - | - | - | Promise.allSettled",
@@ -149,6 +151,7 @@ NOTES: dict[str, str] = {
         "RxJS has no limit unless you give one, Node.js has 1, and in Rust 0 means no "
         "limit."
     ),
+    "concurrent_heartbeat": "fs2 takes an effect that makes the item.",
     "concurrent_latest": (
         "fs2 `conflate1` needs a function that chooses the newer of two items."
     ),
@@ -166,6 +169,10 @@ NOTES: dict[str, str] = {
     "concurrent_partition": (
         "RxJS `groupBy` makes a stream for each key it meets. Here you give the keys "
         "beforehand, and an item with another key is an error."
+    ),
+    "concurrent_until": (
+        "In RxJS nothing is read, so there is no read to cancel; fs2 interrupts an "
+        "effect of the stream that is running, too."
     ),
     "concurrent_zip": "fs2 `parZip` and Kotlin `zip` take two sources.",
     "concurrent_zip_latest": "Kotlin `combine` takes a function of the row.",

@@ -103,6 +103,7 @@ RELATED: dict[str, tuple[str, ...]] = {
         "choose.md",
         "performance.md#which-limit",
     ),
+    "concurrent_heartbeat": ("choose.md#react-to-the-newest-item",),
     "concurrent_latest": ("choose.md#react-to-the-newest-item",),
     "concurrent_map": (
         "tutorial.md",
@@ -127,6 +128,10 @@ RELATED: dict[str, tuple[str, ...]] = {
     "concurrent_partition": ("choose.md#share-a-source",),
     "concurrent_sample": ("choose.md#react-to-the-newest-item",),
     "concurrent_switch_map": ("choose.md#react-to-the-newest-item",),
+    "concurrent_until": (
+        "stopping.md",
+        "choose.md#stop",
+    ),
     "concurrent_zip": ("choose.md#combine-sources",),
     "concurrent_zip_latest": ("choose.md#combine-sources",),
     "offloaded": (

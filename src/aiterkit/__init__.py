@@ -21,9 +21,10 @@ Concurrent, inside a block that you can see, within a bound that you give:
     flatten    concurrent_flat_map concurrent_flat_map_unordered
     merge      concurrent_merge concurrent_zip concurrent_zip_latest
     buffer     concurrent_buffer
+    stop       concurrent_until
     share      concurrent_broadcast concurrent_partition
     time       concurrent_batched concurrent_latest concurrent_debounce
-               concurrent_sample concurrent_switch_map
+               concurrent_sample concurrent_heartbeat concurrent_switch_map
 
 A call, changed, for both sides; a function in, an async function out:
 
@@ -62,6 +63,7 @@ from aiterkit._concurrent.map.map import (
 from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._concurrent.merge.buffer import concurrent_buffer
 from aiterkit._concurrent.merge.merge import concurrent_merge
+from aiterkit._concurrent.merge.until import concurrent_until
 from aiterkit._concurrent.merge.zip import concurrent_zip, concurrent_zip_latest
 from aiterkit._concurrent.share.share import (
     SharedResults,
@@ -69,6 +71,7 @@ from aiterkit._concurrent.share.share import (
     concurrent_partition,
 )
 from aiterkit._concurrent.switch.switch import concurrent_switch_map
+from aiterkit._concurrent.timing.heartbeat import concurrent_heartbeat
 from aiterkit._concurrent.timing.timing import (
     NewestResults,
     NewestStatistics,
@@ -201,6 +204,7 @@ __all__ = (
     "concurrent_flat_map",
     "concurrent_flat_map_unordered",
     "concurrent_for_each",
+    "concurrent_heartbeat",
     "concurrent_latest",
     "concurrent_map",
     "concurrent_map_unordered",
@@ -208,6 +212,7 @@ __all__ = (
     "concurrent_partition",
     "concurrent_sample",
     "concurrent_switch_map",
+    "concurrent_until",
     "concurrent_zip",
     "concurrent_zip_latest",
     "offloaded",

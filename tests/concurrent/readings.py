@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import pytest
 
 import aiterkit as ak
@@ -20,6 +21,8 @@ class Reading:
     """How many items lie between the source and the reader, at most."""
     back: Callable[[Any], Any] = lambda item: item
     """The item that a result was made of."""
+    lazy: bool = False
+    """Whether the source is asked for nothing before the reader asks."""
 
     def __str__(self) -> str:
         return self.name
@@ -43,7 +46,9 @@ async def passes(_item: object) -> bool:
 
 
 READINGS = [
-    Reading("concurrent_buffer of 0", lambda s: ak.concurrent_buffer(s, 0), 1),
+    Reading(
+        "concurrent_buffer of 0", lambda s: ak.concurrent_buffer(s, 0), 1, lazy=True
+    ),
     Reading("concurrent_buffer of 2", lambda s: ak.concurrent_buffer(s, 2), 2),
     Reading("concurrent_merge", ak.concurrent_merge, 2),
     Reading("concurrent_merge of 0", lambda s: ak.concurrent_merge(s, buffer=0), 1),
@@ -81,6 +86,12 @@ READINGS = [
     ),
     Reading("concurrent_zip", lambda s: ak.concurrent_zip(s, range(99)), 1, first),
     Reading("concurrent_zip_latest", ak.concurrent_zip_latest, 1, first),
+    Reading(
+        "concurrent_until",
+        lambda s: ak.concurrent_until(s, anyio.sleep_forever),
+        1,
+        lazy=True,
+    ),
 ]
 
 every_reading = pytest.mark.parametrize("reading", READINGS, ids=str)

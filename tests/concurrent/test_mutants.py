@@ -18,12 +18,19 @@ from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
 from aiterkit._concurrent.map.expand import FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import Frontier
-from aiterkit._concurrent.merge.scope import ArrivalSink, Rendezvous, SourcesScope
+from aiterkit._concurrent.merge.scope import (
+    ArrivalSink,
+    Rendezvous,
+    SourcesScope,
+    StoppableSink,
+    UntilScope,
+)
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
     ReadAhead,
+    Stoppable,
     ZipState,
 )
 from aiterkit._concurrent.share.scope import ShareScope
@@ -35,7 +42,13 @@ from aiterkit._concurrent.share.state import (
 )
 from aiterkit._concurrent.switch.scope import InnerSink, SwitchScope
 from aiterkit._concurrent.switch.state import SwitchState
-from aiterkit._concurrent.timing.state import Batches, Debounced, Newest, Sampled
+from aiterkit._concurrent.timing.state import (
+    Batches,
+    Debounced,
+    Heartbeats,
+    Newest,
+    Sampled,
+)
 from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
@@ -48,6 +61,7 @@ from . import (
     test_expand as expand,
     test_filter as filtering,
     test_flatten as flat,
+    test_heartbeat as heartbeat,
     test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
@@ -56,6 +70,7 @@ from . import (
     test_share as share,
     test_switch as switch,
     test_timing as timing,
+    test_until as until,
     test_zip as rows,
 )
 from .forms import FORMS
@@ -786,6 +801,114 @@ fault(
     ("scope.context.copy()", "scope.context"),
     flat.test_each_inner_source_sees_the_context_at_entry,
     make=ak.concurrent_flat_map,
+)
+fault(
+    "until",
+    "loses the item that a cancelled read gives",
+    StoppableSink,
+    "takes_last_read",
+    ("not self._until.closed", "False"),
+    until.test_what_a_cancelled_read_gives_all_the_same_is_given,
+)
+fault(
+    "until",
+    "lets the read go on that is under way",
+    Stoppable,
+    "stop",
+    ("self.to_stop.extend(self.open)", "pass"),
+    until.test_it_gives_the_items_until_stop_returns,
+    source="a--b--c--d|",
+    stop="----|",
+    line="a--b|",
+)
+fault(
+    "until",
+    "ends before the cancelled read has ended",
+    Stoppable,
+    "stop",
+    ("self.to_stop.extend(self.open)", "self.open.clear(); self.ended = True"),
+    until.test_what_a_cancelled_read_gives_all_the_same_is_given,
+)
+fault(
+    "until",
+    "closes the source when it is stopped",
+    UntilScope,
+    "may_close",
+    ("self.closed and", "True and"),
+    until.test_the_source_is_open_until_the_block_is_left,
+    stop=until.after(1),
+)
+fault(
+    "until",
+    "closes the source before stop has ended",
+    UntilScope,
+    "may_close",
+    ("and not self._awaits_stop", "and True"),
+    until.test_on_exit_stop_is_cancelled_and_awaited_and_then_the_source_is_closed,
+    read=True,
+)
+fault(
+    "until",
+    "does not say when it has ended",
+    StoppableSink,
+    "on_stopped",
+    ("self.on_closed()", "pass"),
+    until.test_it_gives_the_items_until_stop_returns,
+    source="a--b--c--d|",
+    stop="----|",
+    line="a--b|",
+)
+fault(
+    "until",
+    "puts an error of stop before an item",
+    Stoppable,
+    "pop",
+    ("if self.queue:", "if self.queue and not self._failure:"),
+    until.test_what_is_taken_before_stop_fails_comes_before_its_error,
+)
+fault(
+    "heartbeat",
+    "counts the time from the last item alone",
+    Heartbeats,
+    "pop_value",
+    (
+        "self._deadline = now + self._seconds\n    return self._beat",
+        "return self._beat",
+    ),
+    heartbeat.test_a_busy_reader_gets_one_beat_and_not_those_that_it_missed,
+)
+fault(
+    "heartbeat",
+    "lets who is woken first decide whether a beat comes",
+    Heartbeats,
+    "take",
+    ("self._check_beat()", "pass"),
+    heartbeat.test_under_every_schedule_the_same_is_given,
+)
+fault(
+    "heartbeat",
+    "prefers a beat to an item that is there",
+    Heartbeats,
+    "_check_beat",
+    ("self.is_awaited and", "True and"),
+    heartbeat.test_for_a_busy_reader_an_item_comes_before_a_beat,
+)
+fault(
+    "heartbeat",
+    "reads on while an item waits",
+    Heartbeats,
+    "has_room",
+    ("return not self._item", "return len(self._item) < 2"),
+    heartbeat.test_at_most_one_item_is_read_ahead,
+    probe=SourceProbe,
+)
+fault(
+    "heartbeat",
+    "beats on after the end",
+    Heartbeats,
+    "pop_value",
+    ("self.ended or now", "now"),
+    heartbeat.test_for_a_busy_reader_the_end_comes_without_a_beat,
 )
 
 

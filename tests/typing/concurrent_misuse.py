@@ -1,10 +1,13 @@
 """What a type checker rejects on the concurrent side: the lines that say so."""
 
+import asyncio
+
 from aiterkit import (
     concurrent_collect,
     concurrent_for_each,
     concurrent_map,
     concurrent_map_unordered,
+    concurrent_until,
 )
 
 
@@ -90,3 +93,13 @@ async def results_of_the_wrong_type() -> None:
         text.upper()
     texts: list[str] = await concurrent_collect(fetch, urls, limit=2)  # rejected
     texts.clear()
+
+
+async def a_stop_that_cannot_be_called_or_awaited() -> None:
+    stopping = asyncio.Event()
+    concurrent_until(urls, stopping)  # rejected
+    concurrent_until(urls, stopping.is_set)  # rejected
+    concurrent_until(urls, fetch)  # rejected
+    concurrent_until(urls, 60)  # rejected
+    concurrent_until(urls)  # rejected
+    concurrent_until(3, stopping.wait)  # rejected

@@ -1,5 +1,7 @@
 """What the checkers say of the concurrent operators that read sources."""
 
+import asyncio
+from functools import partial
 from typing import assert_type
 
 import aiterkit as ak
@@ -37,6 +39,26 @@ async def concurrent_merge() -> None:
         assert_type(results, ak.UnorderedResults[str])
     async with ak.concurrent_merge(numbers(), buffer=3) as ones:
         assert_type([one async for one in ones], list[int])
+
+
+async def result_later() -> bytes:
+    return b""
+
+
+async def stopped() -> None:
+    pass
+
+
+async def concurrent_until() -> None:
+    async with ak.concurrent_until(words(), asyncio.Event().wait) as taken:
+        assert_type(taken, ak.Results[str])
+        assert_type(await anext(taken), str)
+    async with ak.concurrent_until([1], stopped) as ones:
+        assert_type([one async for one in ones], list[int])
+    async with ak.concurrent_until(numbers(), partial(asyncio.sleep, 60)) as early:
+        assert_type(early, ak.Results[int])
+    async with ak.concurrent_until(numbers(), result_later) as ended:
+        assert_type(ended, ak.Results[int])
 
 
 async def concurrent_zip() -> None:

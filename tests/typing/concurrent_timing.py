@@ -4,7 +4,7 @@ from typing import assert_type
 
 import aiterkit as ak
 
-from .functions import numbers, words
+from .functions import numbers, text, words
 
 
 async def batches() -> None:
@@ -16,6 +16,15 @@ async def batches() -> None:
         [b"a", b"b"], 3, within=0.5, weight=len, max_weight=100
     ) as weighed:
         assert_type(weighed, ak.Results[tuple[bytes, ...]])
+
+
+async def beats() -> None:
+    async with ak.concurrent_heartbeat(numbers(), None, seconds=15) as items:
+        assert_type(items, ak.Results[int | None])
+        async for item in items:
+            assert_type(item, int | None)
+    async with ak.concurrent_heartbeat(words(), text(), seconds=1) as lines:
+        assert_type(await anext(lines), str)
 
 
 async def newest() -> None:

@@ -29,6 +29,13 @@ class Sink(ABC, Generic[T_contra]):
     def fail(self, error: BaseException) -> None:
         """Note that the source raised *error*, in the place of its next item."""
 
+    def takes_last_read(self) -> bool:
+        """Tell whether a read counts that was under way when the source was stopped."""
+        return False
+
+    def on_stopped(self) -> None:
+        """Note that the source, which was stopped, will give nothing more."""
+
     def may_close(self) -> bool:
         """Tell whether the source, which is read no more, may be closed."""
         return True

@@ -178,6 +178,8 @@ class SourceTask(BlockTask, ABC):
                     self._read_raised(sink, error)
                     break
                 if self.stopped:  # it would not be interrupted
+                    if sink.takes_last_read():
+                        give(item)
                     break
                 has_room = give(item)
                 in_a_row += 1
@@ -186,6 +188,8 @@ class SourceTask(BlockTask, ABC):
         item = None  # it is the reader's now
         self._is_closing = True
         self.begin_cleanup()
+        if self.stopped:
+            sink.on_stopped()
         while not sink.may_close():
             yield from self._wait().__await__()
         yield from self._close(iterator).__await__()
@@ -210,12 +214,12 @@ class SourceTask(BlockTask, ABC):
             error = rest
         if not is_deliverable(error):
             self._raised(error)
-        elif not self.stopped:
-            sink.fail(without_stop(error))
-        elif is_from_cancellation(error):
+        elif self.stopped and is_from_cancellation(error):
             self._scope.close_errors.append(error)
-        else:
+        elif self.stopped and not sink.takes_last_read():
             self._scope.add_unseen(error)
+        else:
+            sink.fail(without_stop(error))
 
     async def _wait(self) -> None:
         """Wait until the sink may be settled.

@@ -3,19 +3,25 @@
 A `MergeState` decides what comes of their items; here is what waits.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from inspect import isawaitable
 from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     MergeState,
     ReadAhead,
+    Stoppable,
     Upstream,
 )
+from aiterkit._runtime.backend import is_cancelled
+from aiterkit._runtime.context import in_context
+from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.sync_source import with_checkpoints
+from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -182,9 +188,15 @@ class ArrivalSink(UpstreamSink[T]):
 class Rendezvous(SourcesScope[T, T]):
     """A source without a head start: it is asked for an item when the reader asks."""
 
-    def __init__(self, iterator: AsyncIterator[T] | Iterator[T], *, name: str) -> None:
-        self._ahead = ReadAhead[T](0)
-        super().__init__([iterator], self._ahead, name=name)
+    def __init__(
+        self,
+        iterator: AsyncIterator[T] | Iterator[T],
+        ahead: ReadAhead[T],
+        *,
+        name: str,
+    ) -> None:
+        super().__init__([iterator], ahead, name=name)
+        self._ahead = ahead
 
     def begin_wait(self) -> Awaitable[object]:
         return self._ask()
@@ -199,3 +211,102 @@ class Rendezvous(SourcesScope[T, T]):
 
     def on_received(self) -> None:
         """Leave the source be: the next wait asks it."""
+
+
+class UntilScope(Rendezvous[T]):
+    """A source without a head start that is read until a function has returned."""
+
+    def __init__(
+        self,
+        iterator: AsyncIterator[T] | Iterator[T],
+        stop: Callable[[], Awaitable[object]],
+        state: Stoppable[T],
+        *,
+        name: str,
+    ) -> None:
+        super().__init__(iterator, state, name=name)
+        self._stoppable = state
+        self._stop = stop
+        self._awaits_stop = True  # until the task of *stop* has ended
+
+    def _start(self) -> None:
+        task = StopTask(self)
+        task.start(self._await_stop(task), name=f"{self.name} stop")
+        super()._start()
+
+    def sink_for(self, upstream: Upstream) -> "UpstreamSink[T]":
+        """Return where the items of the source of *upstream* go."""
+        return StoppableSink(self, upstream)
+
+    def abandon(self) -> None:
+        super().abandon()
+        # If the block is left after it was cancelled from outside, this is the second
+        # call, and the source waits for it to be closed.
+        self.wake_sources()
+
+    async def _await_stop(self, task: "StopTask") -> None:
+        with task:
+            try:
+                await in_context(self.context.copy(), self._call_stop(), task)
+            except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+                if is_cancelled(error):
+                    pass  # the block is left, or the source's task notices it too
+                elif is_deliverable(error):
+                    self._stoppable.stop(without_stop(error))
+                else:
+                    self.abort(error)
+            else:
+                self._stoppable.stop()
+            self._awaits_stop = False
+            self.settle()
+            self.wake_sources()
+
+    async def _call_stop(self) -> None:
+        made: object = self._stop()
+        if not isawaitable(made):
+            raise TypeError(
+                f"{self.name}() needs an async function as stop, such as event.wait "
+                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
+            )
+        await made
+
+    def may_close(self) -> bool:
+        """Tell whether the source may be closed.
+
+        Not before the block is left: what was made of its items may still need what
+        the source holds, a connection, say.
+        """
+        return self.closed and not self._awaits_stop
+
+
+class StopTask(BlockTask):
+    """The task that awaits the *stop* of the user's."""
+
+    __slots__ = ()
+
+    def stop(self) -> None:
+        """Cancel it: what it awaits is the user's code, always."""
+        super().stop()
+        self.cancel()
+
+
+class StoppableSink(UpstreamSink[T]):
+    """Where the items go of a source that can be stopped while it is read."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self, scope: UntilScope[T], upstream: Upstream) -> None:
+        super().__init__(scope, upstream)
+        self._until = scope
+
+    def takes_last_read(self) -> bool:
+        """Tell whether a read counts that was under way when the source was stopped."""
+        return not self._until.closed
+
+    def on_stopped(self) -> None:
+        """Note that the source will give nothing more: that is the end."""
+        self.on_closed()
+
+    def may_close(self) -> bool:
+        """Tell whether the source, which is read no more, may be closed."""
+        return self._until.may_close()

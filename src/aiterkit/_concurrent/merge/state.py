@@ -145,6 +145,31 @@ class ReadAhead(ArrivalBuffer[T]):
         return upstream.waiting < self.window or (self.asked and not upstream.waiting)
 
 
+class Stoppable(ReadAhead[T]):
+    """The items of one source, until it is stopped.
+
+    What it gave before, and what the read gives that was under way then, still comes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def has_room(self, upstream: Upstream) -> bool:
+        return self.asked and not upstream.waiting
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Ask for no more items; let *error* come in the place of the end."""
+        self.to_stop.extend(self.open)
+        if error is not None:
+            # If the source has ended, so have the results.
+            (self._failure if self.open else self.unseen_errors).append(error)
+
+    def fail(self, upstream: Upstream, error: BaseException) -> None:
+        self.leave(upstream)
+        # If stopping has failed before, that is the error that ends the results.
+        (self.unseen_errors if self._failure else self._failure).append(error)
+
+
 class LatestRow(ArrivalBuffer[Any]):
     """A row of the newest item of each source, whenever one arrives.
 

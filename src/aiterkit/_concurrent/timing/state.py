@@ -11,6 +11,7 @@ from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 
 R = TypeVar("R")
 T = TypeVar("T")
+B = TypeVar("B")
 
 
 class TimedBuffer(ResultBuffer[R], Generic[T, R]):
@@ -225,3 +226,64 @@ class Sampled(Newest[T]):
     def _settles_at(self, now: float) -> float:
         beats = floor((now - self._start) / self._seconds) + 1
         return self._start + beats * self._seconds
+
+
+class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
+    """Items, and a beat whenever the reader received nothing for some time."""
+
+    def __init__(
+        self, beat: B, seconds: float, *, now: Callable[[], float] = current_time
+    ) -> None:
+        super().__init__()
+        self._beat = beat
+        self._seconds = seconds
+        self._now = now
+        self._item: list[T] = []  # what the reader may have: one at most
+        self._deadline = inf  # when the next beat is due
+        # Whether a beat came due just before an item or the end, while a reader
+        # waited. It was promised the beat for that time: whether it or the source is
+        # the first to be woken must make no difference.
+        self._owes_beat = False
+
+    def start(self) -> None:
+        """Note that the block is entered now."""
+        self._deadline = self._now() + self._seconds
+
+    @property
+    def due(self) -> float:
+        return inf if self.ended else self._deadline
+
+    def has_room(self) -> bool:
+        return not self._item
+
+    def take(self, item: T) -> bool:
+        self._check_beat()
+        self._item.append(item)
+        return True
+
+    def end(self) -> None:
+        self._check_beat()
+        super().end()
+
+    def fail(self, error: BaseException) -> None:
+        self._check_beat()
+        super().fail(error)
+
+    def _check_beat(self) -> None:
+        if self.is_awaited and self._now() >= self._deadline:
+            self._owes_beat = True
+
+    def is_empty(self) -> bool:
+        return not self._item and not self._owes_beat
+
+    def pop_value(self) -> T | B | Empty:
+        now = self._now()
+        if self._owes_beat:
+            self._owes_beat = False
+        elif self._item:
+            self._deadline = now + self._seconds
+            return self._item.pop()
+        elif self.ended or now < self._deadline:
+            return EMPTY
+        self._deadline = now + self._seconds
+        return self._beat

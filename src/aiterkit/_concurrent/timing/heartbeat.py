@@ -1,0 +1,81 @@
+"""A source that is never silent for long."""
+
+from typing import Generic, TypeVar
+
+from aiterkit._concurrent.timing.scope import SingleSourceScope
+from aiterkit._concurrent.timing.state import Heartbeats
+from aiterkit._core.checks import check_positive
+from aiterkit._core.source import open_source
+from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.results import Results
+from aiterkit._runtime.scope import ConcurrentOperator
+
+T = TypeVar("T")
+B = TypeVar("B")
+
+
+class concurrent_heartbeat(  # noqa: N801 - it is called like a function
+    ConcurrentOperator[SingleSourceScope[T, T | B]], Generic[T, B]
+):
+    """Give the items of *source*, and *beat* whenever nothing came for some *seconds*.
+
+        events                                        a-b-------c-|
+        concurrent_heartbeat(events, "*", seconds=3)  a-b--*--*-c-|
+
+    The time starts anew with each item and each *beat* that you receive, and when
+    the block is entered. So you never wait longer than *seconds*: a connection can be
+    kept alive, or a silence noticed, while one goes on waiting for the same item. To
+    do that with a timeout around each read cancels the read, and with it what it may
+    have taken already; here, no read is cancelled.
+
+    A *beat* is made only for a reader that waits. If you are busy for a long time,
+    one is there at once when you come back, unless an item is; those that you missed
+    are not made up for. An item that comes just when a *beat* is due comes after it.
+
+    Examples:
+        >>> async def events():
+        ...     yield "data: started"
+        ...     await anyio.sleep(50)
+        ...     yield "data: finished"
+        >>> async with concurrent_heartbeat(events(), ": ping", seconds=20) as lines:
+        ...     async for line in lines:
+        ...         print(line)
+        data: started
+        : ping
+        : ping
+        data: finished
+
+    Guarantees:
+        Order: Input order; each *beat* when it is due.
+        Overlap: *source* is read while you do something else.
+        Read-ahead: At most one item between *source* and you.
+        Delivery: An item waits for nothing but you. While *source* is read, you wait
+            for at most *seconds*.
+        Errors: Bare, after the item before it.
+        Exit: A read that is under way is cancelled and awaited, then *source* is
+            closed. Before that, no read is cancelled.
+        Context: *source* sees a copy of the context at entry.
+
+    Args:
+        source: Any iterable, sync or async. It is read and closed by one task of
+            the block: ``aclose()`` of an async iterator, ``close()`` of a sync
+            generator.
+        beat: What is given when nothing came; the same object each time.
+        seconds: How long it may be silent; more than 0.
+
+    Raises:
+        TypeError: If *source* is not iterable or *seconds* is no number, at the call.
+        ValueError: If *seconds* is not more than 0, at the call.
+    """
+
+    def __init__(self, source: AnyIterable[T], beat: B, /, *, seconds: float) -> None:
+        self._timed = Heartbeats[T, B](beat, check_positive(seconds, name="seconds"))
+        self._scope = SingleSourceScope(
+            open_source(source), self._timed, name="concurrent_heartbeat"
+        )
+
+    async def __aenter__(self) -> Results[T | B]:
+        """Start to read; give the items and the beats."""
+        scope = await self._open()
+        self._timed.start()
+        return Results(scope)

@@ -279,3 +279,26 @@ def test_the_social_card_is_drawn_anew_when_it_changes() -> None:
     assert pixels[:4] == b"\x89PNG"
     width, height = struct.unpack(">II", pixels[16:24])
     assert (width, height) == (card.WIDTH, card.HEIGHT)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "batch",
+        "crawl",
+        "debounce",
+        "deadlock",
+        "duplicates",
+        "graceful",
+        "heartbeat",
+        "progress bar",
+        "rate limit per host",
+        "retry",
+        "semaphore",
+        "timeout",
+        "websocket",
+    ],
+)
+def test_a_page_has_the_words_that_one_would_search_for(words: str) -> None:
+    pages = [path.read_text().lower() for path in DOCS.glob("*.md")]
+    assert [page for page in pages if words in page]

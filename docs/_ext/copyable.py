@@ -1,6 +1,7 @@
 """Below each block of code of the guide: the same as a program, folded.
 
-And above the first one, a line that says how the code is run and on which clock.
+And in the section of the first one, a line that says how the code is run and on which
+clock.
 """
 
 import re
@@ -37,9 +38,10 @@ class ShowPrograms(SphinxTransform):
         for number, (block, code) in enumerate(zip(blocks, codes, strict=True)):
             if not is_whole(code):
                 self._fold(block, program(codes[:number], code))
-        title = next(iter(self.document.findall(nodes.title)))
-        place = title.parent.index(title) + 1
-        title.parent.insert(place, self._line(WORDS[found]))
+        section = blocks[0].parent
+        while not isinstance(section, nodes.section):
+            section = section.parent
+        section.insert(1, self._line(WORDS[found]))  # below its title
 
     @staticmethod
     def _fold(block: nodes.literal_block, text: str) -> None:

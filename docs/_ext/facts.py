@@ -68,6 +68,10 @@ FAMILIES: dict[str, tuple[str, str]] = {
     ),
     "_sequential.reduce": ("Reduce", "Read a source to get one value."),
     "_sequential.timing": ("Time", "Limit how long or how often you wait for items."),
+    "_sequential.threads": (
+        "Threads",
+        "Read a blocking iterator without blocking the event loop.",
+    ),
     "_calls": (
         "Calls",
         "Wrap a function: errors as results, a time limit, a rate limit, or a thread.",

@@ -5,6 +5,7 @@ raised, be a constant of its module, or be what a function of the package return
 """
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -120,9 +121,9 @@ class _Source:
         for path, tree in self.trees.items():
             for node in ast.walk(tree):
                 match node:
-                    case ast.Raise(
-                        exc=ast.Call(func=ast.Name(id=kind), args=[text])
-                    ) if kind[0].isupper():
+                    case ast.Call(func=ast.Name(id=kind), args=[text]) if kind.endswith(
+                        "Error"
+                    ) and hasattr(builtins, kind):
                         yield from self._of(kind, text, path)
                     case ast.Call(
                         func=ast.Attribute(attr="warn"),

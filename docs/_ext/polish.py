@@ -19,7 +19,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 import aiterkit
 
-_CODE = re.compile(r'(<span class="pre">)([\w.(),]+)(</span>)')
+_CODE = re.compile(r'(<span class="(?:pre|doc)">)([\w.(),=]+)(</span>)')
 _HEADING = re.compile(r"(<h1>)(\w+)(<)")
 _LINK = re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">)(\w+)(</a>)')
 _BREAK = re.compile(r"(?<=[a-z0-9)][_.])(?=\w)|(?<=[a-z])(?=[A-Z])")

@@ -525,8 +525,8 @@ async def coroutine() -> None:
     [
         (coroutine, "not a coroutine: pass coroutine, not coroutine()"),
         (anyio.Event, "pass the event's wait, as in event.wait"),
-        (lambda: None, "not 'NoneType'"),
-        (lambda: 60, "not 'int'"),
+        (lambda: None, "not None"),
+        (lambda: 60, "not 60"),
     ],
 )
 async def test_what_cannot_be_called_is_refused_at_the_call(

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from aiterkit._concurrent.merge.scope import UntilScope
 from aiterkit._concurrent.merge.state import Stoppable
+from aiterkit._core.checks import shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results
@@ -22,14 +23,21 @@ def check_stop(stop: object) -> None:
     """
     if callable(stop):
         return
-    wanted = "stop must be an async function without arguments"
     if isinstance(stop, CoroutineType):
         name = stop.__qualname__
         stop.close()  # or Python would warn that it was never awaited
-        raise TypeError(f"{wanted}, not a coroutine: pass {name}, not {name}()")
+        raise TypeError(
+            f"stop must be an async function without arguments, not a coroutine: "
+            f"pass {name}, not {name}()"
+        )
     if callable(getattr(stop, "wait", None)):
-        raise TypeError(f"{wanted}: pass the event's wait, as in event.wait")
-    raise TypeError(f"{wanted}, not {type(stop).__name__!r}")
+        raise TypeError(
+            "stop must be an async function without arguments: pass the event's "
+            "wait, as in event.wait"
+        )
+    raise TypeError(
+        f"stop must be an async function without arguments, not {shortened(stop)}"
+    )
 
 
 class concurrent_until(ConcurrentOperator[UntilScope[T]]):  # noqa: N801 - it is called like a function

@@ -380,6 +380,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
+        call_user = self.backend.call_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
         context: Any
@@ -425,12 +426,18 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     coroutine = func(call.item)
                 else:
                     try:
-                        coroutine = context.run(func, call.item)
+                        coroutine = (
+                            context.run(func, call.item)
+                            if call_user is None
+                            else context.run(call_user, func, call.item)
+                        )
                     except StopIteration as error:
                         raise without_stop(error) from error
                     if type(coroutine) is not coroutine_type:
                         coroutine = self._as_coroutine(coroutine)
                 send = coroutine.send
+                if call_user is not None:
+                    send = partial(call_user, send)
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)

@@ -53,6 +53,16 @@ class Backend(NamedTuple):
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
 
+    call_user: Callable[..., Any] | None
+    """Call a function of the user's with arguments, so that Ctrl-C can interrupt it.
+
+    On Trio our own code is protected from that; what it calls would be so as well. None
+    where there is no such protection.
+    """
+
+    steps_of_user: Callable[[Any], Any] | None
+    """The same for the steps of a coroutine, which it returns."""
+
     on_entered: Callable[[], None]
     """Note that the current task has entered the task group of a block."""
 
@@ -129,6 +139,8 @@ def current_backend() -> Backend:
             _end_future,
             None,
             ASYNCIO_TURN,
+            None,
+            None,
             _nothing,
             asyncio.current_task,
             _cancel_once,
@@ -145,6 +157,8 @@ def current_backend() -> Backend:
             trio.TrioWaiter.end,
             trap,
             trio.TrioTurn(trap),
+            trio.call_user,
+            trio.steps_of_user,
             trio.on_entered,
             trio.current_task,
             trio.cancel_once,

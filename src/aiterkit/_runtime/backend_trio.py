@@ -1,6 +1,9 @@
 """How tasks wait on Trio, and how they are cancelled. Imported only where it runs."""
 
+import sys
+import types
 from collections.abc import Callable, Generator
+from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
@@ -10,6 +13,8 @@ from trio.lowlevel import (
     Task,
     cancel_shielded_checkpoint,
     current_task,
+    disable_ki_protection,
+    enable_ki_protection,
     reschedule,
     wait_task_rescheduled,
 )
@@ -19,11 +24,13 @@ from aiterkit._runtime.backend import Cancellable
 __all__ = [
     "TrioTurn",
     "TrioWaiter",
+    "call_user",
     "cancel_once",
     "count_cancellations",
     "current_task",
     "is_resumed_by_block",
     "on_entered",
+    "steps_of_user",
     "turn_trap",
 ]
 
@@ -71,6 +78,49 @@ class TrioWaiter:
         self._over = True
         return Abort.SUCCEEDED
 
+
+# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of code that is not protected.
+# In our own that would lose a task or leave a nursery open. So all of it is protected, and
+# the interrupt comes where the main task waits next; and what we call of the user's is not.
+
+
+@disable_ki_protection
+def call_user(function: Callable[..., Any], *args: Any) -> Any:
+    """Call *function*, and let Ctrl-C interrupt it."""
+    try:
+        return function(*args)
+    finally:
+        del function, args  # an error would hold this frame, and be held by it
+
+
+@disable_ki_protection
+@types.coroutine
+def steps_of_user(steps: Any) -> Generator[Any, Any, Any]:
+    """Take *steps*, and let Ctrl-C interrupt each."""
+    return (yield from steps)
+
+
+def _protect_own_code() -> None:
+    own = (call_user, steps_of_user)
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith(("aiterkit._runtime.", "aiterkit._concurrent.")):
+            for value in tuple(vars(module).values()):
+                where = getattr(value, "__module__", None)
+                if where in (name, "aiterkit") and value not in own:
+                    _protect(value)
+
+
+def _protect(value: Any) -> None:
+    if isinstance(value, type):
+        for member in tuple(vars(value).values()):
+            function = member.fget if isinstance(member, property) else member
+            if isinstance(function, FunctionType):
+                enable_ki_protection(function)
+    elif isinstance(value, FunctionType):
+        enable_ki_protection(value)
+
+
+_protect_own_code()
 
 own_nurseries: WeakSet[Nursery] = WeakSet()
 """Those of open blocks. They let a cancellation of who holds them pass."""

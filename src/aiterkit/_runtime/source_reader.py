@@ -135,6 +135,7 @@ class SourceTask(BlockTask, ABC):
         # A generator and not an `async def`: to yield is the cheapest turn there is.
         trap, spin, most = self._scope.turn_trap, self._spin, MAX_ITEMS_PER_TURN
         is_generator = isinstance(iterator, AsyncGeneratorType)
+        steps_of_user = self._scope.backend.steps_of_user
         steps: Generator[Any, Any, Any]
         item: Any = None
         try:
@@ -168,6 +169,8 @@ class SourceTask(BlockTask, ABC):
                     steps = reading = read()
                     if not is_generator and type(reading) is not COROUTINE:
                         steps = awaiting(reading).__await__()
+                    if steps_of_user is not None:
+                        steps = steps_of_user(steps)
                     item = yield from steps
                 except StopAsyncIteration:
                     sink.end()
@@ -268,7 +271,12 @@ class SourceTask(BlockTask, ABC):
         if aclose is None:
             return
         try:
-            await aclose()
+            closing = aclose()
+            steps_of_user = self._scope.backend.steps_of_user
+            if steps_of_user is None:
+                await closing
+            else:
+                await steps_of_user(closing.__await__())
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)
 

@@ -33,10 +33,12 @@ class SyncSource(Generic[T]):
         self._iterator = iterator
         self._run = scope.context.copy().run
         self._sink = sink
+        call_user = scope.backend.call_user
+        call = () if call_user is None else (call_user,)
         self.next: Callable[[], T] = (
             iterator.__next__
             if type(iterator) in _WITHOUT_CODE
-            else cast("Callable[[], T]", partial(self._run, next, iterator))
+            else cast("Callable[[], T]", partial(self._run, *call, next, iterator))
         )
         """Return the next item; or raise what must be heard."""
 

@@ -9,6 +9,7 @@ suspended, never earlier: calls that do not suspend all run in one worker.
 What is decided is decided in the `CallQueue`; here it is only waited for.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import (
     AsyncIterator,
@@ -23,6 +24,7 @@ from contextvars import ContextVar
 from functools import partial
 from inspect import isawaitable
 from math import inf
+from operator import attrgetter
 from types import CoroutineType
 from typing import Any, Generic, TypeVar, cast
 
@@ -53,6 +55,8 @@ R = TypeVar("R")
 _held_limiters: ContextVar[tuple[CapacityLimiter, ...]] = ContextVar(
     "limiters of which the current call holds a token", default=()
 )
+
+_index = attrgetter("index")
 
 MAX_CALLS_PER_TURN = 64
 """How many calls a worker may finish in a row without a turn for other tasks."""
@@ -183,8 +187,24 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         """Tell whether one more item may lie between the source and the reader."""
         calls = self._calls
         if self._limiter is not None:  # it may have been resized
-            calls.window = window_of(self._limiter.total_tokens, self._buffer)
+            self._follow_limiter(self._limiter)
         return calls.taken - calls.delivered < calls.window
+
+    def _follow_limiter(self, limiter: CapacityLimiter) -> None:
+        """Let the window be that of the *limiter* as it is now.
+
+        If there is no token at all, no item is read, and so no worker would wait for
+        one: it would not be noticed when the limiter is raised. So one waits anyway.
+        """
+        calls = self._calls
+        calls.window = window_of(limiter.total_tokens, self._buffer)
+        if (
+            limiter.total_tokens < 1
+            and not calls.ended
+            and self._can_add_worker
+            and not self._worker_starting
+        ):
+            self._start_or_wake_worker()
 
     def put(self, item: T) -> bool:
         """Put an *item* into the inbox; tell whether there is room for one more."""
@@ -209,6 +229,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def may_close(self) -> bool:
         """Tell whether every call is over."""
+        if self.closed or self._fatal is not None:
+            # The tasks alone tell: one that ended in our own code may have left a
+            # call uncounted.
+            return all(worker.has_ended for worker in self._workers)
         return not self._calls.outstanding
 
     def _pull(self, source: SyncSource[T]) -> Call[T, R] | None:
@@ -244,9 +268,13 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         try:
             call.key = key(call.item)
             waiting = self._waiting_by_key.get(call.key)
-        except Exception as error:  # noqa: BLE001 - it is told as if *func* raised it
+        except BaseException as error:  # noqa: BLE001 - it is told as if *func* raised it
             self._dropped += 1
-            self._break_off(self._calls.fail(call, without_stop(error)))
+            if is_deliverable(error):
+                self._break_off(self._calls.fail(call, without_stop(error)))
+            else:
+                self._calls.drop()
+                self.abort(error)
             return False
         if waiting is None:
             self._waiting_by_key[call.key] = deque()
@@ -255,10 +283,14 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         return False
 
     def _release_key(self, call: Call[T, R]) -> None:
-        """Let the next call with the key of *slot* start."""
+        """Let the next call with the key of *call* start, in its place by input order.
+
+        At the head of the inbox it would overtake calls with other keys, for as long
+        as its key has more of them.
+        """
         waiting = self._waiting_by_key.get(call.key)
         if waiting:
-            self._inbox.appendleft(waiting.popleft())  # it has waited longest
+            insort(self._inbox, waiting.popleft(), key=_index)
         else:
             self._waiting_by_key.pop(call.key, None)
 
@@ -352,6 +384,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             # who failed makes no other, nor does who was stopped.
             if self._inbox and not self._worker_starting:
                 self._start_or_wake_worker()
+            if not self._workers:
+                self._wake_source()
 
     @stepwise
     def _make_calls(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -369,6 +403,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
+        call_user = self.backend.call_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
         context: Any
@@ -425,12 +460,18 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     coroutine = func(call.item)
                 else:
                     try:
-                        coroutine = context.run(func, call.item)
+                        coroutine = (
+                            context.run(func, call.item)
+                            if call_user is None
+                            else context.run(call_user, func, call.item)
+                        )
                     except StopIteration as error:
                         raise without_stop(error) from error
                     if type(coroutine) is not coroutine_type:
                         coroutine = self._as_coroutine(coroutine)
                 send = coroutine.send
+                if call_user is not None:
+                    send = partial(call_user, send)
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)

@@ -21,7 +21,7 @@ from aiterkit.testing import (
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
 Test: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
-LONG = 16
+LONG = 20
 
 
 async def be_long() -> None:

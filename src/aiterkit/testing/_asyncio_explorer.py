@@ -9,7 +9,6 @@ import asyncio
 import heapq
 import math
 import selectors
-import threading
 import weakref
 from asyncio import futures
 from collections import deque
@@ -91,15 +90,6 @@ class ExploringLoop(VirtualLoop):
         task = super().create_task(*args, **kwargs)
         self._started.append(weakref.ref(task))
         return task
-
-    def call_soon_threadsafe(  # type: ignore[override]
-        self, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Schedule a call, and remember if another thread asked for it."""
-        if private(self, "_thread_id") in {None, threading.get_ident()}:
-            # Between two runs, a finalizer may ask for it.
-            return self.call_soon(*args, **kwargs)
-        return super().call_soon_threadsafe(*args, **kwargs)
 
     def _number(self, task: asyncio.Task[Any]) -> int:
         number: int | None = getattr(task, _NUMBER, None)

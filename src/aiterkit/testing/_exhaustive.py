@@ -84,7 +84,7 @@ def _collected_between_runs() -> Generator[Callable[[], None]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ExploredTest:
     """A test on one backend, and what may interrupt it."""
 
     test: Test
@@ -170,7 +170,7 @@ class Subject:
         return None
 
 
-def simplified(subject: Subject, error: BaseException, run: Run) -> Failure:
+def simplified(subject: ExploredTest, error: BaseException, run: Run) -> Failure:
     """Return the failure with as few choices as can be found, and its history.
 
     Raises:
@@ -204,7 +204,7 @@ def _made(run: Run) -> int:
 
 
 def estimate(
-    subject: Subject, preemptions: int | None
+    subject: ExploredTest, preemptions: int | None
 ) -> tuple[float, tuple[BaseException, Run] | None]:
     """Return about how many schedules there are, and a failure if one was met."""
     source = random.Random(0)  # noqa: S311 - a schedule is no secret
@@ -217,7 +217,7 @@ def estimate(
 class Progress:
     """Says on a terminal how far the exploration is."""
 
-    def __init__(self, subject: Subject, *, is_shown: bool) -> None:
+    def __init__(self, subject: ExploredTest, *, is_shown: bool) -> None:
         self._head = f"{subject.name} on {subject.backend}: "
         self._is_shown = is_shown
         self._about = ""

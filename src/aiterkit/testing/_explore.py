@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 from aiterkit.testing._choices import Explorer, Run, read_trace, write_trace
 from aiterkit.testing._exhaustive import (
+    ExploredTest,
     Failure,
     Progress,
-    Subject,
     estimate,
     is_no_failure,
     rounded,
@@ -231,7 +231,7 @@ def explore(
     if schedules == "all":
         _check_bounds(preemptions, max_schedules, interrupt, seed)
         is_shown = sys.stderr.isatty() if progress is None else progress
-        subjects = [Subject(test, backend, interrupt, debug) for backend in names]
+        subjects = [ExploredTest(test, backend, interrupt, debug) for backend in names]
         return _try_all(subjects, preemptions, max_schedules, is_shown=is_shown)
     if interrupt is not None:
         raise ValueError('interrupt= needs schedules="all"')
@@ -309,7 +309,11 @@ def _check_bounds(
 
 
 def _try_all(
-    subjects: Sequence[Subject], preemptions: int | None, most: int, *, is_shown: bool
+    subjects: Sequence[ExploredTest],
+    preemptions: int | None,
+    most: int,
+    *,
+    is_shown: bool,
 ) -> Exploration:
     found = [
         _try_on_one(subject, preemptions, most, is_shown=is_shown)
@@ -322,7 +326,7 @@ def _try_all(
 
 
 def _try_on_one(
-    subject: Subject, preemptions: int | None, most: int, *, is_shown: bool
+    subject: ExploredTest, preemptions: int | None, most: int, *, is_shown: bool
 ) -> Explorer:
     limit = _times(preemptions) if preemptions is not None else ""
     limit = limit and f"with at most {limit}"
@@ -370,7 +374,7 @@ def _replay(
     if backend not in {"asyncio", "trio"}:
         check_backend(backend)
     name: BackendName = "asyncio" if backend == "asyncio" else "trio"
-    subject = Subject(test, name, interrupt, debug)
+    subject = ExploredTest(test, name, interrupt, debug)
     run = Run(choices)
     history = History()
     failure = subject.first_failure([run], history)
@@ -379,7 +383,7 @@ def _replay(
     return Exploration(1, 1, run.steps)
 
 
-def _error_of(subject: Subject, failure: Failure) -> ScheduleError:
+def _error_of(subject: ExploredTest, failure: Failure) -> ScheduleError:
     words = [subject.backend, subject.interrupt, write_trace(failure.run.taken)]
     replay = " ".join(word for word in words if word)
     lines = [

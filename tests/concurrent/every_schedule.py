@@ -301,27 +301,28 @@ async def expands() -> None:
     assert len(found) == 2
 
 
-# The law of leaving: what the block cancels is told once, and cleans up in full
+# Leaving: what the block cancels is cancelled once, and cleans up in full
 
 
 async def cleanup_of_calls_runs(operator: str) -> None:
     """A call that is cancelled since you leave may await in its cleanup."""
-    begun: list[str] = []
+    told: list[str] = []
     cleaned: list[str] = []
 
     async def work(item: str) -> str:
-        begun.append(item)
         try:
             await lowlevel.checkpoint()
-        finally:
+        except anyio.get_cancelled_exc_class():
+            told.append(item)
             await lowlevel.checkpoint()
             cleaned.append(item)
+            raise
         return item
 
     async with getattr(ak, operator)(work, "ab", limit=2, buffer=0) as results:
         async for _ in results:
             break
-    assert sorted(cleaned) == sorted(begun)
+    assert cleaned == told
 
 
 async def cleanup_of_the_source_runs(open_block: Callable[[Any], Any]) -> None:
@@ -340,6 +341,34 @@ async def cleanup_of_the_source_runs(open_block: Callable[[Any], Any]) -> None:
         async for _ in results:
             break
     assert cleaned == ["source"]
+
+
+async def a_call_that_does_not_end_is_ended(operator: str) -> None:
+    """What interrupts you while you leave ends the wait for a call's cleanup."""
+
+    async def hang(item: str) -> str:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            await anyio.sleep_forever()
+        return item
+
+    async with getattr(ak, operator)(hang, "a", limit=1, buffer=0):
+        await lowlevel.checkpoint()
+
+
+async def a_source_that_does_not_end_is_ended(open_block: Callable[[Any], Any]) -> None:
+    """What interrupts you while you leave ends the wait for the source's close."""
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+        finally:
+            await anyio.sleep_forever()
+
+    async with open_block(source()) as results:
+        async for _ in results:
+            break
 
 
 # Sources within sources, and several sources
@@ -556,6 +585,7 @@ def programs() -> Iterator[Program]:
         yield from flat_map_programs(name)
     yield from programs_of_several_sources()
     yield from programs_of_one_source()
+    yield from programs_of_leaving()
 
 
 def map_programs(name: str) -> Iterator[Program]:
@@ -588,7 +618,10 @@ def map_programs(name: str) -> Iterator[Program]:
         # Where it can strike at each step, one item makes schedules enough.
         items, limit = ("ab", 1) if interrupt == "break" else ("a", 2)
         test = partial(maps_are_left, name, "async", items, limit)
-        yield Program(name, "left early, async source", test, interrupt)
+        # Left out: on asyncio the order in which a scope cancels the tasks of the
+        # block comes from sets, so it differs from run to run.
+        if interrupt != "timeout":
+            yield Program(name, "left early, async source", test, interrupt)
     test = partial(maps_lose_nothing_when_a_wait_times_out, name)
     yield Program(name, "a wait that times out loses nothing", test)
     if is_ordered:
@@ -654,15 +687,12 @@ def programs_of_one_source() -> Iterator[Program]:
     yield Program("concurrent_partition", "each reader has its key's items", partitions)
 
 
-def awaited() -> Iterator[Program]:
-    """Yield programs that are to hold once a block is left by the new law.
-
-    A block that you leave cancels its calls and its source once; what they await in
-    their cleanup then runs undisturbed. Programs that hold belong in `programs`.
-    """
+def programs_of_leaving() -> Iterator[Program]:
     for name in MAPS:
         test: Test = partial(cleanup_of_calls_runs, name)
         yield Program(name, "the cleanup of cancelled calls runs in full", test)
+        test = partial(a_call_that_does_not_end_is_ended, name)
+        yield Program(name, "a cleanup that hangs is ended", test, "timeout")
     blocks: dict[str, Callable[[Any], Any]] = {
         "concurrent_buffer": lambda source: ak.concurrent_buffer(source, 1),
         "concurrent_merge": ak.concurrent_merge,
@@ -671,6 +701,8 @@ def awaited() -> Iterator[Program]:
     for name, block in blocks.items():
         test = partial(cleanup_of_the_source_runs, block)
         yield Program(name, "the cleanup of a source runs in full", test)
+        test = partial(a_source_that_does_not_end_is_ended, block)
+        yield Program(name, "a close that hangs is ended", test, "timeout")
 
 
 # The page

@@ -279,6 +279,7 @@ def test_eager_tasks_are_ordered_too() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         factory: Any = vars(asyncio)["eager_task_factory"]
+        before = loop.get_task_factory()
         loop.set_task_factory(factory)
         order: list[int] = []
 
@@ -288,7 +289,7 @@ def test_eager_tasks_are_ordered_too() -> None:
 
         await asyncio.gather(*(loop.create_task(work(n)) for n in range(3)))
         orders.add(tuple(order))
-        loop.set_task_factory(None)
+        loop.set_task_factory(before)
 
     orders: set[tuple[int, ...]] = set()
     all_of("asyncio", main)

@@ -170,6 +170,14 @@ def docs(session: nox.Session) -> None:
         session.error(f"something is loaded from the network by {found}")
 
 
+@nox.session(python=OLDEST, default=False)
+def every(session: nox.Session) -> None:
+    """Run small programs under every schedule, and write the page on them."""
+    session.install("-e", ".[test]")
+    options = session.posargs or ["--preemptions", "3"]
+    session.run("python", "-m", "tests.concurrent.every_schedule", *options)
+
+
 @nox.session(python=OLDEST)
 def bench(session: nox.Session) -> None:
     """See that the benchmarks run; `nox -s bench -- --help` tells what they can do."""

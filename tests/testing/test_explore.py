@@ -289,7 +289,7 @@ def test_the_seed_is_another_each_time() -> None:
     async def draw() -> None:
         raise KeyError("x")
 
-    seeds: set[int] = set()
+    seeds: set[int | None] = set()
     for _ in range(3):
         with pytest.raises(ScheduleError) as caught:
             explore(draw, schedules=1)

@@ -183,6 +183,113 @@ async def test_thread():
     result.assert_outcomes(passed=2)
 
 
+EXPLORED = """
+    import anyio, pytest
+    from hypothesis import given, settings, strategies as st
+
+    runs = []
+
+    @pytest.mark.explore(schedules="all", preemptions=1)
+    async def test_all(source_probe, anyio_backend_name):
+        source = source_probe("ab")
+        async for _ in source:
+            pass
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(anyio.sleep, 0)
+        runs.append(anyio_backend_name)
+
+    def test_there_were_many():
+        assert runs.count("asyncio") > 20
+        assert runs.count("trio") > 20
+
+    @pytest.mark.explore(schedules=30)
+    class TestSome:
+        async def test_some(self):
+            runs.append("some")
+
+    def test_there_were_some():
+        assert runs.count("some") == 60
+
+    @pytest.mark.explore(schedules="all", interrupt="cancel")
+    @settings(database=None, max_examples=5)
+    @given(drawn=st.integers())
+    async def test_hypothesis(drawn):
+        await anyio.sleep(1)
+"""
+
+
+def test_a_test_with_the_marker_is_run_under_many_schedules(
+    pytester: pytest.Pytester, run: Callable[[str], pytest.RunResult]
+) -> None:
+    result = run(EXPLORED)
+    result.assert_outcomes(passed=8)
+    # It needs no anyio_mode, and the marker is declared.
+    pytester.makeini("[pytest]\n")
+    result = pytester.runpytest("-p", "no:cacheprovider", "--strict-markers")
+    result.assert_outcomes(passed=8)
+
+
+WRONG = """
+    import anyio, pytest
+
+    @pytest.fixture
+    async def resource():
+        return 1
+
+    @pytest.fixture
+    async def opened():
+        yield 1
+
+    @pytest.mark.explore(schedules="all")
+    async def test_loses_an_update():
+        total = 0
+        async def add():
+            nonlocal total
+            seen = total
+            await anyio.sleep(0)
+            total = seen + 1
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(add)
+            tasks.start_soon(add)
+        assert total == 2
+
+    @pytest.mark.explore
+    def test_sync():
+        pass
+
+    @pytest.mark.explore("all")
+    async def test_unnamed():
+        pass
+
+    @pytest.mark.explore(backends=["trio"])
+    async def test_backends():
+        pass
+
+    @pytest.mark.explore
+    async def test_async_fixture(resource):
+        pass
+
+    @pytest.mark.explore
+    async def test_async_fixture_with_an_end(opened):
+        pass
+"""
+
+
+def test_what_the_marker_cannot_do_is_refused(
+    run: Callable[[str], pytest.RunResult],
+) -> None:
+    result = run(WRONG)
+    result.assert_outcomes(failed=12)
+    shown = "\n".join(line for line in result.outlines if line.startswith("E  "))
+    assert shown.count("test_loses_an_update failed on asyncio, with 1 preemption") == 1
+    assert shown.count("test_loses_an_update failed on trio, with 1 preemption") == 1
+    assert shown.count("the marker explore needs an async test, not <function") == 2
+    assert shown.count("the marker explore takes the options of") == 4
+    assert shown.count("cannot use the async fixture resource") == 2
+    assert shown.count("cannot use the async fixture opened") == 2
+
+
 async def test_the_factories_make_probes(
     source_probe: Callable[..., SourceProbe[str]],
     call_probe: Callable[..., CallProbe[str, str]],

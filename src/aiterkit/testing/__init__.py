@@ -6,7 +6,14 @@ from aiterkit.testing._docstrings import (
     docstring_cases,
     names_without_example,
 )
-from aiterkit.testing._explore import Exploration, ScheduleError, explore
+from aiterkit.testing._exhaustive import UnstableTestError
+from aiterkit.testing._explore import (
+    Exploration,
+    ScheduleError,
+    TooManySchedulesError,
+    explore,
+)
+from aiterkit.testing._interruptions import interrupted
 from aiterkit.testing._law_kit import ConcurrentMapLike
 from aiterkit.testing._law_report import LawReport, LawResult
 from aiterkit.testing._laws import check_laws, laws
@@ -49,6 +56,8 @@ __all__ = (
     "Span",
     "SyncSourceProbe",
     "TaskLeakError",
+    "TooManySchedulesError",
+    "UnstableTestError",
     "VirtualTimeError",
     "assert_drawing",
     "assert_timeline",
@@ -56,6 +65,7 @@ __all__ = (
     "check_laws",
     "docstring_cases",
     "explore",
+    "interrupted",
     "laws",
     "mutants",
     "names_without_example",

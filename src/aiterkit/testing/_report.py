@@ -23,6 +23,8 @@ _MACHINERY = tuple(
 _SUSPENDED = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _THREADS = frozenset({"to_thread_run_sync", "run_sync_in_worker_thread"})
 _ROWS = 60
+# What is no task has a column behind those of tasks.
+_OTHERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,12 @@ class Step:
     time: float
     code: CodeType | None
     line: int
+    mark: bool = False
+    text: str = "ended"
 
     def __str__(self) -> str:
         if self.code is None:
-            return "ended"
+            return self.text
         return f"{self.code.co_name}:{self.line}"
 
 
@@ -119,26 +123,44 @@ class History:
     def __init__(self) -> None:
         self.steps = 0
         self.digest = 0
+        self.time = 0.0
         self._last: deque[Step] = deque(maxlen=_ROWS)
         self._names: dict[int, str] = {}
+        self._others: dict[str, int] = {}
 
     def chose(self, task: int, /) -> None:
         """Note that *task* was picked."""
         self.digest = hash((self.digest, task))
 
-    def record(self, task: TaskView, time: float, /, *, ended: bool) -> None:
-        """Note what became of a step of *task*."""
+    def record(
+        self, task: TaskView, time: float, /, *, ended: bool, mark: bool = False
+    ) -> None:
+        """Note what became of a step of *task*; *mark* it if it was a preemption."""
         found = None if ended else _innermost(task.coro)
         code, line = found or (None, 0)
         self.steps += 1
+        self.time = time
         self._names[task.number] = task.name
-        self._last.append(Step(self.steps, task.number, time, code, line))
+        self._last.append(Step(self.steps, task.number, time, code, line, mark))
+
+    def note(
+        self, who: str, what: str, time: float | None = None, /, *, mark: bool = False
+    ) -> None:
+        """Note something that is no step of a task, in a column of its own."""
+        self.steps += 1
+        self.time = self.time if time is None else time
+        number = self._others.setdefault(who, _OTHERS + len(self._others))
+        self._names[number] = who
+        self._last.append(Step(self.steps, number, self.time, None, 0, mark, what))
 
     def table(self) -> str:
         """Draw the last steps, a row each, a column for each task."""
         columns = sorted({step.task for step in self._last})
         titles = {
-            task: f"{task} {self._names[task].split('.')[-1]}" for task in columns
+            task: f"{task} {self._names[task].split('.')[-1]}"
+            if task < _OTHERS
+            else self._names[task]
+            for task in columns
         }
         widths = {
             task: max(
@@ -156,7 +178,6 @@ class History:
                 (str(step) if task == step.task else "").ljust(widths[task])
                 for task in columns
             )
-            rows.append(
-                f"{step.count:>6}  {step.time:>6g}  {'  '.join(cells)}".rstrip()
-            )
+            count = f"{'*' if step.mark else ''}{step.count}"
+            rows.append(f"{count:>6}  {step.time:>6g}  {'  '.join(cells)}".rstrip())
         return "\n".join(rows)

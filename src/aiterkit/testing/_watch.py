@@ -126,6 +126,15 @@ class Watch:
             )
         )
 
+    def livelock(self, steps: int, /) -> None:
+        """End the test, since after so many steps it should have ended."""
+        self.fail(
+            DeadlockError(
+                f"livelock: the test has not ended after {steps:,} steps\n"
+                + listing(self.tasks())
+            )
+        )
+
     def outside(self, what: str, number: int | None = None, /) -> None:
         """End the test, since the task *number* waits for *what*, on real time."""
         tasks = [task for task in self.tasks() if number in {None, task.number}]

@@ -7,7 +7,21 @@ Switch them on in one line of ``conftest.py``::
 Then every test that anyio runs (mark it with ``@pytest.mark.anyio``, or set
 ``anyio_mode = "auto"`` for all) is run on asyncio and on Trio, on a clock that
 jumps: sleeps cost nothing, and a deadlock, a thread, real I/O or a task that
-outlives the test fail at once. A complete example, ``test_pipeline.py``::
+outlives the test fail at once.
+
+A test with the marker ``explore`` is not run once but under many schedules, or under
+all of them, on each backend. The marker takes the options of
+`aiterkit.testing.explore`, except *backends*::
+
+    @pytest.mark.explore(schedules="all", preemptions=2)
+    async def test_no_update_is_lost():
+        ...
+
+It needs no other marker. Its fixtures are set up once, before the first schedule, so
+make anything that a schedule changes inside the test. Async fixtures belong to another
+event loop, and are refused.
+
+A complete example, ``test_pipeline.py``::
 
     from collections.abc import AsyncIterable, AsyncIterator
 
@@ -46,6 +60,7 @@ from typing import Any, cast
 
 import pytest
 
+from aiterkit.testing._explore import explore
 from aiterkit.testing._probes import CallProbe, SourceProbe
 from aiterkit.testing._virtual import (
     BackendName,
@@ -53,6 +68,7 @@ from aiterkit.testing._virtual import (
     virtual_backend,
     watched,
 )
+from aiterkit.testing._watch import private
 
 __all__ = ["anyio_backend", "call_probe", "source_probe"]
 
@@ -121,6 +137,26 @@ def call_probe() -> Iterator[Callable[..., CallProbe[Any, Any]]]:
         probe.assert_all_ended()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line(
+        "markers",
+        "explore(**options): run the test under many schedules, or with "
+        'schedules="all" under all, as aiterkit.testing.explore does',
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> None:
+    """Let a test that is explored have a backend, whether anyio would run it or not."""
+    if collector.istestfunction(obj, name):
+        marks = [*collector.iter_markers(), *getattr(obj, "pytestmark", ())]
+        if any(mark.name == _EXPLORE for mark in marks):
+            pytest.mark.usefixtures("anyio_backend")(cast("Callable[..., Any]", obj))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(
     pyfuncitem: pytest.Function,
@@ -128,15 +164,18 @@ def pytest_pyfunc_call(
     """Put the test under the watch of its loop, before anyio runs it."""
     if "anyio_backend" not in pyfuncitem.fixturenames:
         return (yield)
+    marker = pyfuncitem.get_closest_marker(_EXPLORE)
+    wrap = _watched if marker is None else _explored(pyfuncitem, marker)
     hypothesis = getattr(pyfuncitem.obj, "hypothesis", None)
     if hypothesis is not None:
-        hypothesis.inner_test = _watched(hypothesis.inner_test)
-    elif inspect.iscoroutinefunction(pyfuncitem.obj):
-        pyfuncitem.obj = _watched(pyfuncitem.obj)
+        hypothesis.inner_test = wrap(hypothesis.inner_test)
+    else:
+        pyfuncitem.obj = wrap(pyfuncitem.obj)
     return (yield)
 
 
 _MARK = "__aiterkit_watched__"
+_EXPLORE = "explore"
 
 
 def _watched(test: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,3 +188,40 @@ def _watched(test: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(call, _MARK, True)
     return call
+
+
+def _explored(
+    item: pytest.Function, marker: pytest.Mark
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what makes a plain test, which explores, of an async one."""
+    given = cast("Any", item.funcargs["anyio_backend"])
+    backend: BackendName = given if isinstance(given, str) else given[0]  # type: ignore[assignment]
+    if marker.args or "backends" in marker.kwargs:
+        raise TypeError(
+            "the marker explore takes the options of aiterkit.testing.explore by "
+            "name, and no backends: these are those of the fixture anyio_backend"
+        )
+    for fixture, found in private(item, "_fixtureinfo").name2fixturedefs.items():
+        func = found[-1].func
+        if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
+            raise TypeError(
+                f"a test with the marker explore cannot use the async fixture "
+                f"{fixture}, which runs once and on another event loop: call what it "
+                "does inside the test"
+            )
+
+    def wrap(test: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.iscoroutinefunction(test):
+            if hasattr(test, _MARK):
+                return test
+            raise TypeError(f"the marker explore needs an async test, not {test!r}")
+
+        @functools.wraps(test)
+        def call(*args: Any, **kwargs: Any) -> None:
+            once = functools.wraps(test)(functools.partial(test, *args, **kwargs))
+            explore(once, backends=(backend,), **marker.kwargs)
+
+        setattr(call, _MARK, True)
+        return call
+
+    return wrap

@@ -200,12 +200,12 @@ PEERS = [
 _TOP = """\
 # Which library keeps which law
 
-`aiterkit.testing.check_laws` checks any map against the promises of a concurrent map, as
-long as it can be called as `concurrent_map(func, source, limit=3)`: ours, yours, and, with
-adapters of a few lines, those of other packages. Each law is a test that can fail. It runs
-on virtual time, on asyncio and (where the map supports it) on Trio, under a number of task
-schedules. The laws are *our* contract: another package may promise less, or something else,
-for good reasons.
+`aiterkit.testing.check_laws` checks any map against the promises of a concurrent map,
+as long as it can be called as `concurrent_map(func, source, limit=3)`: ours, yours and,
+with adapters of a few lines, those of other packages. Each law is a test that can fail.
+It runs on virtual time, on asyncio and (where the map supports it) on Trio, under a
+number of task schedules. The laws are *our* contract: another package may promise less,
+or something else, for good reasons.
 
 This page is the result of one run. `python -m tests.testing.peers` rewrites it.
 """

@@ -32,8 +32,13 @@ def main() -> int:
 
         def run(suite: Suite) -> Verdict | str:
             # Before anything is fetched, for a message that says what to do.
-            reason = missing(suite)
-            return reason or judged(suite, outcomes(suite, folder.resolve()))
+            if reason := missing(suite):
+                return reason
+            try:
+                return judged(suite, outcomes(suite, folder.resolve()))
+            except RuntimeError as error:
+                # The others are worth their answers all the same.
+                return Verdict(0, 0, {}, [str(error)])
 
         wanted = [known[name] for name in chosen.suite or known]
         # Some of them wait more than they work.
@@ -48,9 +53,9 @@ def main() -> int:
         found = verdict.troubles + (
             [] if chosen.write else counts.stale(suite, verdict)
         )
-        print(f"{suite.key}: {verdict}", *found, sep="\n  ")  # noqa: T201 - a report
+        print(f"{suite.key}: {verdict}", *found[:20], sep="\n  ")  # noqa: T201 - a report
         troubles += len(found)
-        if chosen.write:
+        if chosen.write and not found:
             counts.keep(suite, verdict)
     return bool(troubles)
 

@@ -40,6 +40,14 @@ def collection(into: Any) -> Any:
     return collect
 
 
+def _most(ours: Any) -> Any:
+    # Its source comes first, that of the standard library second.
+    def call(source: Any, n: int, **options: Any) -> Any:
+        return counted(ours)(n, source, **options)
+
+    return call
+
+
 def install() -> None:
     """Put our operators into asyncstdlib."""
     module = vars(importlib.import_module("asyncstdlib"))
@@ -72,6 +80,5 @@ def install() -> None:
     for name, into in {"list": list, "dict": dict, "set": set, "tuple": tuple}.items():
         module[name] = collection(into)
     module |= {"chain": Chain, "tee": _tee}
-    for name in ("merge", "nlargest", "nsmallest"):
-        if ours := getattr(ak, f"a{name}", None):
-            module[name] = counted(ours)
+    module["merge"] = counted(ak.amerge)
+    module |= {"nlargest": _most(ak.anlargest), "nsmallest": _most(ak.ansmallest)}

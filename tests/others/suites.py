@@ -99,7 +99,7 @@ def outcomes(suite: Suite, folder: Path) -> dict[str, str]:
     plain = ["-q", "--assert=plain", "-c", os.devnull, f"--rootdir={place}"]
     alone = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     # A test that hangs says where, and ends the run.
-    loud = ["-o", "faulthandler_timeout=120", "-o", "faulthandler_exit_on_timeout=true"]
+    loud = ["-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true"]
     loose = ["-W", "ignore", "-o", "python_files=*.py", "--no-header", "--tb=line"]
     run = subprocess.run(
         [sys.executable, str(HERE / "launch.py"), *plain, *alone, *loud, *loose, *what],

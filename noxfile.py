@@ -30,6 +30,16 @@ TOLD = [
 ]
 UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 
+# Pythons that no machine need have: Pyodide brings them, by its version.
+NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
+# Of the tests, those that need neither Trio nor a socket, a process or a thread.
+ON_NODE = [
+    *["tests/concurrent", "tests/sequential", "tests/testing", "tests/test_public.py"],
+    "--ignore=tests/concurrent/test_backend.py",
+    # On 3.15, linecache warns of the frame by which Pyodide runs everything.
+    *["-W", "default:Module globals is missing:DeprecationWarning"],
+]
+
 # What does something else on a newer Python, and so is measured on the newest too.
 NEWER = ["tests/sequential/test_twins.py", "-k", "asum"]
 HERE = Path(__file__).parent
@@ -76,19 +86,30 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def newest(session: nox.Session) -> None:
-    """Try the sequential laws on Python 3.14, which needs Node and no event loop."""
+    """Run what needs no socket and no Trio on Python 3.14 and 3.15, under Node."""
     if not shutil.which("npm"):
-        session.skip("Python 3.14 runs on Node here, and there is no npm")
+        session.skip("Python 3.14 and 3.15 run on Node here, and there is no npm")
     place = Path(session.create_tmp()).resolve()
     needs = ["anyio", "hypothesis", "more-itertools", "pytest", "typing-extensions"]
     plain = "--only-binary=:all: --implementation=py --platform=any --abi=none"
-    options = [*plain.split(), "--python-version=3.14", f"--target={place / 'site'}"]
-    session.install("--upgrade", *options, *needs)
-    npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(place)]
-    session.run(*npm, "pyodide@314", external=True)
-    run = ["node", "tests/sequential/on_node.mjs", str(place), str(HERE)]
-    laws = ["tests/sequential/test_laws.py", "tests/sequential/test_twins.py"]
-    session.run(*run, "--noconftest", *(session.posargs or laws), external=True)
+    for pyodide, python in NEWEST.items():
+        tools = place / python
+        options = [*plain.split(), f"--python-version={python}"]
+        session.install("--upgrade", *options, f"--target={tools / 'site'}", *needs)
+        npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(tools)]
+        session.run(*npm, f"pyodide@{pyodide}", external=True)
+        run = ["node", "tests/on_node.mjs", str(tools), str(HERE), "-q", "--no-header"]
+        session.run(*run, *(session.posargs or ON_NODE), external=True)
+
+
+@nox.session(python=PYTHONS)
+def others(session: nox.Session) -> None:
+    """Run the tests of other libraries on our operators; CPython's on each Python."""
+    session.install("-e", ".", "pytest>=8.3", "trio")
+    place = Path(session.create_tmp()).resolve()
+    suites = [] if session.python == OLDEST else ["cpython"]
+    command = ["-m", "tests.others", "--folder", str(place)]
+    session.run("python", *command, *(session.posargs or suites))
 
 
 @nox.session(python=OLDEST)
@@ -128,6 +149,10 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("pyright")
     session.run("pytest", "tests/typing")
+    # What is published, with the standard library of the Pythons that are newer.
+    for python in NEWEST.values():
+        session.run("mypy", f"--python-version={python}", "src", "tests/typing")
+        session.run("pyright", f"--pythonversion={python}", "src", "tests/typing")
 
 
 @nox.session(python=OLDEST)

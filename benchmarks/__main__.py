@@ -10,6 +10,7 @@ SMOKE = {
     "benchmarks.sequential": ["--rounds", "2", "--items", "20"],
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
     "benchmarks.operators": ["--rounds", "1", "--items", "200"],
+    "benchmarks.memory": ["--smoke"],
     "benchmarks.figure": ["--smoke"],
 }
 

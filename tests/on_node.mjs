@@ -19,10 +19,11 @@ const code = python.runPython(`
 import os, sys
 
 sys.dont_write_bytecode = True
-sys.path[:0] = ["/project/src", "/tools/site"]
+sys.path[:0] = ["/project/src", "/project", "/tools/site"]
 os.chdir("/project")
+print(f"Python {sys.version}")
 import pytest
 
-int(pytest.main(["-p", "no:cacheprovider", *args]))
+int(pytest.main(["-p", "no:cacheprovider", "-p", "tests.on_node", *args]))
 `);
 process.exit(code);

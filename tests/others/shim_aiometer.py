@@ -15,7 +15,8 @@ def _options(args: Sequence[Any], at_once: int | None) -> dict[str, int]:
 
 
 def _slowed(func: Any, per_second: float | None) -> Any:
-    return func if per_second is None else ak.paced(func, per_second=per_second)
+    paced: Any = ak.paced
+    return func if per_second is None else paced(func, per_second=per_second)
 
 
 async def _call(func: Any) -> Any:

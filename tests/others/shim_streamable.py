@@ -108,7 +108,8 @@ class _Pumped(AsyncIterator[Any]):
 
 def _captured(func: Any) -> Any:
     """Call *func* with what succeeded, and pass on what failed."""
-    call = ak.captured(func)
+    captured: Any = ak.captured  # what *func* takes, no checker can tell
+    call: Any = captured(func)
 
     async def pass_on(outcome: Any) -> Any:
         return outcome if _failed(outcome) else await call(outcome.value)

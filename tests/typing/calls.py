@@ -98,7 +98,6 @@ async def captured_gives_one_or_the_other() -> None:
     assert_type(await captured(Client().get)("a"), Ok[bytes, str] | Err[Exception, str])
     assert_type(await captured(Fetcher())("a"), Ok[bytes, str] | Err[Exception, str])
     assert_type(await captured(nothing)(), Ok[int] | Err[Exception])
-    assert_type(await captured(same)(urls[0]), Ok[str, str] | Err[Exception, str])
     await captured(fetch, KeyError, OSError)("a")
 
 

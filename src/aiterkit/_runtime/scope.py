@@ -24,7 +24,7 @@ from aiterkit._runtime.task import BlockTask
 
 R = TypeVar("R")
 
-_inner_blocks: contextvars.ContextVar["set[TaskScope]"] = contextvars.ContextVar(
+_inner_blocks: contextvars.ContextVar["dict[TaskScope, None]"] = contextvars.ContextVar(
     "the open blocks that were entered within the tasks of a block"
 )
 
@@ -54,7 +54,7 @@ class TaskScope(ABC):
         self.close_errors: list[BaseException] = []
         # Whether the wait for the tasks, on exit, was cancelled itself.
         self.interrupted: bool = False
-        self._running: set[BlockTask] = set()
+        self._running: dict[BlockTask, None] = {}  # in the order of their start
         # The wait of who leaves the block, until the last task has ended.
         self._leaver: Waiter | None = None
         # What must end the program, such as KeyboardInterrupt; it leaves the block
@@ -62,8 +62,8 @@ class TaskScope(ABC):
         self._fatal: BaseException | None = None
         # Whether a block around this one has cancelled the task that holds this one.
         self.screened: bool = False
-        self._inner_blocks: set[TaskScope] = set()
-        self._entered_within: set[TaskScope] | None = None
+        self._inner_blocks: dict[TaskScope, None] = {}
+        self._entered_within: dict[TaskScope, None] | None = None
 
     def bind_backend(self, backend: Backend) -> None:
         """Wait in the way of *backend*, which runs now."""
@@ -111,7 +111,7 @@ class TaskScope(ABC):
         self.backend.on_entered()
         self._entered_within = _inner_blocks.get(None)
         if self._entered_within is not None:
-            self._entered_within.add(self)
+            self._entered_within[self] = None
         self.context.run(_inner_blocks.set, self._inner_blocks)
         self._start()
         return self
@@ -192,7 +192,7 @@ class TaskScope(ABC):
         """Let go of everything, after the last task; return what no reader has seen."""
         self._finish()
         if self._entered_within is not None:
-            self._entered_within.discard(self)
+            self._entered_within.pop(self, None)
         unseen = self.take_unseen() + self.close_errors
         return unseen
 
@@ -244,11 +244,11 @@ class TaskScope(ABC):
 
     def on_task_started(self, task: BlockTask, /) -> None:
         """Note that *task* runs."""
-        self._running.add(task)
+        self._running[task] = None
 
     def on_task_ended(self, task: BlockTask, /) -> None:
         """Note that it runs no more."""
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not self._running:
             if self._leaver is not None:
                 self.end_wait(self._leaver)

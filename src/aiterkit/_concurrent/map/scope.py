@@ -110,7 +110,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._waiting_by_key: dict[Hashable, deque[Call[T, R]]] = {}
         self._source: SourceReader[T] | None = None
         self._inbox: deque[Call[T, R]] = deque()
-        self._workers: set[Worker[T, R]] = set()
+        # In the order of their start: a set would end calls in an order that differs
+        # from run to run.
+        self._workers: dict[Worker[T, R], None] = {}
         self._worker_count = 0
         self._dropped = 0
         self._can_add_worker = True
@@ -365,7 +367,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     async def _work(self, worker: "Worker[T, R]") -> None:
         self._worker_starting = False
-        self._workers.add(worker)
+        self._workers[worker] = None
         with worker:
             try:
                 await self._make_calls(worker)
@@ -377,7 +379,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 elif not worker.stopped:
                     self.abandon()
             self._give_token(worker)
-            self._workers.discard(worker)
+            self._workers.pop(worker, None)
             self._worker_count -= 1
             self._can_add_worker = True
             # With keys, what came before a failure may still wait for its call, and
@@ -624,7 +626,7 @@ class Worker(BlockTask, Generic[T, R]):
 
     __slots__ = ("call", "has_token", "waits_for_token")
 
-    def __init__(self, owner: WorkerPool[R, T]) -> None:
+    def __init__(self, owner: WorkerPool[T, R]) -> None:
         super().__init__(owner)
         self.has_token: bool = False
         self.waits_for_token: bool = False

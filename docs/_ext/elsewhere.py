@@ -50,6 +50,7 @@ _NAMES: dict[str, str] = {
     "| - | - | -",
     "azip": "= | - | zip | - | - | -",
     "azip_longest": "= | - | zipAll | - | - | -",
+    "concurrent_balance": "- | - | balance | - | - | -",
     "concurrent_batched": "- | bufferTime | groupWithin | chunks_timeout | - | -",
     "concurrent_broadcast": "- | share | broadcastThrough | - | shareIn | -",
     "concurrent_buffer": "- | - | prefetchN(n) | - | buffer(n) | -",
@@ -100,6 +101,10 @@ NOTES: dict[str, str] = {
     "amap": (
         "`map` in RxJS, Rust and JavaScript does not wait: it gives the promise or the "
         "future."
+    ),
+    "concurrent_balance": (
+        "fs2 gives a stream of streams, and counts chunks. In Kotlin, several "
+        "coroutines may read one channel."
     ),
     "concurrent_batched": (
         "RxJS `bufferTime` also gives empty arrays, at each beat; fs2 counts the time"

@@ -142,6 +142,10 @@ ENTRIES = (
     Entry("awindowed", "operator", lambda s: ak.awindowed(s, 1)),
     Entry("azip", "operator", lambda s: ak.azip(s, [1] * 99)),
     Entry("azip_longest", "operator", lambda s: ak.azip_longest(s, [1])),
+    _block(
+        "concurrent_balance",
+        lambda s: _FirstReader(ak.concurrent_balance(s, 2, buffer=5)),
+    ),
     _block("concurrent_batched", lambda s: ak.concurrent_batched(s, 2, within=1)),
     _block(
         "concurrent_broadcast",

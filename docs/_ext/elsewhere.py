@@ -58,6 +58,7 @@ _NAMES: dict[str, str] = {
     "| - | - | -",
     "azip": "= | - | zip | - | - | -",
     "azip_longest": "= | - | zipAll | - | - | -",
+    "concurrent_balance": "- | - | balance | - | - | -",
     "concurrent_batched": "- | bufferTime | groupWithin | chunks_timeout | - | -",
     "concurrent_broadcast": "- | share | broadcastThrough | - | shareIn | -",
     "concurrent_buffer": "- | - | prefetchN(n) | - | buffer(n) | -",
@@ -123,6 +124,10 @@ NOTES: dict[str, str] = {
         "`concurrent_zip`."
     ),
     "captured": "`allSettled` waits for calls that are already running.",
+    "concurrent_balance": (
+        "fs2 gives a stream of streams, and counts chunks. In Kotlin, several "
+        "coroutines may read one channel."
+    ),
     "concurrent_batched": (
         "RxJS `bufferTime` also gives empty arrays, at an interval; fs2 counts the "
         "time from the batch before, not from the first item. Rust's `chunks_timeout` "

@@ -76,6 +76,7 @@ RELATED: dict[str, tuple[str, ...]] = {
         "calls.md#partial-failure",
         "troubleshooting.md",
     ),
+    "concurrent_balance": ("choose.md#share-a-source",),
     "concurrent_batched": (
         "choose.md#make-batches",
         "tutorial.md",

@@ -22,7 +22,7 @@ Concurrent, inside a block that you can see, within a bound that you give:
     merge      concurrent_merge concurrent_zip concurrent_zip_latest
     buffer     concurrent_buffer
     stop       concurrent_until
-    share      concurrent_broadcast concurrent_partition
+    share      concurrent_broadcast concurrent_partition concurrent_balance
     time       concurrent_batched concurrent_latest concurrent_debounce
                concurrent_sample concurrent_heartbeat concurrent_switch_map
 
@@ -67,6 +67,7 @@ from aiterkit._concurrent.merge.until import concurrent_until
 from aiterkit._concurrent.merge.zip import concurrent_zip, concurrent_zip_latest
 from aiterkit._concurrent.share.share import (
     SharedResults,
+    concurrent_balance,
     concurrent_broadcast,
     concurrent_partition,
 )
@@ -194,6 +195,7 @@ __all__ = (
     "azip",
     "azip_longest",
     "captured",
+    "concurrent_balance",
     "concurrent_batched",
     "concurrent_broadcast",
     "concurrent_buffer",

@@ -33,8 +33,10 @@ from aiterkit._concurrent.merge.state import (
     Stoppable,
     ZipState,
 )
-from aiterkit._concurrent.share.scope import ShareScope
+from aiterkit._concurrent.share.scope import BalancedSubscription, ShareScope
 from aiterkit._concurrent.share.state import (
+    BalancedQueue,
+    BalancedState,
     BroadcastState,
     PartitionState,
     SharedState,
@@ -54,6 +56,7 @@ from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
 
 from . import (
+    test_balance as balance,
     test_blocks as blocks,
     test_buffer as buffer,
     test_errors as errors,
@@ -909,6 +912,59 @@ fault(
     "pop_value",
     ("self.ended or now", "now"),
     heartbeat.test_for_a_busy_reader_the_end_comes_without_a_beat,
+)
+fault(
+    "balance",
+    "serves the reader that asked last",
+    BalancedState,
+    "call_next",
+    ("next(iter(self.asking))", "list(self.asking)[-1]"),
+    balance.test_readers_that_wait_are_served_in_the_order_in_which_they_asked,
+    buffer=2,
+)
+fault(
+    "balance",
+    "lets another reader take what is kept for one",
+    BalancedQueue,
+    "pop",
+    ("len(items) > state.claims", "items"),
+    balance.test_an_item_is_kept_for_the_first_reader_that_asks,
+)
+fault(
+    "balance",
+    "keeps an item for a reader that gave up",
+    BalancedSubscription,
+    "on_wait_failed",
+    ("self._balanced.pass_on(self._queue)", "pass"),
+    balance.test_a_reader_that_gave_up_waiting_has_nothing_kept_for_it,
+)
+fault(
+    "balance",
+    "does not say that the last item was received",
+    BalancedSubscription,
+    "on_received",
+    ("scope.wake_receivers()", "pass"),
+    balance.test_each_reader_hears_of_the_end_under_every_schedule,
+)
+fault(
+    "balance",
+    "reads one item too far",
+    BalancedState,
+    "has_room",
+    ("< self.buffer_size", "<= self.buffer_size"),
+    balance.test_no_more_than_buffer_items_are_read_before_a_reader_asks,
+    probe=SourceProbe,
+    buffer=1,
+)
+fault(
+    "balance",
+    "does not ask the source when a reader asks",
+    BalancedSubscription,
+    "begin_wait",
+    ("self._balanced.read_on()", "pass"),
+    balance.test_no_more_than_buffer_items_are_read_before_a_reader_asks,
+    probe=SourceProbe,
+    buffer=0,
 )
 
 

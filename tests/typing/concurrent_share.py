@@ -16,6 +16,12 @@ async def every_item() -> None:
             await reader.aclose()
 
 
+async def every_one_its_own() -> None:
+    async with ak.concurrent_balance(numbers(), 2, buffer=0) as readers:
+        assert_type(readers, tuple[ak.SharedResults[int], ...])
+        assert_type(await anext(readers[0]), int)
+
+
 async def every_part() -> None:
     async with ak.concurrent_partition(
         numbers(), lambda number: number % 2 == 1, [True, False], buffer=1

@@ -64,6 +64,9 @@ class ResultChannel(ABC, Generic[R]):
     def on_received(self) -> None:
         """Read on: the reader has received a result, so there may be room."""
 
+    def on_wait_failed(self) -> None:
+        """Note that the reader, whose wait was cancelled, does not look again."""
+
     def begin_wait(self) -> Awaitable[object]:
         """Return a wait until a result may be there, or none will ever be."""
         self.receiver = waiter = self.make_waiter()

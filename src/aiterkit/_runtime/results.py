@@ -38,6 +38,9 @@ class _Reading(Generic[R]):
             channel.is_receiving = True
             try:
                 await (channel.turn if yielded else channel.begin_wait())
+            except BaseException:
+                channel.on_wait_failed()
+                raise
             finally:
                 channel.is_receiving = False
                 channel.receiver = None

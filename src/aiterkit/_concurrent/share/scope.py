@@ -1,9 +1,14 @@
 """The block of an operator with several readers."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.share.state import SharedState, SubscriberQueue
+from aiterkit._concurrent.share.state import (
+    BalancedQueue,
+    BalancedState,
+    SharedState,
+    SubscriberQueue,
+)
 from aiterkit._runtime.backend import Backend
 from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.scope import TaskScope
@@ -56,10 +61,14 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
 
     def bind_backend(self, backend: Backend) -> None:
         super().bind_backend(backend)
-        for queue in self._state.queues:
-            subscription = Subscription(self, queue)
+        for subscription in self._subscribe():
             subscription.bind_backend(backend)
             self.subscriptions.append(subscription)
+
+    def _subscribe(self) -> Iterator[Subscription[T]]:
+        """Return where each reader receives its items."""
+        for queue in self._state.queues:
+            yield Subscription(self, queue)
 
     def _start(self) -> None:
         self._source = SourceReader(self, self._iterator, self)
@@ -70,7 +79,7 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
             subscription.closed = self.closed
             subscription.incomplete = not self._state.ended
         self._source.request_stop()
-        self._wake_receivers()
+        self.wake_receivers()
 
     def add_unseen(self, error: BaseException) -> None:
         self._state.unseen_errors.append(error)
@@ -82,7 +91,8 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
         del self._source  # it refers to this scope
         self.subscriptions.clear()  # and so do these
 
-    def _wake_receivers(self) -> None:
+    def wake_receivers(self) -> None:
+        """Let every reader that waits look again."""
         for subscription in self.subscriptions:
             subscription.wake_receiver()
 
@@ -109,7 +119,7 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
     def accept(self, item: T) -> None:
         """Put an *item* where it belongs."""
         self._state.share(item)
-        self._wake_receivers()
+        self.wake_receivers()
 
     def stop_reading(self) -> None:
         """Read no more, after an error of a function of the user's."""
@@ -118,9 +128,80 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
     def end(self) -> None:
         """Note that the source has no more items."""
         self._state.end()
-        self._wake_receivers()
+        self.wake_receivers()
 
     def fail(self, error: BaseException) -> None:
         """Store the *error* of the source, in the place of its next item."""
         self._state.fail(error)
-        self._wake_receivers()
+        self.wake_receivers()
+
+
+class BalancedSubscription(Subscription[T]):
+    """Where one of several readers receives those items for which it asks first."""
+
+    def __init__(self, scope: "BalanceScope[T]", queue: BalancedQueue[T]) -> None:
+        super().__init__(scope, queue)
+        self._balanced = scope
+        self._queue = queue
+
+    def begin_wait(self) -> Awaitable[object]:
+        if self._balanced.waiting_producers:
+            self._balanced.read_on()  # it asks, so there is room
+        return super().begin_wait()
+
+    def on_received(self) -> None:
+        scope = self._balanced
+        if scope.waiting_producers:
+            scope.read_on()
+        if self._queue.ended and self._queue.is_empty():
+            scope.wake_receivers()  # they waited whether it would be theirs
+
+    def on_wait_failed(self) -> None:
+        self._balanced.pass_on(self._queue)
+
+    def leave(self) -> None:
+        if not self.closed and not self._queue.left:
+            super().leave()
+            self._balanced.pass_on(self._queue)
+
+
+class BalanceScope(ShareScope[T]):
+    """A source whose items go to the reader that asks first."""
+
+    def __init__(
+        self,
+        iterator: AsyncIterator[T] | Iterator[T],
+        state: BalancedState[T],
+        *,
+        name: str,
+    ) -> None:
+        super().__init__(iterator, state, name=name)
+        self.balanced = state
+        self._channels: dict[BalancedQueue[T], BalancedSubscription[T]] = {}
+
+    def _subscribe(self) -> Iterator[Subscription[T]]:
+        for queue in self.balanced.readers:
+            self._channels[queue] = channel = BalancedSubscription(self, queue)
+            yield channel
+
+    def _finish(self) -> None:
+        super()._finish()
+        self._channels.clear()
+
+    def put(self, item: T) -> bool:
+        """Take an *item*; tell whether there is room for one more."""
+        state = self.balanced
+        state.items.append(item)
+        if state.asking:
+            self._call_next()
+        return state.has_room()
+
+    def _call_next(self) -> None:
+        queue = self.balanced.call_next()
+        if queue is not None:
+            self._channels[queue].wake_receiver()
+
+    def pass_on(self, queue: BalancedQueue[T]) -> None:
+        """Let another reader have what this one, which asks no more, would have had."""
+        self.balanced.withdraw(queue)
+        self._call_next()

@@ -7,8 +7,12 @@ while no lane is full, so the slowest reader holds it back.
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
-from aiterkit._concurrent.share.scope import ShareScope, Subscription
-from aiterkit._concurrent.share.state import BroadcastState, PartitionState
+from aiterkit._concurrent.share.scope import BalanceScope, ShareScope, Subscription
+from aiterkit._concurrent.share.state import (
+    BalancedState,
+    BroadcastState,
+    PartitionState,
+)
 from aiterkit._core.checks import check_count, check_func, shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -71,6 +75,71 @@ class _Shared(ConcurrentOperator[ShareScope[T]]):
         scope = await self._open()
         return tuple(
             SharedResults(subscription) for subscription in scope.subscriptions
+        )
+
+
+class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a function
+    """Share out *source* among *readers*: each item goes to the one that asks first.
+
+    The block's value is a tuple of readers, each to be read by a task of its own. A
+    quick one gets more items than a slow one, and none waits while there is an item.
+    Readers that wait are served in the order in which they asked. So each reader can
+    be a worker with something of its own, such as a connection.
+
+    A reader may leave before the others, by `SharedResults.aclose` or
+    `contextlib.aclosing`. What it has received is its own; what it has not is there
+    for the others. A reader that merely stops asking holds nobody back.
+
+    Examples:
+        >>> async def work(name, seconds, jobs):
+        ...     async for job in jobs:
+        ...         print(name, job)
+        ...         await anyio.sleep(seconds)
+        >>> async def both(quick, slow):
+        ...     async with anyio.create_task_group() as tasks:
+        ...         tasks.start_soon(work, "quick", 1, quick)
+        ...         await anyio.sleep(0.1)
+        ...         tasks.start_soon(work, "slow", 2.5, slow)
+        >>> async with concurrent_balance("abcde", 2, buffer=1) as readers:
+        ...     await both(*readers)
+        quick a
+        slow b
+        quick c
+        quick d
+        slow e
+
+    Guarantees:
+        Order: Input order, for every reader. Readers that wait are served in the
+            order in which they asked.
+        Overlap: *source* is read while you do something else.
+        Read-ahead: At most *buffer* items for which no reader has asked yet.
+        Delivery: Each item is given to one reader, as long as one reads. An item
+            waits for nothing but a reader that asks. A wait that is cancelled loses
+            nothing: the item goes to another reader, or to the same one later.
+        Errors: Bare, to every reader, after all items.
+        Exit: *source* is closed.
+        Context: *source* sees a copy of the context at entry.
+
+    Args:
+        source: Any iterable, sync or async. It is read and closed by one task of
+            the block: ``aclose()`` of an async iterator, ``close()`` of a sync
+            generator.
+        readers: How many readers there are; at least 1.
+        buffer: How many items may wait until a reader asks; at least 0. With 0,
+            *source* is asked for an item when a reader asks.
+
+    Raises:
+        TypeError: If *source* is not iterable, or *readers* or *buffer* is not an
+            int; at the call.
+        ValueError: If *readers* is less than 1 or *buffer* less than 0; at the call.
+    """
+
+    def __init__(self, source: AnyIterable[T], readers: int, /, *, buffer: int) -> None:
+        readers = check_count(readers, name="readers", least=1)
+        buffer = check_count(buffer, name="buffer", least=0)
+        state = BalancedState[T](readers, buffer)
+        self._scope = BalanceScope(
+            open_source(source), state, name="concurrent_balance"
         )
 
 

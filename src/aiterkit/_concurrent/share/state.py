@@ -137,3 +137,81 @@ class PartitionState(SharedState[T]):
                 f"which is none of keys: {known}"
             ) from None
         self.queues[place].put(item)
+
+
+class BalancedQueue(SubscriberQueue[T]):
+    """What one reader receives of the items that are there for all of them."""
+
+    def __init__(self, state: "BalancedState[T]") -> None:
+        super().__init__(state)
+        self.has_claim: bool = False  # on one of the items, which is kept for it
+        self._balanced = state
+        self._items = state.items
+
+    def pop(self) -> T | Empty:
+        state = self._balanced
+        items = self._items
+        if self.has_claim:
+            self.has_claim = False
+            state.claims -= 1
+            return items.popleft()
+        if self.left:
+            return EMPTY
+        if len(items) > state.claims:
+            return items.popleft()
+        if not state.ended or items:
+            state.asking[self] = None
+        elif state.error is not None and not self.error_delivered:
+            self.error_delivered = True
+            raise_to_reader(state.error)
+        return EMPTY
+
+    def leave(self) -> None:
+        """Note that this reader takes no more: what it was to receive, another may."""
+        self.left = self.ended = True
+
+
+class BalancedState(SharedState[T]):
+    """Every item has one reader: the one that asked first.
+
+    A reader that finds no item is *asking*, in the order of coming. The next item is
+    kept for the first of these, until it takes it, or asks no more. So no reader is
+    *asking* while there is an item that is kept for nobody.
+    """
+
+    def __init__(self, readers: int, buffer_size: int) -> None:
+        super().__init__(0, buffer_size)
+        self.items: deque[T] = deque()
+        self.claims: int = 0  # how many of the items are kept for a reader
+        # A dict for its order.
+        self.asking: dict[BalancedQueue[T], None] = {}
+        self.readers = [BalancedQueue(self) for _ in range(readers)]
+        self.queues.extend(self.readers)
+
+    def has_room(self) -> bool:
+        return len(self.items) - self.claims < self.buffer_size or bool(self.asking)
+
+    def share(self, item: T) -> None:
+        self.items.append(item)
+
+    def call_next(self) -> BalancedQueue[T] | None:
+        """Return the reader for which an item is kept from now on, if there is one."""
+        if not self.asking or len(self.items) <= self.claims:
+            return None
+        queue = next(iter(self.asking))
+        del self.asking[queue]
+        queue.has_claim = True
+        self.claims += 1
+        return queue
+
+    def withdraw(self, queue: BalancedQueue[T]) -> None:
+        """Note that a reader asks no more, for now or for ever."""
+        self.asking.pop(queue, None)
+        if queue.has_claim:
+            queue.has_claim = False
+            self.claims -= 1
+
+    def close(self) -> list[BaseException]:
+        self.asking.clear()  # they refer to this state
+        self.readers.clear()
+        return super().close()

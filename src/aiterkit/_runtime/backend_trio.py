@@ -97,7 +97,10 @@ def call_user(function: Callable[..., Any], *args: Any) -> Any:
 @types.coroutine
 def steps_of_user(steps: Any) -> Generator[Any, Any, Any]:
     """Take *steps*, and let Ctrl-C interrupt each."""
-    return (yield from steps)
+    try:
+        return (yield from steps)
+    finally:
+        steps.close()  # if it was interrupted before the first
 
 
 def _protect_own_code() -> None:

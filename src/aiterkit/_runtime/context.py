@@ -74,7 +74,7 @@ class Steps(chain[Any]):
         self._task = task
         return self
 
-    def __await__(self) -> "Steps":
+    def __await__(self) -> Any:
         return self
 
     def send(self, sent: Any) -> Any:

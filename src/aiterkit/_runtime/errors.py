@@ -42,10 +42,10 @@ def is_from_cancellation(error: BaseException) -> bool:
 
 def first_fatal(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return what must end the program, out of a *group*; or else the group."""
-    fatal = group.split(Exception)[1]
+    fatal: BaseException | None = group.split(Exception)[1]
     while isinstance(fatal, BaseExceptionGroup):
         fatal = fatal.exceptions[0]
-    return fatal or group
+    return group if fatal is None else fatal
 
 
 def without_stop(error: BaseException) -> BaseException:

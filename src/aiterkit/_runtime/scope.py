@@ -262,9 +262,13 @@ class TaskScope(ABC):
         cancels the tasks within, once; it must not come to them from both.
         """
         for block in self._inner_blocks:
-            block.screened = True
-            for task in block._running:
-                task.shield()
+            block.screen()
+
+    def screen(self) -> None:
+        """Let no cancellation from outside reach the tasks, but by who leaves this."""
+        self.screened = True
+        for task in self._running:
+            task.shield()
 
     def abort(self, error: BaseException) -> None:
         """Cancel everything, the body last, and leave the block with *error*."""

@@ -1,4 +1,4 @@
-"""Ctrl-C at every line of our own code leaves the program, bare, with sources closed."""
+"""Ctrl-C at any line of our own code leaves the program, with sources closed."""
 
 import asyncio
 import signal
@@ -83,7 +83,9 @@ def run_trio(main: Any) -> None:
 def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
     lines, step = 1, 7
 
-    async def warm_up() -> None:  # on Trio, our code is protected from the first entry on
+    async def warm_up() -> (
+        None
+    ):  # on Trio, our code is protected from the first entry on
         async with ak.concurrent_buffer([], 1):
             pass
 

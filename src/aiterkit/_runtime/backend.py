@@ -176,7 +176,10 @@ def _nothing() -> None:
 
 def _end_future(future: asyncio.Future[None]) -> None:
     if not future.done():
-        future.set_result(None)
+        try:  # noqa: SIM105 - paid per wait
+            future.set_result(None)
+        except asyncio.InvalidStateError:
+            pass  # just here, Ctrl-C has cancelled the task that waits
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:

@@ -79,9 +79,10 @@ class TrioWaiter:
         return Abort.SUCCEEDED
 
 
-# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of code that is not protected.
-# In our own that would lose a task or leave a nursery open. So all of it is protected, and
-# the interrupt comes where the main task waits next; and what we call of the user's is not.
+# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of code that is not
+# protected. In our own that would lose a task or leave a nursery open. So all of it is
+# protected, and the interrupt comes where the main task waits next; and what we call
+# of the user's is not.
 
 
 @disable_ki_protection
@@ -95,9 +96,12 @@ def call_user(function: Callable[..., Any], *args: Any) -> Any:
 
 @disable_ki_protection
 @types.coroutine
-def steps_of_user(steps: Any) -> Generator[Any, Any, Any]:
+def steps_of_user(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """Take *steps*, and let Ctrl-C interrupt each."""
-    return (yield from steps)
+    try:
+        return (yield from steps)
+    finally:
+        steps.close()  # if it was interrupted before the first
 
 
 def _protect_own_code() -> None:
@@ -146,7 +150,8 @@ def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
 
     Not where the task holds a nursery. That takes each cancellation for its own and
     swallows it, where a shield hides the one from outside; and the task would go on
-    as if the nursery had ended well. So there Trio cancels every wait, until it is left.
+    as if the nursery had ended well. So there Trio cancels every wait, until it is
+    left.
     """
     error = getattr(sent, "error", None)
     if not isinstance(error, Cancelled):

@@ -29,8 +29,11 @@ def in_context(
     A task of its own would do the same, at many times the cost. The workers of a map
     have these steps in their own loop, where one more generator for each call counts.
     """
-    run, send = context.run, coroutine.send
-    sent: Any = None
+    run: Any = context.run
+    send, sent = coroutine.send, None
+    throw: Any
+    step: Any
+    thrown: Any = None
     try:
         trap = run(send, None)
         while True:
@@ -39,22 +42,22 @@ def in_context(
             except BaseException as error:  # noqa: BLE001 - it goes to the coroutine
                 thrown = error
             else:
-                if sent is not None and task.cancel_called:
-                    trap = task.resume(partial(run, send), sent)
-                else:
+                if sent is None or not task.cancel_called:
                     trap = run(send, sent)
+                else:
+                    trap = task.resume(partial(run, send), sent)
                 continue
             try:
-                if task.cancel_called:
-                    trap = task.resume(partial(run, coroutine.throw), thrown)
-                else:
-                    trap = run(coroutine.throw, thrown)
+                throw = partial(run, coroutine.throw)
+                step = partial(task.resume, throw) if task.cancel_called else throw
+                trap = step(thrown)
             finally:
-                del thrown
+                thrown = None
     except StopIteration as stop:
         value: T = stop.value
         return value
     finally:
+        throw = step = None
         del sent  # Trio's box for a cancellation leads back to this frame
 
 
@@ -74,7 +77,7 @@ class Steps(chain[Any]):
         self._task = task
         return self
 
-    def __await__(self) -> "Steps":
+    def __await__(self) -> Any:
         return self
 
     def send(self, sent: Any) -> Any:

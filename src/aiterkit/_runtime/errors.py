@@ -1,7 +1,7 @@
 """Which errors a reader may see, and how they are raised."""
 
 from asyncio import CancelledError
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import cancel_shielded_checkpoint
@@ -23,7 +23,8 @@ def without_cancelled(error: BaseException) -> BaseException | None:
     A task group that was cancelled raises both those and the errors of its cleanup.
     """
     if isinstance(error, BaseExceptionGroup):
-        return error.split(get_cancelled_exc_class())[1]
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.split(get_cancelled_exc_class())[1]
     return error
 
 
@@ -43,9 +44,12 @@ def is_from_cancellation(error: BaseException) -> bool:
 def first_fatal(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return what must end the program, out of a *group*; or else the group."""
     fatal = group.split(Exception)[1]
-    while isinstance(fatal, BaseExceptionGroup):
-        fatal = fatal.exceptions[0]
-    return fatal or group
+    if fatal is None:
+        return group
+    first = fatal.exceptions[0]
+    if isinstance(first, BaseExceptionGroup):
+        return first_fatal(cast("BaseExceptionGroup[BaseException]", first))
+    return first
 
 
 def without_stop(error: BaseException) -> BaseException:

@@ -116,7 +116,7 @@ class TaskScope(ABC):
         self._start()
         return self
 
-    async def __aexit__(
+    async def __aexit__(  # noqa: C901, PLR0912 - the whole way out, in its order
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -193,8 +193,7 @@ class TaskScope(ABC):
         self._finish()
         if self._entered_within is not None:
             self._entered_within.pop(self, None)
-        unseen = self.take_unseen() + self.close_errors
-        return unseen
+        return self.take_unseen() + self.close_errors
 
     def _stop_tasks(self) -> None:
         """Cancel, once, each task that is in the user's code."""
@@ -262,9 +261,13 @@ class TaskScope(ABC):
         cancels the tasks within, once; it must not come to them from both.
         """
         for block in self._inner_blocks:
-            block.screened = True
-            for task in block._running:
-                task.shield()
+            block.screen()
+
+    def screen(self) -> None:
+        """Let no cancellation from outside reach the tasks, but by who leaves this."""
+        self.screened = True
+        for task in self._running:
+            task.shield()
 
     def abort(self, error: BaseException) -> None:
         """Cancel everything, the body last, and leave the block with *error*."""

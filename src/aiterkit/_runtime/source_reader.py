@@ -8,7 +8,7 @@ but this task.
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator
 from types import AsyncGeneratorType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from anyio import CancelScope, get_cancelled_exc_class
 
@@ -200,7 +200,7 @@ class SourceTask(BlockTask, ABC):
 
     def _raised(self, error: BaseException) -> None:
         """Hear what ended this task's work, and is no error of the source."""
-        if not is_cancelled(error):
+        if without_cancelled(error) is not None and not is_cancelled(error):
             self._scope.abort(error)
         elif not self.cancel_called:
             self._scope.abandon()
@@ -209,7 +209,7 @@ class SourceTask(BlockTask, ABC):
         if is_cancelled(error):
             self._raised(error)
             return
-        if self.stopped and isinstance(error, BaseExceptionGroup):
+        if self.stopped:
             rest = without_cancelled(error)
             if rest is None:
                 self._raised(error)
@@ -271,29 +271,22 @@ class SourceTask(BlockTask, ABC):
         if aclose is None:
             return
         try:
-            closing = aclose()
-            steps_of_user = self._scope.backend.steps_of_user
-            if steps_of_user is None:
-                await closing
-            else:
-                await steps_of_user(closing.__await__())
+            await aclose()
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)
 
     def _close_raised(self, error: BaseException) -> None:
-        rest: BaseException | None = error
-        if isinstance(error, BaseExceptionGroup):
+        rest = without_cancelled(error)
+        if isinstance(rest, BaseExceptionGroup):
             # What a generator that holds a task group makes of GeneratorExit:
             # https://github.com/python/cpython/issues/135736
-            group = without_cancelled(error)
-            rest = (
-                group.split(GeneratorExit)[1]
-                if isinstance(group, BaseExceptionGroup)
-                else group
-            )
-        if rest is None or is_cancelled(rest):
-            return  # it was cut short by what interrupted the exit
-        if isinstance(rest, BaseExceptionGroup) or is_deliverable(rest):
+            group = cast("BaseExceptionGroup[BaseException]", rest)
+            rest = group.split(GeneratorExit)[1]
+            if rest is not None:
+                self._scope.close_errors.append(rest)
+        elif rest is None or is_cancelled(rest):
+            pass  # it was cut short by what interrupted the exit
+        elif is_deliverable(rest):
             self._scope.close_errors.append(rest)
         else:
             self._scope.abort(rest)

@@ -31,14 +31,14 @@ class SyncSource(Generic[T]):
     def __init__(self, scope: TaskScope, iterator: Iterator[T], sink: Sink[T]) -> None:
         self._scope = scope
         self._iterator = iterator
-        self._run = scope.context.copy().run
+        self._run = run = cast("Any", scope.context.copy().run)
         self._sink = sink
         call_user = scope.backend.call_user
         call = () if call_user is None else (call_user,)
         self.next: Callable[[], T] = (
             iterator.__next__
             if type(iterator) in _WITHOUT_CODE
-            else cast("Callable[[], T]", partial(self._run, *call, next, iterator))
+            else cast("Callable[[], T]", partial(run, *call, next, iterator))
         )
         """Return the next item; or raise what must be heard."""
 

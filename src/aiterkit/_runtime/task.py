@@ -1,8 +1,8 @@
 """A task of a block, which the block cancels once.
 
 What it awaits after that, to clean up, is not cancelled again: so an unshielded
-``finally`` runs in full, as it does in a plain loop that is left. Only if the block's own
-exit is interrupted, that ends too.
+``finally`` runs in full, as it does in a plain loop that is left. Only if the exit of
+the block is interrupted, that ends too.
 """
 
 from collections.abc import Callable, Coroutine
@@ -116,11 +116,11 @@ class BlockTask:
             self._owner.backend.cancel_once(self)
 
     def resume(self, step: Callable[[Any], Any], resumed_with: Any) -> Any:
-        """Take a *step* of this task, which was cancelled, with what it is resumed with.
+        """Take a *step* of this cancelled task, with what it is resumed with.
 
-        If that is its cancellation, the waits after it are shielded. If it is one by a
-        scope of the task's own, that came in the same turn, then that scope must not see
-        ours, or it would let pass what it has to catch: ours comes with the next wait.
+        If that is its cancellation, the waits after it are shielded. If it is one by
+        a scope of the task's own, in the same turn, then that scope must not see ours,
+        or it would let pass what it has to catch: ours comes with the next wait.
         """
         by_block: bool | None = None
         if not self._shield.shield:
@@ -136,7 +136,7 @@ class BlockTask:
                 self.unshield()
 
     def begin_cleanup(self) -> None:
-        """Let no cancellation of the block's disturb what this task does from now on."""
+        """Let no cancellation by the block disturb what this task does from now on."""
         if self.cancel_called:  # it may not have arrived
             self._is_cleaning_up = True
             self.shield()

@@ -13,6 +13,8 @@ import anyio.lowlevel
 
 import aiterkit as ak
 
+End = Literal["ends", "fails"]
+
 
 class Boom(Exception):
     """What fails here."""
@@ -48,7 +50,7 @@ class Log:
 
 
 async def generator(
-    log: Log, name: str, pace: float, items: float, fail: bool
+    log: Log, name: str, pace: float, items: float, end: End
 ) -> AsyncGenerator[int]:
     """A source as people write it."""
     number = 0
@@ -57,20 +59,20 @@ async def generator(
             await anyio.sleep(pace)
             yield number
             number += 1
-        if fail:
+        if end == "fails":
             raise Boom(name)
     finally:
         await log.clean_up(name)
 
 
 class Source:
-    """A source that is a class: it cleans up a read that is cancelled, and its close."""
+    """A source that is a class: it cleans up a cancelled read, and its close."""
 
     def __init__(
-        self, log: Log, name: str, pace: float, items: float, fail: bool
+        self, log: Log, name: str, pace: float, items: float, end: End
     ) -> None:
         self.log, self.name, self.pace = log, name, pace
-        self.items, self.fail = items, fail
+        self.items, self.end = items, end
         self.number = 0
 
     def __aiter__(self) -> "Source":
@@ -87,7 +89,7 @@ class Source:
         if self.number < self.items:
             self.number += 1
             return self.number - 1
-        if self.fail:
+        if self.end == "fails":
             raise Boom(self.name)
         raise StopAsyncIteration
 
@@ -96,7 +98,7 @@ class Source:
 
 
 async def holding_a_block(
-    log: Log, name: str, pace: float, items: float, fail: bool
+    log: Log, name: str, pace: float, items: float, end: End
 ) -> AsyncGenerator[int]:
     """A generator that holds a block, with calls that run and clean up."""
 
@@ -108,7 +110,7 @@ async def holding_a_block(
                 await log.clean_up(f"call {item} within {name}")
         return item
 
-    inner = generator(log, f"source within {name}", pace, items, fail)
+    inner = generator(log, f"source within {name}", pace, items, end)
     try:
         async with ak.concurrent_map_unordered(call, inner, limit=3) as results:
             async for result in results:
@@ -118,16 +120,16 @@ async def holding_a_block(
 
 
 async def holding_a_timeout(
-    log: Log, name: str, pace: float, items: float, fail: bool
+    log: Log, name: str, pace: float, items: float, end: End
 ) -> AsyncGenerator[int]:
     """A generator that holds a timeout across its ``yield``."""
     with anyio.fail_after(1e6):
-        async for item in (source := generator(log, name, pace, items, fail)):
+        async for item in (source := generator(log, name, pace, items, end)):
             yield item
         await source.aclose()
 
 
-Kind = Callable[[Log, str, float, float, bool], Any]
+Kind = Callable[[Log, str, float, float, End], Any]
 KINDS: list[Kind] = [generator, Source, holding_a_block]
 
 
@@ -174,7 +176,7 @@ class Work:
             raise Boom("call")
         if self.is_short:
             return [item]
-        return self.kind(self.log, f"inner source {item}", 0.125, 99, False)
+        return self.kind(self.log, f"inner source {item}", 0.125, 99, "ends")
 
     async def expand(self, item: int) -> list[int]:
         await self.call(item)
@@ -241,16 +243,16 @@ SUBJECTS = [
     ),
     Subject(
         "concurrent_merge",
-        lambda s, w: ak.concurrent_merge(s, w.kind(w.log, "other", 0.5, 99, False)),
+        lambda s, w: ak.concurrent_merge(s, w.kind(w.log, "other", 0.5, 99, "ends")),
     ),
     Subject(
         "concurrent_zip",
-        lambda s, w: ak.concurrent_zip(s, w.kind(w.log, "other", 0.5, 99, False)),
+        lambda s, w: ak.concurrent_zip(s, w.kind(w.log, "other", 0.5, 99, "ends")),
     ),
     Subject(
         "concurrent_zip_latest",
         lambda s, w: ak.concurrent_zip_latest(
-            s, w.kind(w.log, "other", 0.5, 99, False)
+            s, w.kind(w.log, "other", 0.5, 99, "ends")
         ),
     ),
     Subject("concurrent_buffer", lambda s, _: ak.concurrent_buffer(s, 2)),

@@ -36,7 +36,7 @@ async def test_however_it_is_left(
     subject: Subject, kind: Kind, moment: Waiting, leave: Any
 ) -> None:
     log = Log()
-    source = kind(log, "source", moment.pace, 600, False)
+    source = kind(log, "source", moment.pace, 600, "ends")
     try:
         async with subject.open(source, Work(log, kind=kind)) as results:
             await leave(results)
@@ -54,7 +54,7 @@ async def test_an_error_of_the_source_is_seen_after_all_have_cleaned_up(
     subject: Subject, kind: Kind, moment: Waiting
 ) -> None:
     log = Log()
-    source = kind(log, "source", moment.pace, 3, True)
+    source = kind(log, "source", moment.pace, 3, "fails")
     with pytest.raises(Boom):
         async with subject.open(source, Work(log, kind=kind, is_short=True)) as results:
             try:
@@ -74,9 +74,9 @@ async def test_an_error_of_a_call_is_seen_after_its_siblings_have_cleaned_up(
     subject: Subject, kind: Kind, moment: Waiting
 ) -> None:
     log = Log()
-    source = kind(log, "source", moment.pace, 600, False)
+    source = kind(log, "source", moment.pace, 600, "ends")
     with pytest.raises(Boom, match="call"):
-        async with subject.open(source, Work(log, True, kind)) as results:
+        async with subject.open(source, Work(log, fail=True, kind=kind)) as results:
             await by_the_end(results)
     log.assert_all_cleaned_up()
 
@@ -88,8 +88,8 @@ async def test_a_list_that_fails_has_cleaned_up(
     name: str, kind: Kind, moment: Waiting
 ) -> None:
     log = Log()
-    work = Work(log, True)
-    source = kind(log, "source", moment.pace, 600, False)
+    work = Work(log, fail=True)
+    source = kind(log, "source", moment.pace, 600, "ends")
     with pytest.raises(Boom, match="call"):
         await getattr(ak, name)(work.call, source, limit=3)
     log.assert_all_cleaned_up()
@@ -105,9 +105,9 @@ async def test_a_source_that_is_overtaken_cleans_up_before_the_next_is_opened(
     def open_next(item: int) -> Any:
         log.assert_all_cleaned_up(but="source")
         opened.append(item)
-        return kind(log, f"inner source {item}", 0.3, 30, False)
+        return kind(log, f"inner source {item}", 0.3, 30, "ends")
 
-    source = generator(log, "source", 2, 3, False)
+    source = generator(log, "source", 2, 3, "ends")
     async with ak.concurrent_switch_map(open_next, source) as results:
         await by_the_end(results)
     assert opened in ([0, 2], [0, 1, 2])
@@ -120,8 +120,8 @@ async def test_the_others_clean_up_when_the_shortest_source_ends_a_zip(
 ) -> None:
     log = Log()
     sources = [
-        kind(log, "short", 0.5, 2, False),
-        kind(log, "long", 0.4, 99, False),
+        kind(log, "short", 0.5, 2, "ends"),
+        kind(log, "long", 0.4, 99, "ends"),
     ]
     async with ak.concurrent_zip(*sources) as rows:
         await by_the_end(rows)

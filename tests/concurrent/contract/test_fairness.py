@@ -39,7 +39,7 @@ async def test_an_item_of_a_quiet_key_is_overtaken_by_few(busy: str) -> None:
 
 @pytest.mark.parametrize("name", ["concurrent_for_each", "concurrent_collect"])
 @pytest.mark.parametrize("is_async", [True, False])
-async def test_calls_one_by_one_start_in_input_order(name: str, is_async: bool) -> None:
+async def test_calls_one_by_one_start_in_input_order(name: str, is_async: Any) -> None:
     items = ["a1", "b1", "a2", "c1", "a3", "a4", "b2"]
     started: list[str] = []
 
@@ -76,7 +76,7 @@ async def test_calls_one_by_one_start_in_input_order(name: str, is_async: bool) 
     ],
 )
 async def test_a_limiter_of_nothing_is_a_pause(
-    name: str, is_async: bool, buffer: int | None
+    name: str, is_async: Any, buffer: int | None
 ) -> None:
     limiter = anyio.CapacityLimiter(0)
     calls: list[float] = []

@@ -44,7 +44,7 @@ class Use:
         self.subject, self.kind, self.moment = subject, kind, moment
 
     async def __call__(self, leave_after: float = 0.7) -> None:
-        source = self.kind(self.log, "source", self.moment.pace, 600, False)
+        source = self.kind(self.log, "source", self.moment.pace, 600, "ends")
         work = Work(self.log, kind=self.kind)
         async with self.subject.open(source, work):
             await anyio.sleep(leave_after)
@@ -148,7 +148,7 @@ async def _fail(results: Any) -> None:
 async def _leave(subject: Subject, leave: Callable[[Any], Awaitable[None]]) -> None:
     log = Log(0)
 
-    async def short(log: Log, steps: int) -> Any:
+    async def short(steps: int) -> Any:
         try:
             for item in range(steps):
                 await anyio.lowlevel.checkpoint()
@@ -157,9 +157,9 @@ async def _leave(subject: Subject, leave: Callable[[Any], Awaitable[None]]) -> N
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
 
-    work = Work(log, kind=lambda log, *_: short(log, 2), is_short=True)
+    work = Work(log, kind=lambda *_: short(2), is_short=True)
     try:
-        async with subject.open(short(log, 2), work) as results:
+        async with subject.open(short(2), work) as results:
             await leave(results)
     except Boom:
         pass  # a cancellation that came meanwhile must be heard of all the same
@@ -175,7 +175,7 @@ async def test_no_native_cancellation_is_lost(subject: Subject, leave: Any) -> N
         async def service() -> None:
             nonlocal went_on
             await _leave(subject, leave)
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             went_on = True
             await anyio.sleep(100)
 
@@ -228,10 +228,10 @@ async def test_a_native_timeout_fires_though_an_error_is_leaving(
         log = Log(0.5)
         try:
             async with ak.concurrent_buffer(
-                generator(log, "source", 0.1, 99, False), 1
+                generator(log, "source", 0.1, 99, "ends"), 1
             ):
                 await anyio.sleep(1)
-                raise Boom
+                raise Boom  # noqa: TRY301 - it leaves the block
         except Boom:
             pass
         await anyio.sleep(50)

@@ -566,7 +566,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._give_token(worker)
         calls = self._calls
         rest: BaseException | None = error
-        if worker.cancel_called and isinstance(error, BaseExceptionGroup):
+        if worker.cancel_called:
             rest = without_cancelled(error)
         if rest is None or is_cancelled(rest):
             if not worker.stopped:

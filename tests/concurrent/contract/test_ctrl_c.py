@@ -1,0 +1,117 @@
+"""Ctrl-C at any line of our own code leaves the program, with sources closed."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+import aiterkit as ak
+from aiterkit.testing import SourceProbe
+
+OWN = ("aiterkit/_runtime/", "aiterkit/_concurrent/")
+
+
+async def call(item: int) -> int:
+    await anyio.lowlevel.checkpoint()
+    return item
+
+
+async def inner(item: int) -> Any:
+    await anyio.lowlevel.checkpoint()
+    return [item]
+
+
+async def leaf(_item: int) -> list[int]:
+    await anyio.lowlevel.checkpoint()
+    return []
+
+
+def key(item: int) -> int:
+    return item % 2
+
+
+BLOCKS: dict[str, Callable[[Any], Any]] = {
+    "map": lambda s: ak.concurrent_map(call, s, limit=2),
+    "keys": lambda s: ak.concurrent_map_unordered(call, s, limit=2, key=key),
+    "limiter": lambda s: ak.concurrent_map(call, s, limit=anyio.CapacityLimiter(2)),
+    "expand": lambda s: ak.concurrent_expand(leaf, s, limit=2),
+    "flat_map": lambda s: ak.concurrent_flat_map(inner, s, limit=2),
+    "switch_map": lambda s: ak.concurrent_switch_map(inner, s),
+    "merge": lambda s: ak.concurrent_merge(s, [1, 2]),
+    "zip": lambda s: ak.concurrent_zip(s, [1, 2]),
+    "buffer": lambda s: ak.concurrent_buffer(s, 1),
+    "batched": lambda s: ak.concurrent_batched(s, 2, within=1),
+}
+
+
+class Interrupt:
+    """Sends the signal of Ctrl-C at the *number*-th line of our own code."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, frame: Any, event: str, _arg: object) -> Any:
+        if event == "call":
+            own = any(part in frame.f_code.co_filename for part in OWN)
+            return self if own and self.left >= 0 else None
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                signal.raise_signal(signal.SIGINT)
+        return self
+
+
+def run_asyncio(main: Any) -> None:
+    asyncio.run(main())
+
+
+def run_trio(main: Any) -> None:
+    trio = pytest.importorskip("trio")
+    trio.run(main)
+
+
+# What was interrupted before its first step says that it was never awaited.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("run", [run_asyncio, run_trio])
+def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
+    lines, step = 1, 7
+
+    async def warm_up() -> (
+        None
+    ):  # on Trio, our code is protected from the first entry on
+        async with ak.concurrent_buffer([], 1):
+            pass
+
+    run(warm_up)
+    while True:
+        source = SourceProbe(range(4))
+        interrupt = Interrupt(lines)
+
+        async def main(source: Any = source) -> None:
+            async with BLOCKS[name](source) as results:
+                async for _ in results:
+                    pass
+
+        before = sys.gettrace()
+        ended = False
+        sys.settrace(interrupt)
+        try:
+            run(main)
+            ended = True
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert source.closes == 1 or not source.pulls, f"at line {lines}"
+        source.assert_well_used()
+        if ended and interrupt.left > 0:
+            break
+        lines += step
+    assert lines > 50

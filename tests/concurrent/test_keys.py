@@ -118,7 +118,9 @@ async def test_in_input_order_a_call_that_overtook_others_may_fail() -> None:
     source.assert_closed_once()
 
 
-async def test_who_outlives_a_dismissal_leaves_what_came_before_to_another() -> None:
+async def test_a_call_that_outlives_its_cancellation_holds_back_no_earlier_one() -> (
+    None
+):
     async def call(item: int) -> int:
         if item == 4:
             await anyio.sleep(1)
@@ -130,8 +132,8 @@ async def test_who_outlives_a_dismissal_leaves_what_came_before_to_another() -> 
     start = anyio.current_time()
     got: list[int] = []
     with pytest.raises(Boom):
-        # 4 and 5 go before 2 and 3, as they waited for 0 and 1. Then 4 fails, and 5
-        # is void, but stays for one more second.
+        # 4 fails while 5 runs. That ends 5, which stays for one more second all the
+        # same; what came before 4 is finished and delivered.
         async with ak.concurrent_map(
             call,
             SourceProbe(range(6), gap=None),

@@ -65,7 +65,6 @@ from . import (
     test_filter as filtering,
     test_flatten as flat,
     test_heartbeat as heartbeat,
-    test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
     test_merge_state as merge_state,
@@ -701,7 +700,7 @@ fault(
     "reads a sync source in the context of whoever asks",
     SyncSource,
     "__init__",
-    ("partial(self._run, next, iterator)", "partial(next, iterator)"),
+    ("partial(run, *call, next, iterator)", "partial(next, iterator)"),
     blocks.test_the_context_of_a_sync_source_is_one_and_its_own,
     form=FORMS[0],
 )
@@ -760,22 +759,6 @@ fault(
     ("if not worker.stopped", "if True"),
     errors.test_void_calls_may_end_one_after_the_other,
     form=FORMS[0],
-)
-fault(
-    "map",
-    "lets who was dismissed go on",
-    WorkerPool,
-    "_make_calls",
-    ("if worker.stopped", "if False"),
-    keys.test_who_outlives_a_dismissal_leaves_what_came_before_to_another,
-)
-fault(
-    "map",
-    "brings nobody for who has failed",
-    WorkerPool,
-    "_work",
-    ("if self._inbox and", "if False and"),
-    keys.test_in_input_order_a_call_that_overtook_others_may_fail,
 )
 fault(
     "filter",

@@ -247,7 +247,8 @@ class UntilScope(Rendezvous[T]):
     async def _await_stop(self, task: "StopTask") -> None:
         with task:
             try:
-                await in_context(self.context.copy(), self._call_stop(), task)
+                if not task.stopped:  # before it began
+                    await in_context(self.context.copy(), self._call_stop(), task)
             except BaseException as error:  # noqa: BLE001 - it is told elsewhere
                 if is_cancelled(error):
                     pass  # the block is left, or the source's task notices it too
@@ -285,9 +286,10 @@ class StopTask(BlockTask):
     __slots__ = ()
 
     def stop(self) -> None:
-        """Cancel it: what it awaits is the user's code, always."""
+        """Cancel it, if it has begun: what it awaits is the user's code, always."""
         super().stop()
-        self.cancel()
+        if self.native is not None:
+            self.cancel()
 
 
 class StoppableSink(UpstreamSink[T]):

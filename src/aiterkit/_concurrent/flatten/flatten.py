@@ -57,8 +57,8 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
             each inner source, between them and you.
         Delivery: An item whose turn it is waits for nothing but you.
         Errors: Bare, at the failing source's place; later ones are stopped.
-        Exit: What is read is cancelled and awaited, then the inner sources are
-            closed, then *source*.
+        Exit: What is read is cancelled and awaited, then the inner sources are closed,
+            then *source*. Their cleanup runs in full unless you are interrupted.
         Context: Each inner source sees a copy of the context at entry.
 
     Args:
@@ -129,8 +129,8 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         Delivery: An item waits for nothing but you, and those that came before it.
         Errors: Bare, after what had arrived before; all other sources are stopped at
             once.
-        Exit: What is read is cancelled and awaited, then the inner sources are
-            closed, then *source*.
+        Exit: What is read is cancelled and awaited, then the inner sources are closed,
+            then *source*. Their cleanup runs in full unless you are interrupted.
         Context: Each inner source sees a copy of the context at entry.
 
     Args:

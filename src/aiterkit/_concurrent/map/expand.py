@@ -287,7 +287,8 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         Delivery: An item whose call is over waits for nothing but you.
         Errors: Bare, after what had finished before; the other calls are cancelled
             at once. So are those of *roots*, *key* and of what *func* returns.
-        Exit: What still runs is cancelled and awaited, then *roots* is closed.
+        Exit: What still runs is cancelled and awaited, then *roots* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
         Cost: The frontier grows with what is reached, up to *max_waiting*; with
             *key*, all keys are kept.

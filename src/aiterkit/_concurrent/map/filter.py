@@ -65,7 +65,8 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
             item that did not pass, and whose turn has come, is none of them.
         Delivery: An item whose turn it is waits for nothing but you.
         Errors: Bare, at the failing item's place; later calls are cancelled.
-        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Exit: What still runs is cancelled and awaited, then *source* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
 
     Args:

@@ -154,7 +154,8 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
         Read-ahead: At most *limit* + *buffer* items between the source and you.
         Delivery: A result whose turn it is waits for nothing but you.
         Errors: Bare, at the failing item's place; later calls are cancelled.
-        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Exit: What still runs is cancelled and awaited, then *source* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
 
     Args:
@@ -213,7 +214,8 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         Delivery: A result waits for nothing but you.
         Errors: Bare, after what had finished before; the other calls are cancelled
             at once.
-        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Exit: What still runs is cancelled and awaited, then *source* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
 
     Args:
@@ -273,7 +275,8 @@ async def concurrent_collect(
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and their end.
         Errors: Bare, the first in time; all other calls are cancelled at once.
-        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Exit: What still runs is cancelled and awaited, then *source* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at the call, and changes only
             that.
 
@@ -344,7 +347,8 @@ async def concurrent_for_each(
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and their end.
         Errors: Bare, the first in time; all other calls are cancelled at once.
-        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Exit: What still runs is cancelled and awaited, then *source* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at the call, and changes only
             that.
 

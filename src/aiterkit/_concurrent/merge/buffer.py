@@ -48,7 +48,7 @@ class concurrent_buffer(ConcurrentOperator[SourcesScope[T, T]]):  # noqa: N801 -
         Delivery: An item waits for nothing but you.
         Errors: Bare, after the items before it.
         Exit: A read that is under way is cancelled and awaited, then *source* is
-            closed.
+            closed. Their cleanup runs in full unless you are interrupted.
 
     Args:
         source: Any iterable, sync or async. It is read by one task of the block,

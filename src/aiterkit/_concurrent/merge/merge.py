@@ -36,8 +36,8 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
         Delivery: An item waits for nothing but you, and those that came before it.
         Errors: Bare, after what had arrived before; the other sources are
             stopped at once.
-        Exit: Reads that are under way are cancelled and awaited, then each source
-            is closed.
+        Exit: Reads that are under way are cancelled and awaited, then each source is
+            closed. Their cleanup runs in full unless you are interrupted.
 
     Args:
         *sources: Any iterables, sync or async. Each is read by one task of the

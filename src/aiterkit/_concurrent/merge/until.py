@@ -94,7 +94,8 @@ class concurrent_until(ConcurrentOperator[UntilScope[T]]):  # noqa: N801 - it is
             gives although it is cancelled.
         Errors: Bare, after the items before it; so is an error of *stop*, which stops
             the reading as its return does.
-        Exit: *stop* is cancelled and awaited, then *source* is closed.
+        Exit: *stop* is cancelled and awaited, then *source* is closed. Their cleanup
+            runs in full unless you are interrupted.
 
     Args:
         source: Any iterable, sync or async. It is read by one task of the block,

@@ -41,8 +41,8 @@ class concurrent_zip(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]): 
         Delivery: A row waits for nothing but you, and its items.
         Errors: Bare, and those of `azip`: after the rows before, and only if no
             source to the left has ended first. The other sources are stopped.
-        Exit: Reads that are under way are cancelled and awaited, then each source
-            is closed.
+        Exit: Reads that are under way are cancelled and awaited, then each source is
+            closed. Their cleanup runs in full unless you are interrupted.
 
     Args:
         *sources: Any iterables, sync or async. Each is read by one task of the
@@ -164,8 +164,8 @@ class concurrent_zip_latest(ConcurrentOperator[SourcesScope[Any, Row]], Generic[
             has given one.
         Delivery: A row waits for nothing but you, and those that came before it.
         Errors: Bare, after the rows before; the other sources are stopped at once.
-        Exit: Reads that are under way are cancelled and awaited, then each source
-            is closed.
+        Exit: Reads that are under way are cancelled and awaited, then each source is
+            closed. Their cleanup runs in full unless you are interrupted.
 
     Args:
         *sources: Any iterables, sync or async. Each is read by one task of the

@@ -173,7 +173,8 @@ class concurrent_broadcast(_Shared[T]):  # noqa: N801 - it is called like a func
         Read-ahead: At most *buffer* items between *source* and the slowest reader.
         Delivery: An item waits for nothing but its reader.
         Errors: Bare, to every reader, after all items before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing.
+        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
+            runs in full unless you are interrupted.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -228,7 +229,8 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         Read-ahead: At most *buffer* items between *source* and each reader.
         Delivery: An item waits for nothing but its reader.
         Errors: Bare, to every reader, after all its items; so are those of *key*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing.
+        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
+            runs in full unless you are interrupted.
         Context: *source* and *key* see a copy of the context at entry.
 
     Args:

@@ -56,7 +56,8 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
             drops it.
         Errors: Bare, the first in time, after the result that was there; what else
             runs is cancelled at once.
-        Exit: What still runs is cancelled and awaited, then *source* is closed.
+        Exit: What still runs is cancelled and awaited, then *source* is closed. Their
+            cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
 
     Args:

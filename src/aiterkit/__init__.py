@@ -39,6 +39,8 @@ What a block gives, for annotations:
 `aiterkit.testing` has virtual time, schedules, probes and timelines for tests.
 """
 
+from typing import get_overloads
+
 from aiterkit._calls.offload import offloaded
 from aiterkit._calls.outcomes import Err, Ok, captured
 from aiterkit._calls.timing import paced, timed
@@ -221,3 +223,10 @@ __all__ = (
     "paced",
     "timed",
 )
+
+# A name is what it is imported as, in help(), in reprs and in tracebacks. A function
+# with overloads keeps its module: `typing.get_overloads` finds them by that.
+for _name in __all__:
+    if not get_overloads(globals()[_name]):
+        globals()[_name].__module__ = __name__
+del _name

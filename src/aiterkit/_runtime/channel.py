@@ -32,6 +32,7 @@ class ResultChannel(ABC, Generic[R]):
         "turn",
         "waiting_producers",
         "wants_room",
+        "was_read",
     )
 
     make_waiter: Callable[[], Waiter]
@@ -44,6 +45,7 @@ class ResultChannel(ABC, Generic[R]):
         self.name: str = name  # of the operator, for messages
         self.closed: bool = False  # once the block is being left
         self.incomplete: bool = False  # once results are missing that never come
+        self.was_read: bool = False  # once a reader has asked for a result
         self.is_receiving: bool = False  # while a task is inside `__anext__`
         # The wait of that task, while it is parked. Whoever ends the wait sets this
         # to None first, so that nobody ends it twice.
@@ -78,6 +80,10 @@ class ResultChannel(ABC, Generic[R]):
         if receiver is not None:
             self.receiver = None
             self.end_wait(receiver)
+
+    def describe(self) -> str:
+        """Return what the repr of the results says of their block."""
+        return f"{self.name}, {'left' if self.closed else 'open'}"
 
     async def raise_incomplete(self) -> NoReturn:
         """Say that results are missing which will never come.

@@ -20,8 +20,12 @@ class _Reading(Generic[R]):
     def __aiter__(self) -> Self:
         return self
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._channel.describe()}>"
+
     async def __anext__(self) -> R:
         channel = self._channel
+        channel.was_read = True
         buffer = channel.buffer
         if channel.is_receiving or channel.closed:
             channel.refuse()

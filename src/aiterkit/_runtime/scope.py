@@ -20,6 +20,7 @@ from aiterkit._runtime.backend import (
 from aiterkit._runtime.buffer import ResultBuffer
 from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.errors import attach_unseen, first_fatal, raise_bare
+from aiterkit._runtime.presentation import BlockSignature, explaining
 from aiterkit._runtime.task import BlockTask
 
 R = TypeVar("R")
@@ -37,6 +38,9 @@ class TaskScope(ABC):
     """
 
     backend: Backend
+    makes_calls: ClassVar[bool] = False
+    """Whether it calls a function of the user's on each item."""
+
     context: contextvars.Context
     tasks: TaskGroup
     make_waiter: Callable[[], Waiter]
@@ -47,6 +51,7 @@ class TaskScope(ABC):
         self.name: str = name  # of the operator, for messages
         self.opened: bool = False  # once the block has been entered
         self.closed: bool = False  # once the block is being left
+        self.was_read: bool = False  # once a reader has asked for a result
         # How many source tasks are parked until there is room.
         self.waiting_producers: int = 0
         # What closing the sources raised. The first leaves the block, if nothing
@@ -324,8 +329,25 @@ class ConcurrentOperator(Generic[ScopeT]):
     returns what the block is read by.
     """
 
+    __signature__: ClassVar[Any] = BlockSignature()
     _gives: ClassVar[str] = "results"
     _scope: ScopeT | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__:
+            init: Any = cls.__init__
+            type.__setattr__(cls, "__init__", explaining(init))
+
+    def __repr__(self) -> str:
+        scope = self._scope
+        if scope is None:
+            state = "not made"
+        elif not scope.opened:
+            state = "not entered"
+        else:
+            state = "left" if scope.closed else "open"
+        return f"<{type(self).__name__}: {state}>"
 
     def __del__(self) -> None:
         scope = self._scope
@@ -354,3 +376,12 @@ class ConcurrentOperator(Generic[ScopeT]):
         scope = self._scope
         assert scope is not None  # noqa: S101 - __init__ made it
         await scope.__aexit__(kind, error, traceback)
+        if kind is None and scope.makes_calls and not scope.was_read:
+            warnings.warn(
+                f"{scope.name}(...) was left before it was read, so it made only "
+                f"some of its calls, if any; for calls without results use "
+                f"'await concurrent_for_each(...)'",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )

@@ -12,6 +12,7 @@ from aiterkit._runtime.backend import is_cancelled
 from aiterkit._runtime.buffer import EMPTY
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
+from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_to_read
 from aiterkit._runtime.sync_source import SyncSource
@@ -21,6 +22,8 @@ R = TypeVar("R")
 
 class FlattenScope(SourcesScope[Any, R]):
     """The block of a flat map: a reader of the outer source, readers of inner ones."""
+
+    makes_calls = True
 
     def __init__(
         self,
@@ -259,8 +262,10 @@ class InnerReader(SourceTask):
         elif self.stopped:
             self._scope.inners.unseen_errors.append(error)
         else:
-            self._scope.inners.fail(upstream, without_stop(error))
-            self._scope.settle()
+            scope = self._scope
+            add_place(error, scope.name, scope.func, upstream.index - 1)
+            scope.inners.fail(upstream, without_stop(error))
+            scope.settle()
 
 
 class OuterSink(Sink[Any]):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio import CapacityLimiter
 
@@ -107,6 +107,7 @@ class ExpandScope(WorkerPool[T, T]):
         window: float,
     ) -> None:
         self.frontier = frontier
+        self._user_func = func
         self._feed = FrontierSource(frontier)
         self._root_iterator = with_checkpoints(roots)
         super().__init__(
@@ -117,6 +118,10 @@ class ExpandScope(WorkerPool[T, T]):
             buffer=buffer,
             name=NAME,
         )
+
+    @property
+    def user_func(self) -> Callable[..., Any]:
+        return self._user_func
 
     def _start(self) -> None:
         self._feed.make_waiter = self.make_waiter

@@ -1,6 +1,7 @@
 """The items of a source that pass a test, several tests at once."""
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from inspect import isawaitable
 from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
@@ -153,6 +154,7 @@ def _deciding(
 ) -> Callable[[T], Awaitable[Any]]:
     """Return *predicate* with its answer tested for truth, which may fail too."""
 
+    @wraps(predicate)
     async def decide(item: T) -> bool:
         answer = predicate(item)
         if not isawaitable(answer):

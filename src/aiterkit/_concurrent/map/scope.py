@@ -12,6 +12,7 @@ What is decided is decided in the `CallQueue`; here it is only waited for.
 from bisect import insort
 from collections import deque
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -34,7 +35,7 @@ from anyio.lowlevel import checkpoint
 from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.call import awaiting, is_async_function
-from aiterkit._core.checks import check_count
+from aiterkit._core.checks import check_count, name_of
 from aiterkit._core.source import is_async
 from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
 from aiterkit._runtime.context import stepwise
@@ -43,6 +44,7 @@ from aiterkit._runtime.errors import (
     without_cancelled,
     without_stop,
 )
+from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
@@ -64,6 +66,8 @@ MAX_CALLS_PER_TURN = 64
 
 class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
+
+    makes_calls = True
 
     # Without slots it would have more than 30 attributes in its dict. CPython then
     # gives up on the fast layout, which costs 1 to 2 % per item.
@@ -87,6 +91,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         "_worker_starting",
         "_workers",
     )
+
+    receiver: Waiter | None
+    wants_room: bool
 
     def __init__(
         self,
@@ -161,6 +168,20 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         if self._sync is not None:
             self._sync.close()
             self._sync = None
+
+    @property
+    def user_func(self) -> Callable[..., Any]:
+        """The function as the user gave it."""
+        return self._func
+
+    def describe(self) -> str:
+        """Return what the repr of the results says of their block."""
+        now = self.statistics()
+        waiting = now.waiting_to_start + now.waiting_for_key + now.waiting_for_reader
+        return (
+            f"{name_of(self.user_func)}: {now.running} running, {waiting} waiting, "
+            f"{now.delivered} delivered"
+        )
 
     def statistics(self) -> MapStatistics:
         """Tell how it goes."""
@@ -550,6 +571,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _as_coroutine(self, made: object) -> Coroutine[Any, Any, Any]:
         if isawaitable(made):
             return awaiting(made)
+        if isinstance(made, AsyncGenerator):
+            raise TypeError(
+                f"{self.name}() needs a function that returns one result for each "
+                f"item; for an async generator function, which gives several, use "
+                f"concurrent_flat_map()"
+            )
         raise TypeError(
             f"{self.name}() needs an async function; for a sync one use amap(), "
             f"or offloaded(func) to run it in threads "
@@ -579,6 +606,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             calls.drop()
             calls.unseen_errors.append(rest)
         else:
+            add_place(rest, self.name, self.user_func, call.index)
             self._break_off(calls.fail(call, without_stop(rest)))
         self._check_settled()
 

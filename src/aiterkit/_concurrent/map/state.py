@@ -66,7 +66,7 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
 
     def __init__(self, window: float) -> None:
         super().__init__()
-        self.window = window
+        self.window: float = window
         self.taken: int = 0  # items that have left the source
         self.delivered: int = 0  # results that the reader has received
         self.settled: int = 0  # calls that have ended, or will never begin

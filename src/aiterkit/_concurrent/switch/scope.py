@@ -46,6 +46,8 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
 class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     """The block: a reader for the source of items, one for that of the newest."""
 
+    makes_calls = True
+
     _outer: SourceReader[T]
 
     def __init__(

@@ -17,6 +17,8 @@ B = TypeVar("B")
 class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     """What lies between one source and its reader; then the end, or an error."""
 
+    ended: bool
+
     def __init__(self) -> None:
         super().__init__()
         self.is_awaited: bool = False  # while a reader waits

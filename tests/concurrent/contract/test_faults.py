@@ -160,7 +160,11 @@ def test_a_source_at_its_yield_is_not_cancelled(
 ) -> None:
     """A cancellation there would come to what the source holds."""
     cancelled: list[object] = []
-    monkeypatch.setattr(BlockTask, "cancel", lambda task: cancelled.append(task))  # noqa: PLW0108 - a method
+
+    def note(task: BlockTask) -> None:
+        cancelled.append(task)
+
+    monkeypatch.setattr(BlockTask, "cancel", note)
     for backend in BOTH:
         run_in_virtual_time(left(generator, BUFFER, AT_ITS_YIELD), backend=backend)
     assert not cancelled

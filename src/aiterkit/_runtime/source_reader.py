@@ -61,6 +61,7 @@ class SourceTask(BlockTask, ABC):
     __slots__ = (
         "_is_closing",
         "_is_opening",
+        "_is_parked",
         "_pending_cancel",
         "_scope",
         "_spin",
@@ -77,6 +78,7 @@ class SourceTask(BlockTask, ABC):
         self._steps: Any = None
         self._is_opening = False
         self._is_closing = False
+        self._is_parked = False
 
     def start_reading(self, name: str) -> None:
         """Begin to read, in a task of that *name*, in a copy of the block's context."""
@@ -99,7 +101,7 @@ class SourceTask(BlockTask, ABC):
         Elsewhere it needs no cancellation, and a generator that holds a task group or
         a block must not be hit by one where it is suspended at its ``yield``.
         """
-        if self._waiter is not None or self._is_closing:
+        if self._is_parked or self._is_closing:
             return False
         steps = self._steps
         return self._is_opening or (
@@ -149,6 +151,7 @@ class SourceTask(BlockTask, ABC):
                             yield trap
                         elif not spin.should_yield():
                             yield from self._begin_wait().__await__()
+                            self._is_parked = False
                             has_room = sink.has_room()
                         else:
                             yield trap
@@ -242,6 +245,7 @@ class SourceTask(BlockTask, ABC):
         if self._waiter is None:  # else it goes on with a wait that was cancelled
             scope.waiting_producers += 1
         self._waiter = waiter = scope.make_waiter()
+        self._is_parked = True  # until it goes on, which is later than it is woken
         return waiter
 
     def _keep_cancel(self, error: BaseException) -> None:
@@ -265,6 +269,7 @@ class SourceTask(BlockTask, ABC):
                     await self._begin_wait()
             except get_cancelled_exc_class() as error:
                 self._keep_cancel(error)
+        self._is_parked = False
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
         aclose = getattr(iterator, "aclose", None)

@@ -37,6 +37,10 @@ async def test_an_item_of_a_quiet_key_is_overtaken_by_few(busy: str) -> None:
             assert before <= window
 
 
+def first_letter(item: str) -> str:
+    return item[0]
+
+
 @pytest.mark.parametrize("name", ["concurrent_for_each", "concurrent_collect"])
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_calls_one_by_one_start_in_input_order(name: str, is_async: Any) -> None:
@@ -56,7 +60,7 @@ async def test_calls_one_by_one_start_in_input_order(name: str, is_async: Any) -
         source() if is_async else items,
         limit=1,
         buffer=9,
-        key=lambda item: item[0],
+        key=first_letter,
     )
     # An a waits while the a before it runs; else the order is that of the input.
     assert started == ["a1", "b1", "a2", "c1", "a3", "a4", "b2"]

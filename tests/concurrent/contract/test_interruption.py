@@ -157,7 +157,10 @@ async def _leave(subject: Subject, leave: Callable[[Any], Awaitable[None]]) -> N
             for _ in range(3):
                 await anyio.lowlevel.checkpoint()
 
-    work = Work(log, kind=lambda *_: short(2), is_short=True)
+    def inner(*_: object) -> Any:
+        return short(2)
+
+    work = Work(log, kind=inner, is_short=True)
     try:
         async with subject.open(short(2), work) as results:
             await leave(results)
@@ -199,7 +202,7 @@ async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
     subject: Subject, leave: Any
 ) -> None:
     for step in range(40):
-        went_on = False
+        went_on = done = False
         async with anyio.create_task_group() as tasks:
             scope = anyio.CancelScope()
 

@@ -101,8 +101,8 @@ BLOCKS: dict[str, Open] = {
 def number(result: Any) -> int:
     """The item that a result of whatever block was made of."""
     while isinstance(result, tuple):
-        result = result[0]
-    return int(result or 0)
+        result = result[0]  # pyright: ignore[reportUnknownVariableType]
+    return int(result or 0)  # pyright: ignore[reportUnknownArgumentType]
 
 
 async def holding(block: Open) -> AsyncGenerator[int]:

@@ -233,6 +233,7 @@ class InnerReader(SourceTask):
         except BaseException as error:  # noqa: BLE001 - this task ends here
             self.stopped = True
             self._raised(error)
+        self._is_parked = False
 
     def _open(self, upstream: InnerSource, item: Any) -> Any:
         """Return what to read, or a coroutine to get that from, or None: it failed."""

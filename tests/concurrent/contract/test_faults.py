@@ -1,0 +1,170 @@
+"""The tests of leaving can fail: each of these faults makes one of them do so."""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import pytest
+
+from aiterkit._concurrent.map.scope import WorkerPool
+from aiterkit._runtime.scope import TaskScope
+from aiterkit._runtime.task import BlockTask
+from aiterkit.testing import run_in_virtual_time
+
+from . import (
+    test_cleanup as cleanup,
+    test_elsewhere as elsewhere,
+    test_fairness as fairness,
+    test_interruption as interruption,
+)
+from .leaving import (
+    AT_ITS_YIELD,
+    IN_A_READ,
+    SUBJECTS,
+    by_break,
+    generator,
+    holding_a_block,
+)
+
+Backends = tuple[Literal["asyncio", "trio"], ...]
+BOTH: Backends = ("asyncio", "trio")
+ASYNCIO: Backends = ("asyncio",)
+MAP = SUBJECTS[0]
+MERGE = next(subject for subject in SUBJECTS if subject.name == "concurrent_merge")
+BUFFER = next(subject for subject in SUBJECTS if subject.name == "concurrent_buffer")
+
+
+def left(kind: Any, subject: Any = MAP, moment: Any = IN_A_READ) -> Any:
+    return partial(
+        cleanup.test_however_it_is_left,
+        subject=subject,
+        kind=kind,
+        moment=moment,
+        leave=by_break,
+    )
+
+
+FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]] = {
+    "shields nothing after the one cancellation": (
+        BlockTask,
+        "shield",
+        "self._shield.shield = True",
+        "pass",
+        left(generator),
+        BOTH,
+    ),
+    "cancels the tasks of a block within from outside": (
+        TaskScope,
+        "screen_inner_blocks",
+        "block.screen()",
+        "pass",
+        left(holding_a_block),
+        ASYNCIO,
+    ),
+    "lets nothing reach the tasks when its exit is interrupted": (
+        BlockTask,
+        "interrupt",
+        "self.unshield()",
+        "pass",
+        partial(
+            interruption.test_a_deadline_ends_a_cleanup_that_hangs,
+            subject=MAP,
+            kind=generator,
+            moment=IN_A_READ,
+        ),
+        BOTH,
+    ),
+    "loses a cancellation that comes with an error": (
+        TaskScope,
+        "__aexit__",
+        "repeat_cancel(interruption)",
+        "pass",
+        partial(
+            interruption.test_a_native_timeout_fires_though_an_error_is_leaving,
+            seconds=1.25,
+        ),
+        ASYNCIO,
+    ),
+    "cancels by the scope of the group": (
+        TaskScope,
+        "_interrupt",
+        "task.interrupt()",
+        "task.interrupt(), self.tasks.cancel_scope.cancel()",
+        partial(
+            interruption.test_no_native_cancellation_is_lost,
+            subject=BUFFER,
+            leave=interruption._break,
+        ),
+        ASYNCIO,
+    ),
+    "lets any task leave": (
+        TaskScope,
+        "__aexit__",
+        "is not self._entered_by",
+        "is None",
+        partial(elsewhere.test_it_is_named_and_everything_has_ended, subject=MAP),
+        ASYNCIO,
+    ),
+    "starts what a key has held back at once": (
+        WorkerPool,
+        "_release_key",
+        "insort(self._inbox, waiting.popleft(), key=_index)",
+        "self._inbox.appendleft(waiting.popleft())",
+        partial(fairness.test_an_item_of_a_quiet_key_is_overtaken_by_few, busy="a"),
+        BOTH,
+    ),
+    "does not wait for a token while there is none": (
+        WorkerPool,
+        "_follow_limiter",
+        "self._start_or_wake_worker()",
+        "pass",
+        partial(
+            fairness.test_a_limiter_of_nothing_is_a_pause,
+            name="concurrent_map",
+            is_async=True,
+            buffer=0,
+        ),
+        BOTH,
+    ),
+}
+
+
+def changed(owner: type[Any], method: str, right: str, wrong: str) -> Any:
+    """Return the *method* of *owner* with the fault."""
+    source = textwrap.dedent(inspect.getsource(getattr(owner, method)))
+    assert right in source
+    code = (
+        f"def make(__class__):\n{textwrap.indent(source.replace(right, wrong), '    ')}"
+    )
+    names: dict[str, Any] = {}
+    exec(f"{code}    return {method}\n", vars(sys.modules[owner.__module__]), names)  # noqa: S102 - our own words
+    return names["make"](owner)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, method, right, wrong, killer, backends = FAULTS[name]
+    for backend in backends:
+        run_in_virtual_time(killer, backend=backend)
+    monkeypatch.setattr(owner, method, changed(owner, method, right, wrong))
+    for backend in backends:
+        with pytest.raises((Exception, pytest.fail.Exception)):
+            run_in_virtual_time(killer, backend=backend)
+
+
+def test_a_source_at_its_yield_is_not_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cancellation there would come to what the source holds."""
+    cancelled: list[object] = []
+
+    def note(task: BlockTask) -> None:
+        cancelled.append(task)
+
+    monkeypatch.setattr(BlockTask, "cancel", note)
+    for backend in BOTH:
+        run_in_virtual_time(left(generator, BUFFER, AT_ITS_YIELD), backend=backend)
+    assert not cancelled

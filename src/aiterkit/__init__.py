@@ -226,7 +226,10 @@ __all__ = (
 
 # A name is what it is imported as, in help(), in reprs and in tracebacks. A function
 # with overloads keeps its module: `typing.get_overloads` finds them by that.
+def _present(name: str) -> None:
+    if not get_overloads(globals()[name]):
+        globals()[name].__module__ = __name__
+
+
 for _name in __all__:
-    if not get_overloads(globals()[_name]):
-        globals()[_name].__module__ = __name__
-del _name
+    _present(_name)

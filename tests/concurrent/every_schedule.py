@@ -782,7 +782,7 @@ def write_page(preemptions: int, *, is_shown: bool = True) -> str:
         rate=int(total / (time.process_time() - began)) // 100 * 100,
     )
     for operator, lines in rows.items():
-        page += f"\n### `{operator}`\n{TABLE}{''.join(lines)}"
+        page += f"\n## `{operator}`\n{TABLE}{''.join(lines)}"
     return page
 
 

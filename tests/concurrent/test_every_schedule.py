@@ -37,8 +37,8 @@ def test_no_program_is_there_twice() -> None:
 
 def test_the_page_is_about_these_programs() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert [line for line in page.splitlines() if line.startswith("### ")] == [
-        f"### `{name}`" for name in titled()
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        f"## `{name}`" for name in titled()
     ]
     for program in programs():
         assert f"| {program.promise}" in page

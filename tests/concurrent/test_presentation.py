@@ -116,7 +116,7 @@ def test_an_error_further_down_keeps_its_words() -> None:
 
 
 def test_a_block_says_in_which_state_it_is() -> None:
-    bare = ak.concurrent_map.__new__(ak.concurrent_map)
+    bare = LOOSE.concurrent_map.__new__(LOOSE.concurrent_map)
     assert repr(bare) == "<concurrent_map: not made>"
 
 

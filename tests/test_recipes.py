@@ -141,3 +141,26 @@ def test_each_caller_gets_its_own_answer_of_a_batch(*, fails: bool) -> None:
         assert sorted(failed) == (list(range(1, 7)) if fails else [])
 
     assert explore(callers, schedules=60, seed=1).distinct > 10
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_thread_ends_when_its_reader_leaves(backend: str) -> None:
+    threads = recipes("recipes-threads")
+    sent: list[int] = []
+
+    def listen(on_message: Any) -> None:
+        for number in range(1000):
+            on_message(str(number))
+            sent.append(number)
+
+    async def leave_early() -> None:
+        threads["listen"] = listen
+        send, receive = anyio.create_memory_object_stream[str](10)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(threads["feed"], send)
+            shout = threads["concurrent_map"](threads["shout"], receive, limit=2)
+            async with shout as results:
+                assert await anext(results) == "0"
+
+    anyio.run(leave_early, backend=backend)
+    assert len(sent) < 100

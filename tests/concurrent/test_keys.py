@@ -1,8 +1,8 @@
-"""Equal keys one after the other, in input order; other keys do not wait."""
+"""At most so many calls with equal keys, in input order; other keys do not wait."""
 
-from collections import defaultdict
-from collections.abc import Callable
-from itertools import pairwise
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
+from itertools import count, pairwise
 from typing import Any
 
 import anyio
@@ -11,6 +11,7 @@ from anyio import CapacityLimiter
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
+from aiterkit._concurrent.map.state import KeyQueue, UnorderedCalls
 from aiterkit.testing import CallProbe, SourceProbe, explore
 
 from .forms import FORMS, Form, any_source, calls, every_form, streaming
@@ -238,3 +239,247 @@ def test_keys_under_every_schedule() -> None:
             source.assert_closed_once()
 
     explore(test, schedules=12, seed=1)
+
+
+# More than one call per key.
+
+
+async def _filter(func: Any, source: Any, **options: Any) -> list[Any]:
+    async def passes(item: Any) -> bool:
+        await func(item)
+        return True
+
+    async with ak.concurrent_filter(passes, source, **options) as results:
+        return [item async for item in results]
+
+
+KEYED = [*FORMS, Form("concurrent_filter", ordered=True, run=_filter)]
+every_keyed_form = pytest.mark.parametrize("form", KEYED, ids=str)
+
+
+class FairCall:
+    """Calls that fail the test when one starts in another's place.
+
+    A call may start before an item that was read earlier only while *per_key* calls
+    with the key of that item run, and no more than *per_key* may run in any case.
+    """
+
+    def __init__(
+        self,
+        key: Callable[[Any], Any],
+        per_key: int,
+        seconds: Callable[[Any], float],
+    ) -> None:
+        self.key = key
+        self.per_key = per_key
+        self.seconds = seconds
+        self.waiting: list[Any] = []
+        self.running: Counter[Any] = Counter()
+        self.started: list[Any] = []
+        self.most: Counter[Any] = Counter()
+        self.faults: list[str] = []
+
+    def note(self, item: Any) -> Any:
+        """Return the key of an *item* that has just been read."""
+        self.waiting.append(item)
+        return self.key(item)
+
+    async def __call__(self, item: Any) -> Any:
+        key = self.key(item)
+        earlier = self.waiting[: self.waiting.index(item)]
+        self.faults += [
+            f"{item} started before {other}"
+            for other in earlier
+            if self.running[self.key(other)] < self.per_key
+        ]
+        self.waiting.remove(item)
+        self.started.append(item)
+        self.running[key] += 1
+        self.most[key] = max(self.most[key], self.running[key])
+        try:
+            await anyio.sleep(self.seconds(item))
+        finally:
+            self.running[key] -= 1
+        return item
+
+    def assert_fair(self) -> None:
+        assert not self.faults
+        assert max(self.most.values(), default=0) <= self.per_key
+
+
+@every_keyed_form
+@any_source
+@pytest.mark.parametrize(
+    ("per_key", "limit", "seconds"), [(2, 9, 3), (3, 9, 2), (9, 12, 1), (2, 3, 4)]
+)
+async def test_so_many_calls_per_key_run_at_once(
+    form: Form, probe: Any, per_key: int, limit: int, seconds: float
+) -> None:
+    # Six items of each of two keys: as many calls at once as may, all the time.
+    call = FairCall(parity, per_key, lambda _: 1)
+    results = await form.run(
+        call, probe(range(12)), limit=limit, buffer=9, key=call.note, per_key=per_key
+    )
+    assert sorted(results) == list(range(12))
+    call.assert_fair()
+    assert max(call.most.values()) == min(per_key, 6, limit)
+    assert anyio.current_time() == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("per_key", [1, 2])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("form", [KEYED[0], KEYED[1], KEYED[3]], ids=str)
+async def test_a_busy_key_of_an_endless_source_starves_no_other(
+    form: Form, limit: int, per_key: int
+) -> None:
+    # Each hundredth item has the quiet key; all others have the busy one. The window
+    # is full of the busy key all the time.
+    def key(item: int) -> str:
+        return "quiet" if item % 100 == 1 else "busy"
+
+    async def endless() -> AsyncIterator[int]:
+        for item in count():
+            yield item
+
+    call = FairCall(key, per_key, lambda _: 1)
+    with anyio.move_on_after(450):
+        await form.run(
+            call, endless(), limit=limit, buffer=9, key=call.note, per_key=per_key
+        )
+    call.assert_fair()
+    for item in range(1, max(call.started), 100):
+        # Overtaken at most by what lay between the source and the reader.
+        assert call.started.index(item) <= item + limit + 9
+    assert call.started.count(1) == 1
+    assert 101 in call.started
+
+
+@every_keyed_form
+async def test_the_item_of_another_key_goes_before_later_ones_of_a_busy_key(
+    form: Form,
+) -> None:
+    call = FairCall(lambda item: item[0], 1, lambda _: 1)
+    items = ["a1", "b1", "a2", "c1", "a3", "a4", "b2"]
+    await form.run(call, SourceProbe(items), limit=1, buffer=9, key=call.note)
+    assert call.started == items
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    items=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=14),
+    limit=st.integers(1, 5),
+    per_key=st.integers(1, 3),
+    buffer=st.none() | st.integers(0, 8),
+    limiter=st.booleans(),
+    is_async=st.booleans(),
+)
+async def test_whatever_comes_each_start_is_the_earliest_that_may_be(
+    items: list[tuple[int, int]],
+    limit: int,
+    per_key: int,
+    buffer: int | None,
+    limiter: bool,  # noqa: FBT001
+    is_async: bool,  # noqa: FBT001
+) -> None:
+    def key_of(number: int) -> int:
+        return items[number][0]
+
+    def seconds_of(number: int) -> float:
+        return items[number][1]
+
+    numbers: Any = range(len(items))
+    for form in KEYED:
+        call = FairCall(
+            key_of,
+            per_key,
+            seconds_of,
+        )
+        results = await form.run(
+            call,
+            SourceProbe(numbers, gap=None) if is_async else numbers,
+            limit=CapacityLimiter(limit) if limiter else limit,
+            buffer=buffer,
+            key=call.note,
+            per_key=per_key,
+        )
+        assert sorted(results) == list(numbers)
+        assert not form.ordered or results == list(numbers)
+        call.assert_fair()
+        assert not call.waiting
+        assert not call.running.total()
+
+
+def test_calls_per_key_under_every_schedule() -> None:
+    async def test() -> None:
+        for form in KEYED:
+            call = FairCall(parity, 2, lambda item: item % 3)
+            source = SourceProbe(range(8), gap=None)
+            results = await form.run(
+                call, source, limit=3, buffer=2, key=call.note, per_key=2
+            )
+            assert sorted(results) == list(range(8))
+            call.assert_fair()
+            source.assert_closed_once()
+
+    explore(test, schedules=12, seed=1)
+
+
+async def test_a_failed_call_lets_the_next_of_its_key_start() -> None:
+    # In input order what came before a failure still runs: 3 fails first; 1 and 2
+    # wait for 0, whose key they have.
+    async def func(item: int) -> int:
+        await anyio.sleep([5, 2, 2, 1][item])
+        if item == 3:
+            raise Boom
+        return item
+
+    call = CallProbe[int, int](func, seconds=None)
+    got: list[int] = []
+    async with ak.concurrent_map(
+        call,
+        SourceProbe(range(4), gap=None),
+        limit=3,
+        key=[0, 0, 0, 1].__getitem__,
+        per_key=2,
+    ) as results:
+        with pytest.raises(Boom):
+            async for result in results:
+                got.append(result)
+    assert got == [0, 1, 2]
+    assert call.starts == [0, 1, 3, 2]
+
+
+def test_a_key_that_no_call_has_is_forgotten() -> None:
+    calls_ = UnorderedCalls[int, int](window=9)
+    keys = KeyQueue[int, int](parity, 2)
+    zero, one, two, four, six = [calls_.take(item) for item in (0, 1, 2, 4, 6)]
+    assert [keys.may_start(call) for call in (zero, one, two, four, six)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert keys.waiting == 2
+    assert [len(queue) for queue in keys.queues()] == [2, 0]
+    assert keys.release(zero) is four
+    assert keys.release(one) is None
+    assert [len(queue) for queue in keys.queues()] == [1]
+    assert [keys.release(call) for call in (two, four, six)] == [six, None, None]
+    assert list(keys.queues()) == []
+
+
+@every_keyed_form
+async def test_calls_per_key_are_checked_at_the_call(form: Form) -> None:
+    for per_key, error, message in [
+        (0, ValueError, "per_key must be at least 1, not 0"),
+        (True, TypeError, "per_key must be an int, not True"),
+        (1.5, TypeError, "per_key must be an int, not 1.5"),
+    ]:
+        with pytest.raises(error, match=message):
+            await form.run(calls(), [1], limit=2, key=parity, per_key=per_key)
+    with pytest.raises(TypeError, match=r"per_key=4 needs key=, a function"):
+        await form.run(calls(), [1], limit=2, per_key=4)
+    with pytest.raises(TypeError, match="key must be callable, not 'name'"):
+        await form.run(calls(), [1], limit=2, key="name")
+    assert await form.run(calls(), [1], limit=2, per_key=1) == [1]

@@ -17,7 +17,7 @@ from aiterkit._concurrent.flatten.scope import FlattenScope, InnerReader
 from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
 from aiterkit._concurrent.map.expand import FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
-from aiterkit._concurrent.map.state import Frontier
+from aiterkit._concurrent.map.state import Frontier, KeyQueue
 from aiterkit._concurrent.merge.scope import (
     ArrivalSink,
     Rendezvous,
@@ -65,6 +65,7 @@ from . import (
     test_filter as filtering,
     test_flatten as flat,
     test_heartbeat as heartbeat,
+    test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
     test_merge_state as merge_state,
@@ -759,6 +760,60 @@ fault(
     ("if not worker.stopped", "if True"),
     errors.test_void_calls_may_end_one_after_the_other,
     form=FORMS[0],
+)
+fault(
+    "map",
+    "starts one call more of a key than it may",
+    KeyQueue,
+    "may_start",
+    ("line.started < self", "line.started <= self"),
+    keys.test_so_many_calls_per_key_run_at_once,
+    form=FORMS[1],
+    probe=SourceProbe,
+    per_key=2,
+    limit=9,
+    seconds=3,
+)
+fault(
+    "map",
+    "forgets how many calls of a key run",
+    KeyQueue,
+    "may_start",
+    ("line.started += 1", "pass"),
+    keys.test_so_many_calls_per_key_run_at_once,
+    form=FORMS[1],
+    probe=SourceProbe,
+    per_key=2,
+    limit=9,
+    seconds=3,
+)
+fault(
+    "map",
+    "keeps a key that no call has",
+    KeyQueue,
+    "release",
+    ("if not line.started", "if False"),
+    keys.test_a_key_that_no_call_has_is_forgotten,
+)
+fault(
+    "map",
+    "lets a busy key go first",
+    WorkerPool,
+    "_release_key",
+    ("insort(self._inbox, freed, key=_index)", "self._inbox.appendleft(freed)"),
+    keys.test_a_busy_key_of_an_endless_source_starves_no_other,
+    form=FORMS[1],
+    limit=1,
+    per_key=1,
+)
+fault(
+    "map",
+    "lets a busy key go last",
+    WorkerPool,
+    "_release_key",
+    ("insort(self._inbox, freed, key=_index)", "self._inbox.append(freed)"),
+    keys.test_the_item_of_another_key_goes_before_later_ones_of_a_busy_key,
+    form=FORMS[1],
 )
 fault(
     "filter",

@@ -152,6 +152,19 @@ async def for_each_gives_nothing() -> None:
     assert_type(await done, None)
 
 
+async def calls_may_be_bounded_per_key() -> None:
+    async with concurrent_map(fetch, urls, limit=2, key=len, per_key=4) as pages:
+        assert_type([page async for page in pages], list[bytes])
+    async with concurrent_map_unordered(
+        fetch, urls, limit=2, key=lambda url: url[:1], per_key=4
+    ) as pages:
+        assert_type([page async for page in pages], list[bytes])
+    assert_type(
+        await concurrent_collect(fetch, urls, limit=2, key=len, per_key=4), list[bytes]
+    )
+    await concurrent_for_each(fetch, urls, limit=2, key=str.lower, per_key=4)
+
+
 async def a_buffer_may_be_named() -> None:
     async with (
         concurrent_map(fetch, urls, limit=2, buffer=0) as first,

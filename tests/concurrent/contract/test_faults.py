@@ -111,8 +111,8 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
     "starts what a key has held back at once": (
         WorkerPool,
         "_release_key",
-        "insort(self._inbox, waiting.popleft(), key=_index)",
-        "self._inbox.appendleft(waiting.popleft())",
+        "insort(self._inbox, freed, key=_index)",
+        "self._inbox.appendleft(freed)",
         partial(fairness.test_an_item_of_a_quiet_key_is_overtaken_by_few, busy="a"),
         BOTH,
     ),

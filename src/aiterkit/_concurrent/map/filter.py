@@ -1,13 +1,13 @@
 """The items of a source that pass a test, several tests at once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
 from inspect import isawaitable
 from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.map.scope import WorkerPool, checked
+from aiterkit._concurrent.map.scope import WorkerPool, checked, checked_keys
 from aiterkit._concurrent.map.state import (
     FilteredCalls,
 )
@@ -81,11 +81,18 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
             `anyio.CapacityLimiter`, as for `concurrent_map`.
         buffer: How many items more may wait, tested or not, beyond the running
             calls; by default as many as *limit*.
+        key: A function of one item. At most *per_key* calls whose items have equal
+            keys run at once. No key starves another: a free call goes to the
+            earliest of the items read ahead whose key is not busy, so calls with
+            equal keys start in input order.
+        per_key: How many calls with equal keys may run at once; at least 1.
 
     Raises:
         TypeError: If *predicate* cannot be called (``None`` cannot), *source* is not
-            iterable, or *limit* or *buffer* is not an int; at the call.
-        ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+            iterable, or *limit*, *buffer* or *per_key* is not an int; if *per_key*
+            is given without *key*; at the call.
+        ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0;
+            at the call.
     """
 
     @overload
@@ -97,6 +104,8 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
+        key: Callable[[S], Hashable] | None = None,
+        per_key: int = 1,
     ) -> None: ...
     @overload
     def __init__(
@@ -107,6 +116,8 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
+        key: Callable[[S], Hashable] | None = None,
+        per_key: int = 1,
     ) -> None: ...
     @overload
     def __init__(
@@ -117,6 +128,8 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
+        key: Callable[[S], Hashable] | None = None,
+        per_key: int = 1,
     ) -> None: ...
     def __init__(
         self,
@@ -126,6 +139,8 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
+        key: Callable[[Any], Hashable] | None = None,
+        per_key: int = 1,
     ) -> None:
         if predicate is None:
             raise TypeError(
@@ -141,6 +156,7 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
             FilteredCalls[Any](window),
             limit=limit,
             buffer=buffer,
+            keys=checked_keys(key, per_key),
             name="concurrent_filter",
         )
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, TypeVar
 
 from anyio import CapacityLimiter
 
-from aiterkit._concurrent.map.scope import WorkerPool, checked
+from aiterkit._concurrent.map.scope import WorkerPool, checked, checked_keys
 from aiterkit._concurrent.map.state import (
     CallQueue,
     CollectedCalls,
@@ -13,7 +13,7 @@ from aiterkit._concurrent.map.state import (
     UnorderedCalls,
 )
 from aiterkit._concurrent.map.statistics import MapStatistics
-from aiterkit._core.checks import check_callable, check_func
+from aiterkit._core.checks import check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results, UnorderedResults
@@ -28,14 +28,11 @@ def _check(
     source: object,
     limit: int | CapacityLimiter,
     buffer: int | None,
-    key: object,
     *,
     name: str,
 ) -> tuple[int | CapacityLimiter, float]:
     """Check all arguments but the source; return what `checked` does."""
     check_func(func, source, usage=f"{name}(func, source, limit=10)")
-    if key is not None:
-        check_callable(key, name="key")
     return checked(limit, buffer)
 
 
@@ -60,9 +57,10 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
         limit: int | CapacityLimiter,
         buffer: int | None = None,
         key: Callable[[T], Hashable] | None = None,
+        per_key: int = 1,
     ) -> None:
         name = type(self).__name__
-        limit, window = _check(func, source, limit, buffer, key, name=name)
+        limit, window = _check(func, source, limit, buffer, name=name)
         calls: CallQueue[T, R] = self._make_calls_state(window)
         self._scope = WorkerPool(
             func,
@@ -70,7 +68,7 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
             calls,
             limit=limit,
             buffer=buffer,
-            key=key,
+            keys=checked_keys(key, per_key),
             name=name,
         )
 
@@ -168,13 +166,18 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
             runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
-        key: A function of one item. Calls whose items have equal keys never
-            overlap, and start in input order; other calls do not wait for them.
+        key: A function of one item. At most *per_key* calls whose items have equal
+            keys run at once. No key starves another: a free call goes to the
+            earliest of the items read ahead whose key is not busy, so calls with
+            equal keys start in input order.
+        per_key: How many calls with equal keys may run at once; at least 1.
 
     Raises:
-        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
-            or *buffer* is not an int; at the call.
-        ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*,
+            *buffer* or *per_key* is not an int; if *per_key* is given without *key*;
+            at the call.
+        ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0;
+            at the call.
         RuntimeError: If the block is entered by who holds a token of *limit* already,
             since the calls could wait for it for ever.
     """
@@ -228,13 +231,18 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
             runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
-        key: A function of one item. Calls whose items have equal keys never
-            overlap, and start in input order; other calls do not wait for them.
+        key: A function of one item. At most *per_key* calls whose items have equal
+            keys run at once. No key starves another: a free call goes to the
+            earliest of the items read ahead whose key is not busy, so calls with
+            equal keys start in input order.
+        per_key: How many calls with equal keys may run at once; at least 1.
 
     Raises:
-        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
-            or *buffer* is not an int; at the call.
-        ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*,
+            *buffer* or *per_key* is not an int; if *per_key* is given without *key*;
+            at the call.
+        ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0;
+            at the call.
         RuntimeError: If the block is entered by who holds a token of *limit* already,
             since the calls could wait for it for ever.
     """
@@ -254,6 +262,7 @@ async def concurrent_collect(
     limit: int | CapacityLimiter,
     buffer: int | None = None,
     key: Callable[[T], Hashable] | None = None,
+    per_key: int = 1,
 ) -> list[R]:
     """Call *func* on the items of *source*, up to *limit* at once; a list, input order.
 
@@ -290,21 +299,24 @@ async def concurrent_collect(
             runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait to be started; by default as many as
             *limit*.
-        key: A function of one item. Calls whose items have equal keys never
-            overlap, and start in input order; other calls do not wait for them.
+        key: A function of one item. At most *per_key* calls whose items have equal
+            keys run at once. No key starves another: a free call goes to the
+            earliest of the items read ahead whose key is not busy, so calls with
+            equal keys start in input order.
+        per_key: How many calls with equal keys may run at once; at least 1.
 
     Returns:
         The results, in the order of their items.
 
     Raises:
-        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
-            or *buffer* is not an int.
-        ValueError: If *limit* is less than 1 or *buffer* less than 0.
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*,
+            *buffer* or *per_key* is not an int; if *per_key* is given without *key*.
+        ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0.
         RuntimeError: If called by who holds a token of *limit* already, since the
             calls could wait for it for ever.
     """
     name = "concurrent_collect"
-    limit, window = _check(func, source, limit, buffer, key, name=name)
+    limit, window = _check(func, source, limit, buffer, name=name)
     calls = CollectedCalls[T, R](window, keep=True)
     await _run(
         WorkerPool(
@@ -313,7 +325,7 @@ async def concurrent_collect(
             calls,
             limit=limit,
             buffer=buffer,
-            key=key,
+            keys=checked_keys(key, per_key),
             name=name,
         )
     )
@@ -328,6 +340,7 @@ async def concurrent_for_each(
     limit: int | CapacityLimiter,
     buffer: int | None = None,
     key: Callable[[T], Hashable] | None = None,
+    per_key: int = 1,
 ) -> None:
     """Call *func* on the items of *source*, up to *limit* at once, for the effects.
 
@@ -362,18 +375,21 @@ async def concurrent_for_each(
             runs: a budget to be shared, and to be resized at any time.
         buffer: How many items more may wait to be started; by default as many as
             *limit*.
-        key: A function of one item. Calls whose items have equal keys never
-            overlap, and start in input order; other calls do not wait for them.
+        key: A function of one item. At most *per_key* calls whose items have equal
+            keys run at once. No key starves another: a free call goes to the
+            earliest of the items read ahead whose key is not busy, so calls with
+            equal keys start in input order.
+        per_key: How many calls with equal keys may run at once; at least 1.
 
     Raises:
-        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
-            or *buffer* is not an int.
-        ValueError: If *limit* is less than 1 or *buffer* less than 0.
+        TypeError: If *func* cannot be called, *source* is not iterable, or *limit*,
+            *buffer* or *per_key* is not an int; if *per_key* is given without *key*.
+        ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0.
         RuntimeError: If called by who holds a token of *limit* already, since the
             calls could wait for it for ever.
     """
     name = "concurrent_for_each"
-    limit, window = _check(func, source, limit, buffer, key, name=name)
+    limit, window = _check(func, source, limit, buffer, name=name)
     calls = CollectedCalls[T, object](window, keep=False)
     await _run(
         WorkerPool(
@@ -382,7 +398,7 @@ async def concurrent_for_each(
             calls,
             limit=limit,
             buffer=buffer,
-            key=key,
+            keys=checked_keys(key, per_key),
             name=name,
         )
     )

@@ -32,10 +32,10 @@ from typing import Any, Generic, TypeVar, cast
 from anyio import CapacityLimiter, WouldBlock
 from anyio.lowlevel import checkpoint
 
-from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue
+from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue, KeyQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.call import awaiting, is_async_function
-from aiterkit._core.checks import check_count, name_of
+from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
 from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
 from aiterkit._runtime.context import stepwise
@@ -80,12 +80,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         "_idle",
         "_inbox",
         "_iterator",
-        "_key",
+        "_keys",
         "_limit",
         "_limiter",
         "_source",
         "_sync",
-        "_waiting_by_key",
         "_work_spin",
         "_worker_count",
         "_worker_starting",
@@ -103,7 +102,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         *,
         limit: int | CapacityLimiter,
         buffer: int | None = None,
-        key: Callable[[T], Hashable] | None = None,
+        keys: KeyQueue[T, R] | None = None,
         name: str,
     ) -> None:
         super().__init__(calls, name=name)
@@ -113,8 +112,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._limiter = limit if isinstance(limit, CapacityLimiter) else None
         self._limit = limit if isinstance(limit, int) else inf
         self._buffer = buffer
-        self._key = key
-        self._waiting_by_key: dict[Hashable, deque[Call[T, R]]] = {}
+        self._keys = keys
         self._source: SourceReader[T] | None = None
         self._inbox: deque[Call[T, R]] = deque()
         # In the order of their start: a set would end calls in an order that differs
@@ -148,9 +146,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         if calls.outstanding or not calls.ended:
             self.incomplete = True
         calls.ended = True
-        self._give_up(len(self._inbox) + sum(map(len, self._waiting_by_key.values())))
+        self._give_up(len(self._inbox) + self._waiting_for_key)
         self._inbox.clear()
-        self._waiting_by_key.clear()
+        if self._keys is not None:
+            self._keys.clear()
         if self._source is not None:
             self._source.request_stop()
         self._wake_all()
@@ -188,7 +187,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         calls = self._calls
         slots = [worker.call for worker in self._workers if worker.call is not None]
         slots.sort(key=lambda call: call.index)
-        waiting, keyed = len(self._inbox), sum(map(len, self._waiting_by_key.values()))
+        waiting, keyed = len(self._inbox), self._waiting_for_key
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
         return MapStatistics(
@@ -233,7 +232,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         """Put an *item* into the inbox; tell whether there is room for one more."""
         calls = self._calls
         call = calls.take(item)
-        if self._key is None or self._may_start(call, self._key):
+        if self._keys is None or self._may_start(call, self._keys):
             self._inbox.append(call)
             if self._can_add_worker and not self._worker_starting:
                 self._start_or_wake_worker()
@@ -273,7 +272,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 source.report(error)
                 return None
             call = calls.take(item)
-            if self._key is None or self._may_start(call, self._key):
+            if self._keys is None or self._may_start(call, self._keys):
                 return call
         return None
 
@@ -286,11 +285,14 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     # The keys.
 
-    def _may_start(self, call: Call[T, R], key: Callable[[T], Hashable]) -> bool:
-        """Tell whether no call with an equal key is on its way; else line up."""
+    @property
+    def _waiting_for_key(self) -> int:
+        return 0 if self._keys is None else self._keys.waiting
+
+    def _may_start(self, call: Call[T, R], keys: KeyQueue[T, R]) -> bool:
+        """Tell whether *call* may start; if not, it waits for its key, or failed."""
         try:
-            call.key = key(call.item)
-            waiting = self._waiting_by_key.get(call.key)
+            return keys.may_start(call)
         except BaseException as error:  # noqa: BLE001 - it is told as if *func* raised it
             self._dropped += 1
             if is_deliverable(error):
@@ -299,23 +301,16 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 self._calls.drop()
                 self.abort(error)
             return False
-        if waiting is None:
-            self._waiting_by_key[call.key] = deque()
-            return True
-        waiting.append(call)
-        return False
 
-    def _release_key(self, call: Call[T, R]) -> None:
+    def _release_key(self, call: Call[T, R], keys: KeyQueue[T, R]) -> None:
         """Let the next call with the key of *call* start, in its place by input order.
 
         At the head of the inbox it would overtake calls with other keys, for as long
         as its key has more of them.
         """
-        waiting = self._waiting_by_key.get(call.key)
-        if waiting:
-            insort(self._inbox, waiting.popleft(), key=_index)
-        else:
-            self._waiting_by_key.pop(call.key, None)
+        freed = keys.release(call)
+        if freed is not None:
+            insort(self._inbox, freed, key=_index)
 
     # The limiter.
 
@@ -526,8 +521,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 failure = error
             else:
                 worker.call = None
-                if self._key is not None:
-                    self._release_key(call)
+                if self._keys is not None:
+                    self._release_key(call, self._keys)
                 if limiter is not None:
                     self._give_token(worker)
                 # As `CallQueue.finish` does it, inlined.
@@ -588,8 +583,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     ) -> None:
         """Book what a call raised."""
         worker.call = None
-        if self._key is not None:
-            self._release_key(call)
+        if self._keys is not None:
+            self._release_key(call, self._keys)
         self._give_token(worker)
         calls = self._calls
         rest: BaseException | None = error
@@ -615,7 +610,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _break_off(self, failed: Call[T, R]) -> None:
         """Something failed: end what it makes void."""
         calls = self._calls
-        for line in (self._inbox, *self._waiting_by_key.values()):
+        keyed = () if self._keys is None else self._keys.queues()
+        for line in (self._inbox, *keyed):
             valid = [call for call in line if not calls.ends(failed, call)]
             self._give_up(len(line) - len(valid))
             line.clear()
@@ -670,6 +666,28 @@ class Worker(BlockTask, Generic[T, R]):
 def window_of(limit: float, buffer: int | None) -> float:
     """Return how many items may lie between the source and the reader."""
     return limit + (limit if buffer is None else buffer)
+
+
+def checked_keys(
+    key: Callable[[T], Hashable] | None, per_key: int
+) -> KeyQueue[T, Any] | None:
+    """Return a queue for calls with equal keys, if there is a *key*.
+
+    Raises:
+        TypeError: If *key* cannot be called, *per_key* is no int, or it is given
+            without *key*.
+        ValueError: If *per_key* is less than 1.
+    """
+    per_key = check_count(per_key, name="per_key", least=1)
+    if key is not None:
+        check_callable(key, name="key")
+        return KeyQueue(key, per_key)
+    if per_key != 1:
+        raise TypeError(
+            f"per_key={shortened(per_key)} needs key=, a function that returns the "
+            f"key of an item; to bound all calls together, use limit="
+        )
+    return None
 
 
 def checked(

@@ -6,7 +6,7 @@ waits, and asks here. There is a queue for each promise about order.
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from math import inf
 from typing import Any, Generic, TypeVar
 
@@ -305,6 +305,66 @@ class FilteredCalls(OrderedCalls[T, Any]):
         while queue and queue[0].state == REJECTED:
             queue.popleft()
             self.delivered += 1
+
+
+class _Line(Generic[T, R]):
+    """The calls of one key that have not ended."""
+
+    __slots__ = ("started", "waiting")
+
+    def __init__(self) -> None:
+        self.started: int = 1  # those that run, or need only a free call to run
+        self.waiting: deque[Call[T, R]] = deque()  # the others, by index
+
+
+class KeyQueue(Generic[T, R]):
+    """Which calls wait because as many as may have an equal key."""
+
+    def __init__(self, key: Callable[[T], Hashable], per_key: int) -> None:
+        self._key = key
+        self._per_key = per_key
+        self._lines: dict[Hashable, _Line[T, R]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        return sum(len(line.waiting) for line in self._lines.values())
+
+    def may_start(self, call: Call[T, R]) -> bool:
+        """Tell whether a new *call* may start; if not, it waits here.
+
+        What the user's key function raises, or the key itself, is raised.
+        """
+        call.key = self._key(call.item)
+        line = self._lines.get(call.key)
+        if line is None:
+            self._lines[call.key] = _Line()
+        elif line.started < self._per_key:
+            line.started += 1
+        else:
+            line.waiting.append(call)
+            return False
+        return True
+
+    def release(self, ended: Call[T, R]) -> Call[T, R] | None:
+        """Note that a call has *ended*; return the one that may start for it."""
+        line = self._lines.get(ended.key)
+        if line is None:  # the block is being left
+            return None
+        if line.waiting:
+            return line.waiting.popleft()
+        line.started -= 1
+        if not line.started:  # or the keys of an endless source would pile up
+            del self._lines[ended.key]
+        return None
+
+    def queues(self) -> Iterator[deque[Call[T, R]]]:
+        """Return the queue of each key."""
+        return (line.waiting for line in self._lines.values())
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._lines.clear()
 
 
 class Frontier(Generic[T]):

@@ -163,6 +163,7 @@ UNFIT = {
     "concurrent_batched weight": "it must be sync",
     "concurrent_collect key": "it must be sync",
     "concurrent_expand key": "it must be sync",
+    "concurrent_filter key": "it must be sync",
     "concurrent_for_each key": "it must be sync",
     "concurrent_map key": "it must be sync",
     "concurrent_map_unordered key": "it must be sync",

@@ -935,6 +935,14 @@ fault(
     heartbeat.test_for_a_busy_reader_an_item_comes_before_a_beat,
 )
 fault(
+    "batched",
+    "gathers nothing once the time of the batch is over",
+    Batches,
+    "take",
+    ("self.is_awaited and now", "now"),
+    timing.test_within_no_time_items_gather_while_nobody_waits,
+)
+fault(
     "heartbeat",
     "reads on while an item waits",
     Heartbeats,

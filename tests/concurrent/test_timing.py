@@ -57,6 +57,63 @@ async def test_a_batch_is_given_when_full_or_in_time(
 
 
 @pytest.mark.parametrize(
+    ("source", "size", "batches"),
+    [
+        pytest.param("a---b---c---|", 9, "[a]-[b]-[c]-|", id="each as it comes"),
+        pytest.param("-a---!", 9, "-[a]-!", id="then the error"),
+        pytest.param("|", 9, "|", id="never empty"),
+    ],
+)
+async def test_within_no_time_an_item_that_is_awaited_comes_at_once(
+    source: str, size: int, batches: str
+) -> None:
+    await assert_timeline(batched(play(source), size, within=0), batches)
+
+
+async def test_within_no_time_items_gather_while_nobody_waits() -> None:
+    source = SourceProbe(range(6), gap=1)
+    async with batched(source, 9, within=0) as batches:
+        assert await anext(batches) == (0,)
+        await anyio.sleep(2.5)
+        assert await anext(batches) == (1, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    gaps=st.lists(st.integers(1, 4), max_size=12),
+    pauses=st.lists(st.integers(0, 9), min_size=13, max_size=13),
+    size=st.integers(1, 9),
+)
+async def test_within_no_time_a_batch_is_what_came_while_you_were_busy(
+    gaps: list[int], pauses: list[int], size: int
+) -> None:
+    taken: list[tuple[int, float]] = []
+
+    async def source() -> AsyncIterator[int]:
+        for item, gap in enumerate(gaps):
+            await anyio.sleep(gap)
+            taken.append((item, anyio.current_time()))
+            yield item
+
+    got: list[int] = []
+    async with batched(source(), size, within=0) as batches:
+        for pause in pauses:  # one more than there are items
+            # Asks between two items: there is no tie about what had come.
+            await anyio.sleep_until(math.floor(anyio.current_time()) + pause + 1.5)
+            had_come = [item for item, _ in taken[len(got) :]]
+            batch = await anext(batches, None)
+            if batch is None:
+                break
+            if had_come:
+                assert batch == tuple(had_come[:size])
+            else:
+                assert batch == (len(got),)
+                assert anyio.current_time() == taken[len(got)][1]
+            got += batch
+    assert got == list(range(len(gaps)))
+
+
+@pytest.mark.parametrize(
     ("use", "source", "newest"),
     [
         pytest.param(latest, "a-bc-|", "a-bc-|", id="latest: nobody is slow"),
@@ -339,8 +396,21 @@ def test_a_wait_cancelled_at_any_moment_loses_nothing() -> None:
     [
         (lambda: batched("a", 0, within=1), ValueError, "size must be at least 1"),
         (lambda: BATCHED("a", 2.0, within=1), TypeError, "size must be an int"),
-        (lambda: batched("a", 1, within=0), ValueError, "within must be more than 0"),
-        (lambda: batched("a", 1, within=math.nan), ValueError, "within must be more"),
+        (
+            lambda: batched("a", 1, within=-1),
+            ValueError,
+            "within must be at least 0, not -1",
+        ),
+        (
+            lambda: batched("a", 1, within=math.nan),
+            ValueError,
+            "within must be at least 0, not nan",
+        ),
+        (
+            lambda: batched("a", 1, within=math.nan),
+            ValueError,
+            "within must be at least 0",
+        ),
         (lambda: batched("a", 1, within=True), TypeError, "within must be a number"),
         (
             lambda: batched("a", 1, within=1, weight=len),

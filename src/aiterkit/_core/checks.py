@@ -198,15 +198,17 @@ def check_wait(value: Any, /, *, name: str) -> float:
     return value
 
 
-def check_positive(value: Any, /, *, name: str) -> float:
-    """Return *value*, which must be a number above 0.
+def check_positive(value: Any, /, *, name: str, or_zero: bool = False) -> float:
+    """Return *value*, which must be a number above 0, or also 0 if *or_zero*.
 
     Raises:
         TypeError: If it is not a number.
-        ValueError: If it is not above 0.
+        ValueError: If it is less.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {shortened(value)}")
-    if not value > 0:  # which NaN is not
+    if or_zero and not value >= 0:
+        raise ValueError(f"{name} must be at least 0, not {shortened(value)}")
+    if not or_zero and not value > 0:  # which NaN is not
         raise ValueError(f"{name} must be more than 0, not {shortened(value)}")
     return value

@@ -307,7 +307,7 @@ class FilteredCalls(OrderedCalls[T, Any]):
             self.delivered += 1
 
 
-class _Line(Generic[T, R]):
+class _KeyLine(Generic[T, R]):
     """The calls of one key that have not ended."""
 
     __slots__ = ("started", "waiting")
@@ -323,7 +323,7 @@ class KeyQueue(Generic[T, R]):
     def __init__(self, key: Callable[[T], Hashable], per_key: int) -> None:
         self._key = key
         self._per_key = per_key
-        self._lines: dict[Hashable, _Line[T, R]] = {}
+        self._lines: dict[Hashable, _KeyLine[T, R]] = {}
 
     @property
     def waiting(self) -> int:
@@ -338,7 +338,7 @@ class KeyQueue(Generic[T, R]):
         call.key = self._key(call.item)
         line = self._lines.get(call.key)
         if line is None:
-            self._lines[call.key] = _Line()
+            self._lines[call.key] = _KeyLine()
         elif line.started < self._per_key:
             line.started += 1
         else:

@@ -89,7 +89,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
     An item that comes just then begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
     a queue of small ones. With ``within=math.inf`` the batches are those of
-    `abatched`.
+    `abatched`. With ``within=0`` nothing waits to become more: a batch is what came
+    while you were busy, or the next item alone if nothing did.
 
     With *weight*, a batch is also full when the next item would bring its weight
     above *max_weight*; that item is the first of the next batch. An item that is
@@ -105,6 +106,18 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         ... ) as batches:
         ...     print([batch async for batch in batches])
         [('to', 'be'), ('or',), ('notable',)]
+        >>> async def rows():
+        ...     for row in range(6):
+        ...         yield row
+        ...         await anyio.sleep(0.1)
+        >>> async with concurrent_batched(rows(), 100, within=0) as batches:
+        ...     async for batch in batches:
+        ...         print(batch)
+        ...         await anyio.sleep(0.22)  # write them
+        (0,)
+        (1, 2)
+        (3, 4)
+        (5,)
 
     Guarantees:
         Order: Input order; no item is lost, doubled or split from its place.
@@ -124,7 +137,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
             generator.
         size: How many items make a batch full; at least 1.
         within: How many seconds after its first item a batch is given at the
-            latest; more than 0.
+            latest; at least 0.
         weight: A plain function that weighs an item.
         max_weight: How much a batch may weigh; more than 0.
 
@@ -132,8 +145,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         TypeError: If *source* is not iterable, *size* is not an int, *within* or
             *max_weight* is no number, *weight* cannot be called, or only one of
             the last two is given; at the call.
-        ValueError: If *size* is less than 1, or *within* or *max_weight* is not
-            more than 0; at the call.
+        ValueError: If *size* is less than 1, *within* less than 0, or *max_weight*
+            not more than 0; at the call.
     """
 
     def __init__(
@@ -147,7 +160,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         max_weight: float | None = None,
     ) -> None:
         size = check_count(size, name="size", least=1)
-        within = check_positive(within, name="within")
+        within = check_positive(within, name="within", or_zero=True)
         if (weight is None) != (max_weight is None):
             raise TypeError("weight and max_weight go together: give both, or neither")
         if weight is not None:

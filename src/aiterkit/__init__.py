@@ -224,6 +224,7 @@ __all__ = (
     "timed",
 )
 
+
 # A name is what it is imported as, in help(), in reprs and in tracebacks. A function
 # with overloads keeps its module: `typing.get_overloads` finds them by that.
 def _present(name: str) -> None:

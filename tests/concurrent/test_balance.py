@@ -54,8 +54,10 @@ def test_each_item_goes_to_one_reader_in_order_under_every_schedule(
 async def test_whatever_the_pace_an_item_goes_to_the_reader_that_asked_first(
     gaps: list[int], pauses: list[int], buffer: int
 ) -> None:
-    # No two readers ask at the same time: each takes a little longer than the last.
-    paces = [pause + 0.01 * (number + 1) for number, pause in enumerate(pauses)]
+    # No two readers ask at the same time: each takes a little longer than the last,
+    # by times of which none is a multiple of another.
+    extra = (0.01, 0.01618, 0.027183, 0.031416)
+    paces = [pause + extra[number] for number, pause in enumerate(pauses)]
     asks = [(0.001 * number, number) for number in range(len(paces))]
     heapq.heapify(asks)
     expected: list[tuple[int, int]] = []

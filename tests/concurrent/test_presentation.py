@@ -165,6 +165,15 @@ async def test_an_error_that_two_operators_pass_on_has_a_note_of_each() -> None:
     assert second.startswith("concurrent_for_each() called outer()")
 
 
+async def test_an_error_gets_one_note_of_an_operator_within_itself() -> None:
+    async def outer(item: int) -> list[int]:
+        return await ak.concurrent_collect(fetch, [item], limit=1)
+
+    with pytest.raises(Boom) as caught:
+        await ak.concurrent_collect(outer, [7], limit=1)
+    assert len(caught.value.__notes__) == 1
+
+
 async def test_a_traceback_shows_the_call_in_few_lines_of_ours() -> None:
     try:
         await ak.concurrent_collect(fetch, [1], limit=1)

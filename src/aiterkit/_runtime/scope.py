@@ -151,7 +151,9 @@ class TaskScope(ABC):
             except cancelled as raised:
                 if interruption is None:
                     interruption = raised
-            except BaseExceptionGroup as group:  # what no task was to let out
+            except BaseExceptionGroup as group:  # pragma: no cover - see below
+                # Only Ctrl-C comes out of a task. It is tested at every line, by a
+                # trace function, which takes the place of the one of coverage.
                 self._fatal = self._fatal or first_fatal(group)
         finally:
             unseen = self._release()
@@ -160,7 +162,7 @@ class TaskScope(ABC):
             fatal, self._fatal = self._fatal, None
         try:
             if interruption is not None and not isinstance(interruption, cancelled):
-                fatal = fatal or interruption
+                fatal = fatal or interruption  # pragma: no cover - Ctrl-C, as above
             if fatal is not None:
                 await raise_bare(fatal, unseen)
             if error is None:
@@ -216,8 +218,8 @@ class TaskScope(ABC):
                 if not group.cancel_called or is_native_cancel(error):
                     first = _weightier(first, error)
                 self._interrupt()
-                if group.cancel_called:  # a task has failed to say that it ended
-                    break
+                if group.cancel_called:  # pragma: no branch - Ctrl-C, as above
+                    break  # a task was interrupted before it said that it ended
             finally:
                 self._leaver = None
         try:
@@ -280,7 +282,7 @@ class TaskScope(ABC):
             self._fatal = error
         self.abandon()
         self._stop_tasks()
-        if not self._running and not self.closed:
+        if not self._running and not self.closed:  # pragma: no cover - Ctrl-C, as above
             self.tasks.cancel_scope.cancel()
 
 

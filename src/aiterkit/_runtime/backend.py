@@ -78,7 +78,7 @@ class Backend(NamedTuple):
     is_resumed_by_block: Callable[[Cancellable, object], bool | None]
     """Tell whether a task that was cancelled once is resumed by that cancellation.
 
-    It is told what the task is resumed with: an error on asyncio, and what Trio sends.
+    It gets what the task is resumed with: an error on asyncio, and what Trio sends.
     False means that a scope of the task's own has cancelled it, in the same turn; and
     None that nothing was cancelled, or that no shield may be raised.
     """

@@ -65,7 +65,7 @@ class TrioWaiter:
         self._task: Task = current_task()
 
     def __await__(self) -> Generator[Any, Any, object]:
-        # It is awaited by who awaits this.
+        # The task that awaits this awaits it.
         return wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105
 
     def end(self) -> None:
@@ -127,7 +127,7 @@ def _protect(value: Any) -> None:
 _protect_own_code()
 
 own_nurseries: WeakSet[Nursery] = WeakSet()
-"""Those of open blocks. They let a cancellation of who holds them pass."""
+"""Those of open blocks. They let a cancellation of the task that holds them pass."""
 
 
 def on_entered() -> None:

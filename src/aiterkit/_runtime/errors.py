@@ -10,7 +10,7 @@ from aiterkit._runtime.backend import repeat_cancel
 
 
 def is_deliverable(error: BaseException) -> bool:
-    """Tell whether a reader may be told of *error*; others end the program.
+    """Tell whether a reader may get *error*; others end the program.
 
     A `CancelledError` out of the blue is an error like any other.
     """
@@ -56,9 +56,9 @@ def without_stop(error: BaseException) -> BaseException:
     """Return *error* as an async generator lets it out (PEP 479)."""
     if not isinstance(error, StopIteration | StopAsyncIteration):
         return error
-    told = RuntimeError(f"async generator raised {type(error).__name__}")
-    told.__cause__ = told.__context__ = error
-    return told
+    shown = RuntimeError(f"async generator raised {type(error).__name__}")
+    shown.__cause__ = shown.__context__ = error
+    return shown
 
 
 def attach_unseen(error: BaseException, late: list[BaseException]) -> None:

@@ -175,7 +175,7 @@ class SourceTask(BlockTask, ABC):
                     if is_generator:
                         return in_a_row  # it is closed already
                     break
-                except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+                except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                     self._read_raised(sink, error)
                     break
                 if self.stopped:  # it would not be interrupted
@@ -184,7 +184,7 @@ class SourceTask(BlockTask, ABC):
                     break
                 has_room = give(item)
                 in_a_row += 1
-        except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+        except BaseException as error:  # noqa: BLE001 - it is kept for the reader
             self._raised(error)
         item = None  # it is the reader's now
         self._is_closing = True
@@ -197,7 +197,7 @@ class SourceTask(BlockTask, ABC):
         return in_a_row
 
     def _raised(self, error: BaseException) -> None:
-        """Hear what ended this task's work, and is no error of the source."""
+        """Handle what ended this task's work and is not an error of the source."""
         if without_cancelled(error) is not None and not is_cancelled(error):
             self._scope.abort(error)
         elif not self.cancel_called:

@@ -46,7 +46,7 @@ class SyncSource(Generic[T]):
         """Return the next item; or tell the sink why there is none."""
         try:
             return self.next()
-        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+        except BaseException as error:  # noqa: BLE001 - the reader gets it
             self.report(error)
             return EMPTY
 

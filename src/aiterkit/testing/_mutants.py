@@ -255,7 +255,7 @@ class PlainMap:
                 item = await anext(self._source)
             except StopAsyncIteration:
                 break
-            except Exception as error:  # noqa: BLE001 - it is told to the reader
+            except Exception as error:  # noqa: BLE001 - the reader gets it
                 if self._fault != "source error as end":
                     self._fail_source(error)
                 break

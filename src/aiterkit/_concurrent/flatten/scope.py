@@ -244,7 +244,7 @@ class InnerReader(SourceTask):
             if type(made) not in scope.plain and needs_await(made, scope.plain):
                 return self._open_awaited(upstream, made)
             return open_to_read(made)
-        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+        except BaseException as error:  # noqa: BLE001 - the reader gets it
             self._func_raised(upstream, error)
             return None
 
@@ -253,7 +253,7 @@ class InnerReader(SourceTask):
     ) -> AsyncIterator[Any] | None:
         try:
             return open_to_read(await made)
-        except BaseException as error:  # noqa: BLE001 - it is told to the reader
+        except BaseException as error:  # noqa: BLE001 - the reader gets it
             self._func_raised(upstream, error)
             return None
 

@@ -150,7 +150,7 @@ class ExpandScope(WorkerPool[T, T]):
         self._feed.wake()
 
     def end_roots(self) -> None:
-        """Hear that there are no more roots."""
+        """Note that there are no more roots."""
         self.frontier.roots_ended = True
         self._feed.wake()
 
@@ -193,11 +193,11 @@ class RootsSink(Sink[T]):
         return self.has_room()
 
     def end(self) -> None:
-        """Hear that there are no more roots."""
+        """Note that there are no more roots."""
         self._scope.end_roots()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source of the roots raised *error*."""
+        """Store the *error* of the source of the roots."""
         self._scope.fail(error)
 
     def may_close(self) -> bool:
@@ -318,7 +318,7 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         ValueError: If *limit* or *max_waiting* is less than 1 or *buffer* less than
             0; at the call.
         RuntimeError: If more than *max_waiting* items wait, to the reader. If the
-            block is entered by who holds a token of *limit* already, since the calls
+            task entering the block already holds a token of *limit*, since the calls
             could wait for it for ever.
     """
 

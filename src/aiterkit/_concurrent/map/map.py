@@ -37,10 +37,10 @@ def _check(
 
 
 async def _run(pool: WorkerPool[Any, Any]) -> None:
-    """Run *engine* to the end of its source, or to the first failure."""
+    """Run *pool* to the end of its source, or to the first failure."""
     async with pool:
         async for _ in Results(pool):
-            pass  # pragma: no cover - its ledger delivers nothing but an error
+            pass  # pragma: no cover - its calls deliver nothing but an error
 
 
 class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
@@ -178,7 +178,7 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
             at the call.
         ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0;
             at the call.
-        RuntimeError: If the block is entered by who holds a token of *limit* already,
+        RuntimeError: If the task entering the block already holds a token of *limit*,
             since the calls could wait for it for ever.
     """
 
@@ -243,7 +243,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
             at the call.
         ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0;
             at the call.
-        RuntimeError: If the block is entered by who holds a token of *limit* already,
+        RuntimeError: If the task entering the block already holds a token of *limit*,
             since the calls could wait for it for ever.
     """
 
@@ -312,7 +312,7 @@ async def concurrent_collect(
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*,
             *buffer* or *per_key* is not an int; if *per_key* is given without *key*.
         ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0.
-        RuntimeError: If called by who holds a token of *limit* already, since the
+        RuntimeError: If the calling task already holds a token of *limit*, since the
             calls could wait for it for ever.
     """
     name = "concurrent_collect"
@@ -385,7 +385,7 @@ async def concurrent_for_each(
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*,
             *buffer* or *per_key* is not an int; if *per_key* is given without *key*.
         ValueError: If *limit* or *per_key* is less than 1 or *buffer* less than 0.
-        RuntimeError: If called by who holds a token of *limit* already, since the
+        RuntimeError: If the calling task already holds a token of *limit*, since the
             calls could wait for it for ever.
     """
     name = "concurrent_for_each"

@@ -241,12 +241,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         return calls.taken - calls.delivered < calls.window
 
     def end(self) -> None:
-        """Hear that the source has no more items."""
+        """Note that the source has no more items."""
         self._calls.ended = True
         self._wake_all()
 
     def fail(self, error: BaseException) -> None:
-        """Hear that the source raised *error*, in the place of its next item."""
+        """Store the *error* of the source, in the place of its next item."""
         self._break_off(self._calls.fail_source(error))
 
     def may_close(self) -> bool:
@@ -268,7 +268,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 return None
             try:
                 item = source.next()
-            except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            except BaseException as error:  # noqa: BLE001 - the reader gets it
                 source.report(error)
                 return None
             call = calls.take(item)
@@ -293,7 +293,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         """Tell whether *call* may start; if not, it waits for its key, or failed."""
         try:
             return keys.may_start(call)
-        except BaseException as error:  # noqa: BLE001 - it is told as if *func* raised it
+        except BaseException as error:  # noqa: BLE001 - it counts as an error of *func*
             self._dropped += 1
             if is_deliverable(error):
                 self._break_off(self._calls.fail(call, without_stop(error)))
@@ -315,7 +315,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     # The limiter.
 
     def _hold_to(self, limiter: CapacityLimiter) -> None:
-        """Let all calls hold a token of *limiter*; refuse who holds one already.
+        """Let all calls hold a token of *limiter*; refuse a task that holds one.
 
         A call that waited for calls of its own, while it holds what they need,
         could wait for ever.
@@ -323,8 +323,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         held = _held_limiters.get()
         if any(limiter is other for other in held) or holds_token(limiter):
             raise RuntimeError(
-                f"{self.name}() is entered by who holds a token of its limiter, and "
-                f"so could wait for ever; give the inner block a limit of its own"
+                f"{self.name}() is entered by a task that holds a token of its "
+                f"limiter, and so could wait for ever; give the inner block a limit of "
+                f"its own"
             )
         self.context.run(_held_limiters.set, (*held, limiter))
 
@@ -388,8 +389,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             try:
                 await self._make_calls(worker)
             except BaseException as error:  # noqa: BLE001 - this task ends here
-                # A cancellation is not raised on, since nobody would hear of it but
-                # anyio, which then leaves a circle through its traceback.
+                # A cancellation is not raised on, since only anyio would see it,
+                # which then leaves a reference cycle through its traceback.
                 if not is_cancelled(error):
                     self.abort(error)
                 elif not worker.stopped:
@@ -399,7 +400,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             self._worker_count -= 1
             self._can_add_worker = True
             # With keys, what came before a failure may still wait for its call, and
-            # who failed makes no other, nor does who was stopped.
+            # a worker that failed or was stopped makes no other call.
             if self._inbox and not self._worker_starting:  # pragma: no cover - no
                 # schedule is known that gets here; without it, one would hang
                 self._start_or_wake_worker()
@@ -518,7 +519,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                             del thrown
                 except StopIteration as stop:
                     value = stop.value
-            except BaseException as error:  # noqa: BLE001 - it is told to the reader
+            except BaseException as error:  # noqa: BLE001 - the reader gets it
                 failure = error
             else:
                 worker.call = None
@@ -582,7 +583,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _call_raised(
         self, worker: "Worker[T, R]", call: Call[T, R], error: BaseException
     ) -> None:
-        """Book what a call raised."""
+        """Store what a call raised."""
         worker.call = None
         if self._keys is not None:
             self._release_key(call, self._keys)
@@ -609,7 +610,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     # The endings.
 
     def _break_off(self, failed: Call[T, R]) -> None:
-        """Something failed: end what it makes void."""
+        """Something failed: end the calls that it ends."""
         calls = self._calls
         keyed = () if self._keys is None else self._keys.queues()
         for line in (self._inbox, *keyed):
@@ -625,14 +626,14 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._wake_all()
 
     def _give_up(self, count: int) -> None:
-        """Book that so many calls will never begin."""
+        """Note that so many calls will never begin."""
         self._dropped += count
         self._calls.drop(count)
 
     def _check_settled(self) -> None:
         if not self._calls.outstanding:
             self._wake_source()
-            self.wake_receiver()  # a failure is told when all that it ended is over
+            self.wake_receiver()  # a failure is raised when all that it ended is over
 
     def _wake_source(self) -> None:
         if self._source is not None:

@@ -249,7 +249,7 @@ class UntilScope(Rendezvous[T]):
             try:
                 if not task.stopped:  # before it began
                     await in_context(self.context.copy(), self._call_stop(), task)
-            except BaseException as error:  # noqa: BLE001 - it is told elsewhere
+            except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                 if is_cancelled(error):
                     pass  # the block is left, or the source's task notices it too
                 elif is_deliverable(error):

@@ -1,7 +1,7 @@
 """One source for several readers: each has all of it, or each has its part.
 
-What every reader has yet to take lies in a lane of its own. The source is read on
-while no lane is full, so the slowest reader holds it back.
+What every reader has yet to take lies in a queue of its own. The source is read on
+while no queue is full, so the slowest reader holds it back.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -59,7 +59,7 @@ class SharedResults(Results[T]):
     async def aclose(self) -> None:
         """Leave: take no more, and hold nobody back.
 
-        A task that waits for the next item is told the end. When the last reader
+        A task that waits for the next item gets the end. When the last reader
         has left, the source is closed.
         """
         self._branch.leave()

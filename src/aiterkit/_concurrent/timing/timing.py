@@ -1,6 +1,6 @@
 """Operators that heed the clock, or the newest item only.
 
-Each is a `TimedBuffer`, which decides by the time that it is told, and a public block.
+Each has a `TimedBuffer`, which decides by the clock, and a public block.
 No task waits for a moment to come: it is the reader who does, if there is one.
 So what nobody waits for costs nothing, and a slow reader finds things as they
 are when it comes.

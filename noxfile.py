@@ -24,6 +24,7 @@ TOLD = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
     "tests/test_example*.py",
+    "tests/concurrent/test_every_schedule.py",
     "tests/test_hover.py",
     "tests/test_pages.py",
     "tests/test_programs.py",
@@ -36,6 +37,7 @@ NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
 ON_NODE = [
     *["tests/concurrent", "tests/sequential", "tests/testing", "tests/test_public.py"],
     "--ignore=tests/concurrent/test_backend.py",
+    "--ignore=tests/testing/test_virtual_time.py",
     # On 3.15, linecache warns of the frame by which Pyodide runs everything.
     *["-W", "default:Module globals is missing:DeprecationWarning"],
 ]

@@ -214,6 +214,9 @@ OURS: dict[str, Any] = {
     ),
 }
 
+UNCOMPARED = {"arestarted", "concurrent_until"}
+"""Those whose times RxJS's virtual scheduler does not share; their notes say how."""
+
 DIFFERENT: dict[tuple[str, str], tuple[Any, Any]] = {
     ("RxJS", "agroupby"): (
         [[1, [1, 1, 1]], [2, [2]]],
@@ -261,7 +264,11 @@ def test_what_others_give_is_what_the_table_says() -> None:
                 else (place, value, value)
             )
             compared.add((place, name))
-    listed = [each for each in elsewhere.names() if "RxJS" in elsewhere.elsewhere(each)]
+    listed = [
+        each
+        for each in elsewhere.names()
+        if "RxJS" in elsewhere.elsewhere(each) and each not in UNCOMPARED
+    ]
     assert {("RxJS", each) for each in listed} <= compared
     assert set(DIFFERENT) <= compared
 

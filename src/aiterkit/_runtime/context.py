@@ -82,9 +82,12 @@ class Steps(chain[Any]):
 
     def send(self, sent: Any) -> Any:
         """Go on, on Trio."""
-        if self._task.cancel_called:
-            return self._task.resume(self._steps.send, sent)
-        return self._steps.send(sent)
+        try:
+            if self._task.cancel_called:
+                return self._task.resume(self._steps.send, sent)
+            return self._steps.send(sent)
+        finally:
+            del sent  # Trio's box for a cancellation refers back to this frame
 
     def throw(self, error: BaseException) -> Any:
         """Go on with an *error*, on asyncio."""

@@ -215,7 +215,9 @@ class TaskScope(ABC):
             try:
                 await (self._wait_shielded() if self.interrupted else self._wait())
             except BaseException as error:  # noqa: BLE001 - it is raised when all is over
-                if not group.cancel_called or is_native_cancel(error):
+                if (  # pragma: no branch - Ctrl-C, as above
+                    not group.cancel_called or is_native_cancel(error)
+                ):
                     first = _weightier(first, error)
                 self._interrupt()
                 if group.cancel_called:  # pragma: no branch - Ctrl-C, as above

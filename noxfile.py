@@ -38,6 +38,11 @@ ON_NODE = [
     *["tests/concurrent", "tests/sequential", "tests/testing", "tests/test_public.py"],
     "--ignore=tests/concurrent/test_backend.py",
     "--ignore=tests/testing/test_virtual_time.py",
+    # The contract starts loops of its own, and the others are long and no different
+    # there.
+    "--ignore=tests/concurrent/contract",
+    "--ignore=tests/concurrent/test_every_schedule.py",
+    "--ignore=tests/concurrent/test_mutants.py",
     # On 3.15, linecache warns of the frame by which Pyodide runs everything.
     *["-W", "default:Module globals is missing:DeprecationWarning"],
 ]

@@ -35,14 +35,9 @@ UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
 # Of the tests, those that need neither Trio nor a socket, a process or a thread.
 ON_NODE = [
-    *["tests/concurrent", "tests/sequential", "tests/testing", "tests/test_public.py"],
-    "--ignore=tests/concurrent/test_backend.py",
-    "--ignore=tests/testing/test_virtual_time.py",
-    # The contract starts loops of its own, and the others are long and no different
-    # there.
-    "--ignore=tests/concurrent/contract",
-    "--ignore=tests/concurrent/test_every_schedule.py",
-    "--ignore=tests/concurrent/test_mutants.py",
+    *(f"tests/concurrent/test_{each}.py" for each in ("blocks", "buffer", "errors")),
+    *(f"tests/concurrent/test_{each}.py" for each in ("every_block", "exits")),
+    *(f"tests/sequential/test_{each}.py" for each in ("laws", "twins")),
     # On 3.15, linecache warns of the frame by which Pyodide runs everything.
     *["-W", "default:Module globals is missing:DeprecationWarning"],
 ]

@@ -40,7 +40,7 @@ from rich.progress import Progress
 import aiterkit
 from aiterkit import Err, Ok, captured, concurrent_map, offloaded
 
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 WORST = 5  # functions to show
 BRANCHES = (
     *(ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.comprehension),
@@ -323,7 +323,7 @@ def main() -> int:
             file=sys.stderr,
         )
         code = 1
-    except* BrokenPipeError:  # as with `| head`: who reads has seen enough
+    except* BrokenPipeError:  # as with `| head`, which has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except* OSError as group:  # the cluster could not be reached
         print(*group.exceptions, sep="\n", file=sys.stderr)

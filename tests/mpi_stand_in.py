@@ -24,7 +24,7 @@ class RemoteTraceback(Exception):
 
 
 class MPIStandIn(Executor):
-    """One worker, in a thread, which gets and returns nothing but bytes."""
+    """One worker, in a thread, which gets and returns only bytes."""
 
     def __init__(self, *, initializer: Callable[[], object] | None = None) -> None:
         self._initializer = initializer

@@ -4,7 +4,6 @@ A fault is a change within one function, made for the time of one test.
 """
 
 import inspect
-import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -22,6 +21,7 @@ from . import (
     test_executors as executors,
     test_offloaded as offloading,
 )
+from .planted import changed
 
 Backend = Literal["asyncio", "trio"]
 Killer = Callable[[Backend, pytest.LogCaptureFixture], None]
@@ -258,15 +258,11 @@ fault(
 )
 
 
-def changed(fault: Fault) -> Any:
+def faulty(fault: Fault) -> Any:
     """Return the function with the fault."""
     function: Any = getattr(fault.owner, fault.name)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert fault.right in source
-    names: dict[str, Any] = {"nullcontext": nullcontext}
-    known = inspect.unwrap(function).__globals__ | names
-    exec(source.replace(fault.right, fault.wrong, 1), known, names)  # noqa: S102 - our own words
-    return names[fault.name]
+    known = {"nullcontext": nullcontext}
+    return changed(function, fault.right, fault.wrong, known=known)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -278,7 +274,7 @@ def test_a_fault_is_found(
     # Under a fault, tests wait for what never comes: not for long.
     monkeypatch.setattr(executors, "SOON", 0.5)
     monkeypatch.setattr(offloading, "SOON", 1)
-    monkeypatch.setattr(fault.owner, fault.name, changed(fault))
+    monkeypatch.setattr(fault.owner, fault.name, faulty(fault))
     for backend in ("asyncio", "trio"):
         caplog.clear()
         with pytest.raises((Exception, pytest.fail.Exception)):

@@ -1,4 +1,4 @@
-"""Does `examples/worker.py` lose nothing when it is told to stop?"""
+"""Does `examples/worker.py` lose nothing when it is asked to stop?"""
 
 import json
 import re

@@ -259,7 +259,7 @@ def test_ctrl_c_ends_it_at_every_moment(name: str, tmp_path: Path) -> None:
     moments = [len(seen) * part // 12 for part in range(2, 12, 4)]
     with ThreadPoolExecutor(2) as pool:
         for at, done in zip(moments, pool.map(press, moments), strict=True):
-            # asyncio may say that it was told late of a process that has ended.
+            # asyncio may report late that a process has ended.
             said = re.sub(r"Unknown child process pid .*\n", "", done.stderr)
             assert said == "interrupted\n", seen[at - 1]
             assert done.returncode == 130, seen[at - 1]

@@ -286,7 +286,7 @@ WORDS = {
     "whole": "Each program is followed by its output, from virtual time: on a real "
     "clock the waits take as long as they say, and times come out slightly longer.",
 }
-"""What a page says of its code, by how it is run."""
+"""The line that introduces the code of a page, by how that code is run."""
 
 
 def way(page: str, blocks: Sequence[str]) -> str:

@@ -208,7 +208,7 @@ async def maps_are_left(operator: str, kind: str, items: str, limit: int) -> Non
 
 
 async def maps_lose_nothing_when_a_wait_times_out(operator: str) -> None:
-    """A result that was waited for in vain is had by the next wait."""
+    """A result that came too late for one wait is received by the next."""
     source = source_of("a", "sync")
     calls: CallProbe[Any, Any] = CallProbe(seconds=1)
     found: list[str] = []

@@ -4,11 +4,8 @@ A fault is a change within one method, made for the time of one test.
 """
 
 import inspect
-import sys
-import textwrap
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -53,7 +50,8 @@ from aiterkit._concurrent.timing.state import (
 )
 from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
-from aiterkit.testing import SourceProbe, SyncSourceProbe, run_in_virtual_time
+from aiterkit.testing import SourceProbe, SyncSourceProbe
+from tests.planted import changed, run
 
 from . import (
     test_balance as balance,
@@ -698,7 +696,7 @@ fault(
 )
 fault(
     "map",
-    "reads a sync source in the context of whoever asks",
+    "reads a sync source in the context of the task that asks",
     SyncSource,
     "__init__",
     ("partial(run, *call, next, iterator)", "partial(next, iterator)"),
@@ -1014,32 +1012,17 @@ fault(
 )
 
 
-def changed(fault: Fault) -> Any:
+def faulty(fault: Fault) -> Any:
     """Return the method with the fault."""
     method: Any = inspect.getattr_static(fault.owner, fault.method)
-    source = textwrap.dedent(inspect.getsource(getattr(method, "fget", method)))
-    assert fault.right in source
-    source = source.replace(fault.right, fault.wrong, 1)
-    # In a function that knows `__class__`, which is what `super()` asks for.
-    code = f"def make(__class__):\n{textwrap.indent(source, '    ')}"
-    code += f"    return {fault.method}\n"
-    names: dict[str, Any] = {}
-    exec(code, vars(sys.modules[fault.owner.__module__]), names)  # noqa: S102 - our own words
-    return names["make"](fault.owner)
-
-
-def run(fault: Fault, backend: Literal["asyncio", "trio"]) -> None:
-    test = partial(fault.killer, **fault.arguments)
-    if inspect.iscoroutinefunction(fault.killer):
-        run_in_virtual_time(test, backend=backend)
-    else:
-        test()
+    function = getattr(method, "fget", method)  # of a property
+    return changed(function, fault.right, fault.wrong, owner=fault.owner)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(fault, "asyncio")
-    monkeypatch.setattr(fault.owner, fault.method, changed(fault))
+    run(fault.killer, fault.arguments, "asyncio")
+    monkeypatch.setattr(fault.owner, fault.method, faulty(fault))
     for backend in ("asyncio", "trio"):
         with pytest.raises((Exception, pytest.fail.Exception)):
-            run(fault, backend)
+            run(fault.killer, fault.arguments, backend)

@@ -83,7 +83,7 @@ async def test_a_source_is_asked_for_nothing_more_once_it_is_stopped() -> None:
         assert source.pulls == 2
 
 
-# The promise: what was given is what is handled, whoever reads, whenever it stops.
+# The promise: every item given is handled, by any reader, whenever it stops.
 
 
 async def by_a_loop(results: Any) -> list[int]:

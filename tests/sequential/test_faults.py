@@ -3,16 +3,14 @@
 A fault is a change within one function or method, made for the time of one test.
 """
 
-import inspect
 import pkgutil
-import textwrap
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from aiterkit.testing import ProbeError, run_in_virtual_time
+from aiterkit.testing import ProbeError
+from tests.planted import changed, run
 
 from . import (
     test_core as core,
@@ -223,32 +221,13 @@ fault(
 )
 
 
-def changed(fault: Fault) -> tuple[Any, Any]:
-    """Return the function, and the code of one with the fault.
-
-    It is the code that is changed, since other modules have imported the function.
-    """
-    function = pkgutil.resolve_name(f"aiterkit.{fault.place}")
-    source = textwrap.dedent(inspect.getsource(function))
-    assert fault.right in source
-    names: dict[str, Any] = {}
-    exec(source.replace(fault.right, fault.wrong, 1), function.__globals__, names)  # noqa: S102 - our own words
-    return function, names[function.__name__].__code__
-
-
-def run(fault: Fault, backend: Literal["asyncio", "trio"]) -> None:
-    test = partial(fault.killer, **fault.arguments)
-    if inspect.iscoroutinefunction(fault.killer):
-        run_in_virtual_time(test, backend=backend)
-    else:
-        test()
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(fault, "asyncio")
-    function, code = changed(fault)
+    run(fault.killer, fault.arguments, "asyncio")
+    function = pkgutil.resolve_name(f"aiterkit.{fault.place}")
+    # Its code is changed, since other modules have imported the function.
+    code = changed(function, fault.right, fault.wrong).__code__
     monkeypatch.setattr(function, "__code__", code)
     for backend in ("asyncio", "trio"):
         with pytest.raises((Exception, pytest.fail.Exception)):
-            run(fault, backend)
+            run(fault.killer, fault.arguments, backend)

@@ -224,7 +224,7 @@ def is_cancelled(error: BaseException) -> bool:
 
 
 def is_native_cancel(error: BaseException) -> bool:
-    """Tell a `asyncio.Task.cancel` from what a cancel scope of anyio's sent.
+    """Tell an `asyncio.Task.cancel` from the cancellation of an anyio cancel scope.
 
     A scope cancels at every wait until it is left, but a task is cancelled once.
     """

@@ -35,7 +35,7 @@ class ResultBuffer(ABC, Generic[R]):
         # leaves the block.
         self.unseen_errors: list[BaseException] = []
         # The error that ends the results: one at most. A list, so that it can be
-        # given away: whoever still held it when it is raised would be part of a
+        # given away: an object that still held it when it is raised would be part of a
         # reference cycle through its traceback.
         self._failure: list[BaseException] = []
 

@@ -82,7 +82,7 @@ class ResultChannel(ABC, Generic[R]):
             self.end_wait(receiver)
 
     def describe(self) -> str:
-        """Return what the repr of the results says of their block."""
+        """Return the state of the block, for the repr of its results."""
         return f"{self.name}, {'left' if self.closed else 'open'}"
 
     async def raise_incomplete(self) -> NoReturn:

@@ -60,7 +60,7 @@ class TaskScope(ABC):
         # Whether the wait for the tasks, on exit, was cancelled itself.
         self.interrupted: bool = False
         self._running: dict[BlockTask, None] = {}  # in the order of their start
-        # The wait of who leaves the block, until the last task has ended.
+        # The wait of the task that leaves the block, until the last task has ended.
         self._leaver: Waiter | None = None
         # What must end the program, such as KeyboardInterrupt; it leaves the block
         # before all else.
@@ -273,7 +273,7 @@ class TaskScope(ABC):
             block.screen()
 
     def screen(self) -> None:
-        """Let no cancellation from outside reach the tasks, but by who leaves this."""
+        """Let a cancellation from outside reach the tasks only through the leaver."""
         self.screened = True
         for task in self._running:
             task.shield()

@@ -227,7 +227,7 @@ class SourceTask(BlockTask, ABC):
 
         A source that holds a timeout or a task group across its `yield` has put
         this task inside its own scope, and that may be cancelled just now. It is
-        the source that must hear of it, in its next step, and not this wait.
+        the source that must see it, in its next step, and not this wait.
         """
         try:
             await self._begin_wait()
@@ -253,7 +253,7 @@ class SourceTask(BlockTask, ABC):
 
     def _repeat_pending_cancel(self) -> None:
         error, self._pending_cancel = self._pending_cancel, None
-        assert error is not None  # noqa: S101 - whoever calls this has looked
+        assert error is not None  # noqa: S101 - the caller has checked
         repeat_cancel(error)
 
     async def _wait_through_cancel(self) -> None:

@@ -257,7 +257,7 @@ async def _error_in_place(subject: Subject) -> None:
     times = [1, 1, 9, 5, 2, 20, 20, 20]
     call = failing(errors, times.__getitem__, cleanup=0)
     values, error = await subject.read_until_error(call, SourceProbe(range(8)), 5)
-    check(error is not None, "no error was told")
+    check(error is not None, "no error was raised")
     first = 2 if subject.ordered else 4
     check(error is errors[first], f"told was {error!r}, not {errors[first]!r}")
     check(sorted(values) == [0, 1], f"before the error came {values}, not [0, 1]")
@@ -292,7 +292,7 @@ async def _siblings(subject: Subject) -> None:
                 running = call.running
     if running < 0:  # the block has told it
         running = call.running
-    check(not running, f"{running} calls still ran when the error was told")
+    check(not running, f"{running} calls still ran when the error was raised")
     check(call.cancelled, "the calls beside the one that failed were not cancelled")
 
 
@@ -613,7 +613,7 @@ _LAWS = (
     ),
     Law(
         "siblings",
-        "When an error is told, other calls were cancelled, and have ended.",
+        "Once an error is raised, the other calls have been cancelled and ended.",
         _siblings,
     ),
     Law("body", "A call that fails does not interrupt the block.", _body),

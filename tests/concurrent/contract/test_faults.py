@@ -1,8 +1,5 @@
 """The tests of leaving can fail: each of these faults makes one of them do so."""
 
-import inspect
-import sys
-import textwrap
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -13,6 +10,7 @@ from aiterkit._concurrent.map.scope import WorkerPool
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.task import BlockTask
 from aiterkit.testing import run_in_virtual_time
+from tests.planted import changed
 
 from . import (
     test_cleanup as cleanup,
@@ -132,24 +130,14 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
 }
 
 
-def changed(owner: type[Any], method: str, right: str, wrong: str) -> Any:
-    """Return the *method* of *owner* with the fault."""
-    source = textwrap.dedent(inspect.getsource(getattr(owner, method)))
-    assert right in source
-    code = (
-        f"def make(__class__):\n{textwrap.indent(source.replace(right, wrong), '    ')}"
-    )
-    names: dict[str, Any] = {}
-    exec(f"{code}    return {method}\n", vars(sys.modules[owner.__module__]), names)  # noqa: S102 - our own words
-    return names["make"](owner)
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, method, right, wrong, killer, backends = FAULTS[name]
     for backend in backends:
         run_in_virtual_time(killer, backend=backend)
-    monkeypatch.setattr(owner, method, changed(owner, method, right, wrong))
+    function = getattr(owner, method)
+    fault = changed(function, right, wrong, owner=owner, count=-1)
+    monkeypatch.setattr(owner, method, fault)
     for backend in backends:
         with pytest.raises((Exception, pytest.fail.Exception)):
             run_in_virtual_time(killer, backend=backend)

@@ -55,7 +55,7 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
             or for their turn. One counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
-        Delivery: An item whose turn it is waits for nothing but you.
+        Delivery: An item whose turn it is waits only for you.
         Errors: Bare, at the failing source's place; later ones are stopped.
         Exit: What is read is cancelled and awaited, then the inner sources are closed,
             then *source*. Their cleanup runs in full unless you are interrupted.
@@ -66,7 +66,7 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
             one.
         source: Any iterable, sync or async. An async one is read by one task of the
             block, and closed by that task; so is each inner source, by another task,
-            from first to last. A sync one is read by whoever needs an item, all in
+            from first to last. A sync one is read by the tasks that need an item, in
             one context; a generator is closed.
         limit: How many inner sources may be read at once; at least 1. There is no
             default.
@@ -126,7 +126,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
             you. One counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
-        Delivery: An item waits for nothing but you, and those that came before it.
+        Delivery: An item waits only for you, and those that came before it.
         Errors: Bare, after what had arrived before; all other sources are stopped at
             once.
         Exit: What is read is cancelled and awaited, then the inner sources are closed,
@@ -138,7 +138,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
             one.
         source: Any iterable, sync or async. An async one is read by one task of the
             block, and closed by that task; so is each inner source, by another task,
-            from first to last. A sync one is read by whoever needs an item, all in
+            from first to last. A sync one is read by the tasks that need an item, in
             one context; a generator is closed.
         limit: How many inner sources may be read at once; at least 1. There is no
             default.

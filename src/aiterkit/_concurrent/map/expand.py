@@ -289,7 +289,7 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the frontier and you,
             and at most one root in the frontier. What is reached waits there.
-        Delivery: An item whose call is over waits for nothing but you.
+        Delivery: An item whose call is over waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
             at once. So are those of *roots*, *key* and of what *func* returns.
         Exit: What still runs is cancelled and awaited, then *roots* is closed. Their

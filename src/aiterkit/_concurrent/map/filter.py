@@ -64,7 +64,7 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and you; an
             item that did not pass, and whose turn has come, is none of them.
-        Delivery: An item whose turn it is waits for nothing but you.
+        Delivery: An item whose turn it is waits only for you.
         Errors: Bare, at the failing item's place; later calls are cancelled.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.

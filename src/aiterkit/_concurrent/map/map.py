@@ -150,7 +150,7 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
         Order: Input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and you.
-        Delivery: A result whose turn it is waits for nothing but you.
+        Delivery: A result whose turn it is waits only for you.
         Errors: Bare, at the failing item's place; later calls are cancelled.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
@@ -214,7 +214,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         Order: Completion order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and you.
-        Delivery: A result waits for nothing but you.
+        Delivery: A result waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
             at once.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their

@@ -174,7 +174,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         return self._func
 
     def describe(self) -> str:
-        """Return what the repr of the results says of their block."""
+        """Return the state of the block, for the repr of its results."""
         now = self.statistics()
         waiting = now.waiting_to_start + now.waiting_for_key + now.waiting_for_reader
         return (

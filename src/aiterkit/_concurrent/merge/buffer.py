@@ -45,7 +45,7 @@ class concurrent_buffer(ConcurrentOperator[SourcesScope[T, T]]):  # noqa: N801 -
         Order: Input order.
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *size* items between the source and you.
-        Delivery: An item waits for nothing but you.
+        Delivery: An item waits only for you.
         Errors: Bare, after the items before it.
         Exit: A read that is under way is cancelled and awaited, then *source* is
             closed. Their cleanup runs in full unless you are interrupted.

@@ -33,7 +33,7 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
         Order: By arrival; the items of one source keep their order.
         Overlap: All of *sources* are read at once.
         Read-ahead: At most 1 + *buffer* items of each source between it and you.
-        Delivery: An item waits for nothing but you, and those that came before it.
+        Delivery: An item waits only for you, and those that came before it.
         Errors: Bare, after what had arrived before; the other sources are
             stopped at once.
         Exit: Reads that are under way are cancelled and awaited, then each source is

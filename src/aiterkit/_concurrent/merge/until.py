@@ -89,7 +89,7 @@ class concurrent_until(ConcurrentOperator[UntilScope[T]]):  # noqa: N801 - it is
         Order: Input order.
         Overlap: *stop* runs beside everything else.
         Read-ahead: None: *source* is asked for an item when you ask for it.
-        Delivery: An item waits for nothing but you. Each item that *source* has given
+        Delivery: An item waits only for you. Each item that *source* has given
             comes before the end, whenever *stop* returns; also the item that a read
             gives although it is cancelled.
         Errors: Bare, after the items before it; so is an error of *stop*, which stops

@@ -114,7 +114,7 @@ class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a functi
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *buffer* items for which no reader has asked yet.
         Delivery: Each item is given to one reader, as long as one reads. An item
-            waits for nothing but a reader that asks. A wait that is cancelled loses
+            waits only for a reader that asks. A wait that is cancelled loses
             nothing: the item goes to another reader, or to the same one later.
         Errors: Bare, to every reader, after all items.
         Exit: *source* is closed.
@@ -171,7 +171,7 @@ class concurrent_broadcast(_Shared[T]):  # noqa: N801 - it is called like a func
         Order: Input order, for every reader.
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *buffer* items between *source* and the slowest reader.
-        Delivery: An item waits for nothing but its reader.
+        Delivery: An item waits only for its reader.
         Errors: Bare, to every reader, after all items before.
         Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
             runs in full unless you are interrupted.
@@ -227,7 +227,7 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         Order: Input order, for every reader.
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *buffer* items between *source* and each reader.
-        Delivery: An item waits for nothing but its reader.
+        Delivery: An item waits only for its reader.
         Errors: Bare, to every reader, after all its items; so are those of *key*.
         Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
             runs in full unless you are interrupted.

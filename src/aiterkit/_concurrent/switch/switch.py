@@ -52,7 +52,7 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
             two of them.
         Read-ahead: *source* is never held back; at most one result lies between the
             newest item's source and you.
-        Delivery: A result waits for nothing but you, and not for long: a new item
+        Delivery: A result waits only for you, and not for long: a new item
             drops it.
         Errors: Bare, the first in time, after the result that was there; what else
             runs is cancelled at once.

@@ -49,7 +49,7 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
         Order: Input order; each *beat* when it is due.
         Overlap: *source* is read while you do something else.
         Read-ahead: At most one item between *source* and you.
-        Delivery: An item waits for nothing but you. While *source* is read, you wait
+        Delivery: An item waits only for you. While *source* is read, you wait
             for at most *seconds*.
         Errors: Bare, after the item before it.
         Exit: A read that is under way is cancelled and awaited, then *source* is

@@ -221,7 +221,7 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most one item lie between
             it and you.
-        Delivery: An item that has settled waits for nothing but you.
+        Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
         Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
             runs in full unless you are interrupted.
@@ -266,7 +266,7 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
-        Delivery: An item that has settled waits for nothing but you.
+        Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
         Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
             runs in full unless you are interrupted.
@@ -313,7 +313,7 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
-        Delivery: An item that has settled waits for nothing but you.
+        Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
         Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
             runs in full unless you are interrupted.

@@ -1,0 +1,47 @@
+"""How a fault is planted: some words of a function are changed, for one test."""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+from aiterkit.testing import run_in_virtual_time
+
+
+def changed(
+    function: Any,
+    right: str,
+    wrong: str,
+    *,
+    owner: type[Any] | None = None,
+    count: int = 1,
+    known: dict[str, Any] | None = None,
+) -> Any:
+    """Return *function* with *wrong* in the place of *right*, *count* times.
+
+    *owner* is the class of a method, for ``super()``. *known* are further names that
+    *wrong* may use.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    assert right in source
+    source = source.replace(right, wrong, count)
+    # Within a function that knows `__class__`, which is what `super()` asks for.
+    code = f"def make(__class__):\n{textwrap.indent(source, '    ')}"
+    code += f"    return {function.__name__}\n"
+    around = inspect.unwrap(function).__globals__
+    names: dict[str, Any] = {}
+    exec(code, around if known is None else around | known, names)  # noqa: S102 - our own words
+    return names["make"](owner)
+
+
+def run(
+    killer: Callable[..., Any],
+    arguments: dict[str, Any],
+    backend: Literal["asyncio", "trio"],
+) -> None:
+    """Run the test that is to find a fault."""
+    if inspect.iscoroutinefunction(killer):
+        run_in_virtual_time(partial(killer, **arguments), backend=backend)
+    else:
+        killer(**arguments)

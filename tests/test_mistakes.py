@@ -1,10 +1,11 @@
-"""A mistake at a concurrent operator is named in words for the public name.
+"""A mistake with a function and a source is named in words for the public name.
 
-For the sequential side see ``sequential/test_mistakes.py``.
+Over all public names. Other mistakes of the sequential side are in its folder.
 """
 
 # A table of lambdas, whose arguments are what their row says.
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import aiterkit as ak
+from aiterkit.testing import SourceProbe
 
 LOOSE: Any = ak
 LONG = [["x" * 100]] * 100_000
@@ -20,6 +22,16 @@ LONG = [["x" * 100]] * 100_000
 
 async def fetch(_item: object) -> list[int]:
     return [1]
+
+
+class Opening:
+    """A source that remembers whether it was opened."""
+
+    opened = False
+
+    def __aiter__(self) -> Any:
+        self.opened = True
+        return SourceProbe("ab")
 
 
 def use(made: Any) -> None:
@@ -30,6 +42,41 @@ def use(made: Any) -> None:
 
 # Each operator that takes a function and a source, called with the function first.
 TAKES_BOTH: dict[str, tuple[Callable[[Any, Any], Any], str, str]] = {
+    "aaccumulate": (
+        lambda f, s: ak.aaccumulate(s, f),
+        "aaccumulate(source, {})",
+        "func",
+    ),
+    "aflat_map": (ak.aflat_map, "aflat_map({}, source)", "func"),
+    "afilter": (ak.afilter, "afilter({}, source)", "predicate"),
+    "afilterfalse": (ak.afilterfalse, "afilterfalse({}, source)", "predicate"),
+    "afind": (ak.afind, "afind({}, source)", "predicate"),
+    "agroupby": (lambda f, s: ak.agroupby(s, f), "agroupby(source, {})", "key"),
+    "adropwhile": (ak.adropwhile, "adropwhile({}, source)", "predicate"),
+    "amap": (ak.amap, "amap({}, source)", "func"),
+    "anlargest": (
+        lambda f, s: ak.anlargest(1, s, f),
+        "anlargest(n, source, {})",
+        "key",
+    ),
+    "ansmallest": (
+        lambda f, s: ak.ansmallest(1, s, f),
+        "ansmallest(n, source, {})",
+        "key",
+    ),
+    "atakewhile_inclusive": (
+        ak.atakewhile_inclusive,
+        "atakewhile_inclusive({}, source)",
+        "predicate",
+    ),
+    "amap of two": (lambda f, s: ak.amap(f, s, [1]), "amap({}, source)", "func"),
+    "amax": (lambda f, s: ak.amax(s, key=f), "amax(source, key={})", "key"),
+    "amin": (lambda f, s: ak.amin(s, key=f), "amin(source, key={})", "key"),
+    "areduce": (ak.areduce, "areduce({}, source)", "func"),
+    "asorted": (lambda f, s: ak.asorted(s, key=f), "asorted(source, key={})", "key"),
+    "astarmap": (ak.astarmap, "astarmap({}, source)", "func"),
+    "atakewhile": (ak.atakewhile, "atakewhile({}, source)", "predicate"),
+    "aunique": (lambda f, s: ak.aunique(s, f), "aunique(source, {})", "key"),
     "concurrent_partition": (
         lambda f, s: LOOSE.concurrent_partition(s, f, [1], buffer=1),
         "concurrent_partition(source, {}, [1, 2], buffer=100)",
@@ -75,9 +122,13 @@ both = pytest.mark.parametrize(
 
 
 @both
-@pytest.mark.parametrize("source", ["ab", LONG], ids=["short", "long"])
 @pytest.mark.parametrize(
-    "func", [fetch, str.upper, partial(fetch)], ids=["async", "sync", "partial"]
+    "source", [[1, 2], SourceProbe("ab"), LONG], ids=["sync", "async", "long"]
+)
+@pytest.mark.parametrize(
+    "func",
+    [str.upper, fetch, lambda item: item, partial(fetch), None],
+    ids=["sync", "async", "lambda", "partial", "None"],
 )
 def test_a_function_and_a_source_that_are_swapped_are_recognised(
     operator: Callable[[Any, Any], Any], usage: str, name: str, source: Any, func: Any
@@ -107,13 +158,18 @@ def test_a_coroutine_as_the_function_is_named_and_closed(
 
 
 @both
-def test_no_value_fills_the_screen(
-    operator: Callable[[Any, Any], Any], usage: str, name: str
+@pytest.mark.parametrize("func", [5, "name", LONG], ids=["int", "str", "list"])
+def test_a_function_that_cannot_be_called_is_refused_before_the_source_is_opened(
+    operator: Callable[[Any, Any], Any], usage: str, name: str, func: Any
 ) -> None:
     del usage
-    with pytest.raises(TypeError, match=f"^{name} must be callable, not ") as caught:
-        use(operator(LONG, "ab"))
-    assert len(str(caught.value)) <= len(f"{name} must be callable, not ") + 200
+    source = Opening()
+    with pytest.raises(TypeError) as caught:
+        use(operator(func, source))
+    message = str(caught.value)
+    assert message.startswith(f"{name} must be callable, not ")
+    assert len(message) <= len(f"{name} must be callable, not ") + 200
+    assert not source.opened
 
 
 def test_the_roots_are_blamed_by_their_name() -> None:

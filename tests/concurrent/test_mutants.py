@@ -51,8 +51,8 @@ from aiterkit._concurrent.timing.state import (
 from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe
-from tests.planted import changed, run
 
+from ..planted import changed, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
     test_blocks as blocks,

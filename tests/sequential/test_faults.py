@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from aiterkit.testing import ProbeError
-from tests.planted import changed, run
 
+from .. import test_mistakes as swapped  # noqa: TID252 - tests stand on no path
+from ..planted import changed, run  # noqa: TID252 - as above
 from . import (
     test_core as core,
     test_mistakes as mistakes,
@@ -187,11 +188,11 @@ fault(
     "shows all of a value",
     "_core.checks:shortened",
     ("len(text) <= _MOST", "True"),
-    mistakes.test_a_function_that_cannot_be_called_is_refused_before_the_source_is_opened,
-    helper=mistakes.TAKES_BOTH["amap"][0],
+    swapped.test_a_function_that_cannot_be_called_is_refused_before_the_source_is_opened,
+    operator=swapped.TAKES_BOTH["amap"][0],
     usage="amap({}, source)",
     name="func",
-    func=mistakes.LONG,
+    func=swapped.LONG,
 )
 fault(
     "takes a bool for an int",
@@ -206,8 +207,8 @@ fault(
     "leaves the coroutine to a warning",
     "_core.checks:check_func",
     ("func.close()", "pass"),
-    mistakes.test_a_coroutine_as_the_function_is_named_and_closed,
-    helper=mistakes.TAKES_BOTH["amap"][0],
+    swapped.test_a_coroutine_as_the_function_is_named_and_closed,
+    operator=swapped.TAKES_BOTH["amap"][0],
     usage="amap({}, source)",
     name="func",
 )

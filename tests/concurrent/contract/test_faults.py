@@ -10,8 +10,8 @@ from aiterkit._concurrent.map.scope import WorkerPool
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.task import BlockTask
 from aiterkit.testing import run_in_virtual_time
-from tests.planted import changed
 
+from ...planted import changed  # noqa: TID252 - tests stand on no path
 from . import (
     test_cleanup as cleanup,
     test_elsewhere as elsewhere,

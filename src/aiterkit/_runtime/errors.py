@@ -61,26 +61,26 @@ def without_stop(error: BaseException) -> BaseException:
     return shown
 
 
-def attach_unseen(error: BaseException, late: list[BaseException]) -> None:
-    """Hang the *late* errors on the far end of *error*'s context."""
+def attach_unseen(error: BaseException, unseen: list[BaseException]) -> None:
+    """Chain the *unseen* errors to the far end of *error*'s context."""
     tail, seen = error, {id(error)}
     while tail.__context__ is not None and id(tail.__context__) not in seen:
         tail = tail.__context__
         seen.add(id(tail))
-    rest = [other for other in late if id(other) not in seen]
+    rest = [other for other in unseen if id(other) not in seen]
     if rest and tail.__context__ is None:
         tail.__context__ = BaseExceptionGroup("other calls failed too", rest)
 
 
-async def raise_bare(error: BaseException, late: list[BaseException]) -> None:
-    """Raise *error* with no more context than it had, but for the *late* ones."""
+async def raise_bare(error: BaseException, unseen: list[BaseException]) -> None:
+    """Raise *error* with no more context than it had, but for the *unseen* ones."""
     # If this task was last resumed by a cancellation, CPython would chain that to
     # whatever leaves the awaiting frames now. So let it be resumed once more.
     try:
         await cancel_shielded_checkpoint()
     except CancelledError as cancelled:  # one that no shield keeps off
         repeat_cancel(cancelled)
-    attach_unseen(error, late)
+    attach_unseen(error, unseen)
     context = error.__context__
     try:
         raise error
@@ -90,9 +90,9 @@ async def raise_bare(error: BaseException, late: list[BaseException]) -> None:
 
 
 def raise_to_reader(error: BaseException) -> NoReturn:
-    """Raise *error* to the reader, with no circle through its traceback.
+    """Raise *error* to the reader, with no reference cycle through its traceback.
 
-    Who calls this must not hold the error either.
+    The caller must not hold the error either.
     """
     try:
         raise error

@@ -1,10 +1,13 @@
 """How a fault is planted: some words of a function are changed, for one test."""
 
+import gc
 import inspect
 import textwrap
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
+
+import pytest
 
 from aiterkit.testing import run_in_virtual_time
 
@@ -45,3 +48,19 @@ def run(
         run_in_virtual_time(partial(killer, **arguments), backend=backend)
     else:
         killer(**arguments)
+
+
+def assert_found(
+    killer: Callable[..., Any],
+    arguments: dict[str, Any],
+    backend: Literal["asyncio", "trio"],
+) -> None:
+    """Fail if the test that is to find the planted fault passes."""
+    with pytest.raises((Exception, pytest.fail.Exception)):
+        run(killer, arguments, backend)
+    gc.collect()  # what it left behind speaks up here, and not in a later test
+
+
+leaves_garbage = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)

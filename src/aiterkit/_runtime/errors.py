@@ -1,20 +1,19 @@
 """Which errors a reader may see, and how they are raised."""
 
-from asyncio import CancelledError
 from typing import NoReturn, cast
 
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from aiterkit._runtime.backend import repeat_cancel
+from aiterkit._runtime.backend import asyncio_cancelled, repeat_cancel
 
 
 def is_deliverable(error: BaseException) -> bool:
     """Tell whether a reader may get *error*; others end the program.
 
-    A `CancelledError` out of the blue is an error like any other.
+    An `asyncio.CancelledError` out of the blue is an error like any other.
     """
-    return isinstance(error, Exception | CancelledError)
+    return isinstance(error, (Exception, asyncio_cancelled()))
 
 
 def without_cancelled(error: BaseException) -> BaseException | None:
@@ -78,7 +77,7 @@ async def raise_bare(error: BaseException, unseen: list[BaseException]) -> None:
     # whatever leaves the awaiting frames now. So let it be resumed once more.
     try:
         await cancel_shielded_checkpoint()
-    except CancelledError as cancelled:  # one that no shield keeps off
+    except asyncio_cancelled() as cancelled:  # one that no shield keeps off
         repeat_cancel(cancelled)
     attach_unseen(error, unseen)
     context = error.__context__

@@ -11,6 +11,7 @@ SMOKE = {
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
     "benchmarks.operators": ["--rounds", "1", "--items", "200"],
     "benchmarks.memory": ["--smoke"],
+    "benchmarks.imports": ["--rounds", "1"],
     "benchmarks.figure": ["--smoke"],
 }
 

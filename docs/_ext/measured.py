@@ -19,6 +19,8 @@ Row: TypeAlias = Mapping[str, Any]
 
 DOCS = Path(__file__).parent.parent
 TIMES = DOCS / "performance" / "times.json"
+BESIDE = ("imports",)
+"""What has a file of its own, with a benchmark of that name."""
 PICTURE = DOCS / "_static" / "time-per-item.svg"
 PAGES = (DOCS / "performance.md", DOCS.parent / "README.md")
 BASE = "ordered"
@@ -65,6 +67,9 @@ CALLED = {"at once": "returns at once", "once": "yields once", "1 ms": "sleeps 1
 def read() -> dict[str, Any]:
     """Return what was measured."""
     times: dict[str, Any] = json.loads(TIMES.read_text(encoding="utf-8"))
+    for name in BESIDE:
+        kept = TIMES.with_name(f"{name}.json").read_text(encoding="utf-8")
+        times[name] = json.loads(kept)
     return times
 
 
@@ -216,6 +221,21 @@ def versions(times: Mapping[str, Any]) -> Iterator[str]:
     yield f"Measured with {times['python']}, {packages}."
 
 
+def imports(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell how long an import takes."""
+    kept = times["imports"]
+    took = kept["milliseconds"]
+    base = took["asyncio"]
+    rows: list[list[str]] = []
+    for name in took:
+        each = [one / other for one, other in zip(took[name], base, strict=True)]
+        program = "a Python that imports nothing" if name == "nothing" else f"`{name}`"
+        program = program.replace(" and ", "` and `")
+        shown = _shown(statistics.median(took[name])), f"{statistics.median(each):.2f}"
+        rows.append([program, *shown])
+    yield from _table([kept["python"], "ms", "× asyncio"], rows)
+
+
 def alternative(times: Mapping[str, Any]) -> str:
     """Return in a sentence what the picture shows."""
     rows = _part(times, "limit")
@@ -246,6 +266,7 @@ BLOCKS = {
     "trio": lambda times: whole(times, "trio"),
     "sources": sources,
     "behind": behind,
+    "imports": imports,
     "versions": versions,
 }
 _BLOCK = re.compile(

@@ -122,18 +122,30 @@ def current_backend() -> Backend:
     What is special to it stands in a module of its own, which is loaded only now: Trio
     need not be installed, and asyncio takes long to load.
     """
-    name = get_cancelled_exc_class().__module__.partition(".")[0]
+    cancelled = get_cancelled_exc_class()
+    running_backend = _known.get(cancelled)
+    if running_backend is None:
+        running_backend = _known[cancelled] = _load(cancelled)
+    return running_backend()
+
+
+def _load(cancelled: type[BaseException]) -> Callable[[], Backend]:
+    name = cancelled.__module__.partition(".")[0]
     if name == "asyncio":
         from aiterkit._runtime import backend_asyncio  # noqa: PLC0415
 
-        return backend_asyncio.running_backend()
+        return backend_asyncio.running_backend
     if name == "trio":
         from aiterkit._runtime import backend_trio  # noqa: PLC0415
 
-        return backend_trio.running_backend()
+        return backend_trio.running_backend
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )
+
+
+_known: dict[type[BaseException], Callable[[], Backend]] = {}
+"""What returns a backend, by its class of cancellations."""
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:

@@ -14,9 +14,13 @@ from aiterkit._runtime.sink import Sink
 
 T = TypeVar("T")
 
-_CONTAINERS: list[Iterable[Any]] = [(), [], range(0), "", set[str](), dict[str, str]()]
+_DICT = dict[str, str]()
+_CONTAINERS: list[Iterable[Any]] = [
+    *((), [], range(0), "", "\N{EURO SIGN}", b"", set[str]()),
+    *(_DICT, _DICT.values(), _DICT.items()),
+]
 _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
-"""Iterators that run nobody's code, and so need no context."""
+"""Iterators that run nobody's code, and so need no context. They know their length."""
 
 
 class SyncSource(Generic[T]):
@@ -41,6 +45,11 @@ class SyncSource(Generic[T]):
             else cast("Callable[[], T]", partial(run, *call, next, iterator))
         )
         """Return the next item; or raise what must be heard."""
+
+    def may_have_items(self) -> bool:
+        """Tell whether it may give one more item, as far as can be told beforehand."""
+        iterator: Any = self._iterator
+        return type(iterator) not in _WITHOUT_CODE or iterator.__length_hint__() > 0
 
     def pull(self) -> T | Empty:
         """Return the next item; or tell the sink why there is none."""

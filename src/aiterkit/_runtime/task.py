@@ -24,6 +24,7 @@ class TaskOwner(Protocol):
     backend: Backend
     interrupted: bool
     screened: bool
+    scope_type: type[CancelScope]
 
     def on_task_started(self, task: "BlockTask", /) -> None:
         """Note that *task* runs."""
@@ -53,6 +54,7 @@ class BlockTask:
     )
 
     _handle: TaskHandle[None]
+    _shield: CancelScope
 
     def __init__(self, owner: TaskOwner) -> None:
         self.stopped: bool = False
@@ -61,9 +63,6 @@ class BlockTask:
         self.cancellations: int = 0
         self.native: Any = None
         self._owner = owner
-        # It is entered before all scopes of the user's, and becomes a shield when the
-        # one cancellation has arrived, which comes from the scope of the task.
-        self._shield = CancelScope()
         self._is_cleaning_up = False
 
     def start(
@@ -76,6 +75,9 @@ class BlockTask:
     ) -> None:
         """Run *making*, in a task of that *name*."""
         owner = self._owner
+        # It is entered before all scopes of the user's, and becomes a shield when the
+        # one cancellation has arrived, which comes from the scope of the task.
+        self._shield = owner.scope_type()
         owner.on_task_started(self)
         self._handle = owner.tasks.create_task(making, name=name, context=context)
         if owner.interrupted:  # pragma: no cover - a task that starts just then
@@ -105,6 +107,10 @@ class BlockTask:
     def stop(self) -> None:
         """Begin nothing more; interrupt what the user's code does in this task."""
         self.stopped = True
+
+    def is_ending(self) -> bool:
+        """Tell whether it ends in its next step, which it will take by itself."""
+        return False
 
     def cancel(self) -> None:
         """Cancel one wait of this task. It must be in the user's code."""

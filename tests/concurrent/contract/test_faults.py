@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import pytest
 
-from aiterkit._concurrent.map.scope import WorkerPool
+from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.task import BlockTask
-from aiterkit.testing import run_in_virtual_time
+from aiterkit.testing import available_backends, run_in_virtual_time
 
 from ...planted import assert_found, changed, leaves_garbage  # noqa: TID252 - tests stand on no path
 from . import (
@@ -28,7 +28,7 @@ from .leaving import (
 )
 
 Backends = tuple[Literal["asyncio", "trio"], ...]
-BOTH: Backends = ("asyncio", "trio")
+BOTH: Backends = available_backends()
 ASYNCIO: Backends = ("asyncio",)
 MAP = SUBJECTS[0]
 MERGE = next(subject for subject in SUBJECTS if subject.name == "concurrent_merge")
@@ -73,6 +73,14 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
             kind=generator,
             moment=IN_A_READ,
         ),
+        BOTH,
+    ),
+    "leaves a worker that makes a call to the group": (
+        Worker,
+        "is_ending",
+        "self.call is None",
+        "True",
+        interruption.test_a_deadline_ends_a_call_that_hangs_though_no_source_is_read,
         BOTH,
     ),
     "loses a cancellation that comes with an error": (

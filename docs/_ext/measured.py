@@ -19,7 +19,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 DOCS = Path(__file__).parent.parent
 TIMES = DOCS / "performance" / "times.json"
-BESIDE = ("imports",)
+BESIDE = ("imports", "memory", "short")
 """What has a file of its own, with a benchmark of that name."""
 PICTURE = DOCS / "_static" / "time-per-item.svg"
 PAGES = (DOCS / "performance.md", DOCS.parent / "README.md")
@@ -236,6 +236,61 @@ def imports(times: Mapping[str, Any]) -> Iterator[str]:
     yield from _table([kept["python"], "ms", "× asyncio"], rows)
 
 
+SHORT_FORMS = {
+    "ordered": "map",
+    "unordered": "unordered",
+    "collect": "collect",
+    "for_each": "for each",
+    "TaskGroup": "TaskGroup",
+    "gather": "gather",
+    "streamable": "streamable",
+}
+
+
+def short(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what a map over a few items costs, beside a task for each."""
+    group = "anyio group"
+    head = ["backend", "source", "items", "group, µs", *SHORT_FORMS.values()]
+    lines: list[list[str]] = []
+    for row in times["short"]["rows"]:
+        cells = [row["backend"], row["source"], number(row["items"])]
+        cells.append(_shown(middle(row, group)))
+        for name in SHORT_FORMS:
+            found = name in row["microseconds"]
+            each = ratio(row, name, group) if found else None
+            cells.append("" if each is None else _shown(each, bold=each < EVEN))
+        lines.append(cells)
+    yield from _table(head, lines, words=2)
+
+
+def memory(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell how many bytes a call in flight takes, and an open block."""
+    runs = times["memory"]["runs"]
+    head = ["bytes", *(run["backend"] for run in runs)]
+    lines: list[list[str]] = []
+    for what, of in (("calls", "a call in flight"), ("blocks", "an open block")):
+        for name in runs[0][what]:
+            shown = f"`{name}`" if name.startswith("concurrent_") else name
+            taken = [run[what].get(name) for run in runs]
+            cells = ["" if each is None else number(each) for each in taken]
+            lines.append([f"{of}: {shown}", *cells])
+    yield from _table(head, lines)
+
+
+def many(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what very many calls in flight take, and a long pipeline."""
+    runs = times["memory"]["runs"]
+    head = ["", *(f"{run['backend']}, {unit}" for run in runs for unit in ("MB", "µs"))]
+    lines: list[list[str]] = []
+    for name in ("100,000 calls in flight", "10 stages"):
+        cells = [name]
+        for run in runs:
+            cells.append(_shown(run[name]["peak"] / 1e6))
+            cells.append(_shown(run[name]["microseconds"]))
+        lines.append(cells)
+    yield from _table(head, lines)
+
+
 def alternative(times: Mapping[str, Any]) -> str:
     """Return in a sentence what the picture shows."""
     rows = _part(times, "limit")
@@ -267,6 +322,9 @@ BLOCKS = {
     "sources": sources,
     "behind": behind,
     "imports": imports,
+    "short": short,
+    "memory": memory,
+    "many": many,
     "versions": versions,
 }
 _BLOCK = re.compile(

@@ -715,15 +715,6 @@ fault(
 )
 fault(
     "map",
-    "takes whatever a source gives for a new kind of awaitable",
-    SourceTask,
-    "_read_and_close",
-    ("awaiting(reading).__await__()", "reading.__await__()"),
-    every_block.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
-)
-fault(
-    "map",
     "never says that a sync source has no room",
     WorkerPool,
     "_is_room",

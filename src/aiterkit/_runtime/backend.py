@@ -53,15 +53,18 @@ class Backend(NamedTuple):
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
 
-    call_user: Callable[..., Any] | None
-    """Call a function of the user's with arguments, so that Ctrl-C can interrupt it.
+    call_user: Callable[[Callable[[Any], Any], Any], Any] | None
+    """Call a function of the user's with an argument, so that Ctrl-C can interrupt it.
 
     On Trio our own code is protected from that; what it calls would be so as well. None
     where there is no such protection.
     """
 
+    await_user: Callable[[Callable[[], Any]], Any] | None
+    """The same for the steps of what a function returns, which are to be awaited."""
+
     steps_of_user: Callable[[Any], Any] | None
-    """The same for the steps of a coroutine, which it returns."""
+    """The same for the steps of a coroutine. If it never begins, it is to be closed."""
 
     on_entered: Callable[[], None]
     """Note that the current task has entered the task group of a block."""
@@ -141,6 +144,7 @@ def current_backend() -> Backend:
             ASYNCIO_TURN,
             None,
             None,
+            None,
             _nothing,
             asyncio.current_task,
             _cancel_once,
@@ -158,6 +162,7 @@ def current_backend() -> Backend:
             trap,
             trio.TrioTurn(trap),
             trio.call_user,
+            trio.await_user,
             trio.steps_of_user,
             trio.on_entered,
             trio.current_task,

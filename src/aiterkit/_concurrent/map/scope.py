@@ -423,9 +423,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
-        call_user = self.backend.call_user
+        call_user, steps_of_user = self.backend.call_user, self.backend.steps_of_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
+        made: Any = None
         context: Any
         send: Any
         value: Any
@@ -450,7 +451,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             if call is None:
                 # An idle worker keeps nothing alive. And what Trio sends may be its
                 # box for a cancellation, which refers to this frame.
-                coroutine = context = send = value = trap = sent = step = None
+                coroutine = made = context = send = value = trap = sent = step = None
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
@@ -489,9 +490,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                         raise without_stop(error) from error
                     if type(coroutine) is not coroutine_type:
                         coroutine = self._as_coroutine(coroutine)
+                if steps_of_user is not None:
+                    made = coroutine
+                    coroutine = steps_of_user(made)
                 send = coroutine.send
-                if call_user is not None:
-                    send = partial(call_user, send)
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)
@@ -552,6 +554,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             # for its context.
             sent = step = None
             try:
+                if made is not None:
+                    made.close()  # it may have been interrupted before it began
                 self._call_raised(worker, call, failure)
             finally:
                 del failure

@@ -17,6 +17,7 @@ from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import Frontier, KeyQueue
 from aiterkit._concurrent.merge.scope import (
     ArrivalSink,
+    ParkAtOnce,
     Rendezvous,
     SourcesScope,
     StoppableSink,
@@ -26,7 +27,7 @@ from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     ZipState,
 )
@@ -48,7 +49,6 @@ from aiterkit._concurrent.timing.state import (
     Newest,
     Sampled,
 )
-from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe
 
@@ -216,8 +216,8 @@ fault(
     "buffer",
     "asks for nothing",
     Rendezvous,
-    "_ask",
-    ("self._ahead.asked = True", "pass"),
+    "begin_wait",
+    ("self._on_demand.asked = True", "pass"),
     buffer.test_a_prompt_reader_sees_the_source_as_it_is,
     line="a--b|",
     size=0,
@@ -225,10 +225,18 @@ fault(
 fault(
     "buffer",
     "asks for two",
-    ReadAhead,
-    "has_room",
-    ("(self.asked and not upstream.waiting)", "self.asked"),
-    merge_state.test_with_no_window_there_is_room_for_what_is_asked,
+    OnDemand,
+    "put",
+    ("self.asked = False", "pass"),
+    merge_state.test_on_demand_there_is_room_for_what_is_asked,
+)
+fault(
+    "buffer",
+    "yields before it asks",
+    ParkAtOnce,
+    "should_yield",
+    ("return False", "return super().should_yield()"),
+    buffer.test_short_waits_for_an_item_that_is_there_get_it,
 )
 fault(
     "buffer",

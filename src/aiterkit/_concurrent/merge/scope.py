@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     Upstream,
 )
-from aiterkit._runtime.backend import is_cancelled
+from aiterkit._runtime.backend import Backend, SpinPolicy, is_cancelled
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
@@ -185,29 +185,37 @@ class ArrivalSink(UpstreamSink[T]):
         return waiting < self._window
 
 
+class ParkAtOnce(SpinPolicy):
+    """Never yields first: nothing comes before it is asked for, which parking does."""
+
+    __slots__ = ()
+
+    def should_yield(self) -> bool:
+        """Decide for one wait."""
+        return False
+
+
 class Rendezvous(SourcesScope[T, T]):
     """A source without a head start: it is asked for an item when the reader asks."""
 
     def __init__(
         self,
         iterator: AsyncIterator[T] | Iterator[T],
-        ahead: ReadAhead[T],
+        state: OnDemand[T],
         *,
         name: str,
     ) -> None:
-        super().__init__([iterator], ahead, name=name)
-        self._ahead = ahead
+        super().__init__([iterator], state, name=name)
+        self._on_demand = state
+
+    def bind_backend(self, backend: Backend) -> None:
+        super().bind_backend(backend)
+        self.spin = ParkAtOnce()
 
     def begin_wait(self) -> Awaitable[object]:
-        return self._ask()
-
-    async def _ask(self) -> None:
-        self._ahead.asked = True
+        self._on_demand.asked = True
         self.wake_sources()
-        try:
-            await super().begin_wait()
-        finally:
-            self._ahead.asked = False
+        return super().begin_wait()
 
     def on_received(self) -> None:
         """Leave the source be: the next wait asks it."""

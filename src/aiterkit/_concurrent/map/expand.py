@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter
 
 from aiterkit._concurrent.map.scope import WorkerPool, checked
-from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
+from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
 from aiterkit._core.checks import check_callable, check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -154,9 +154,9 @@ class ExpandScope(WorkerPool[T, T]):
         self.frontier.roots_ended = True
         self._feed.wake()
 
-    def stop_roots(self) -> None:
-        """Read no more of them."""
-        self._roots.request_stop()
+    def _break_off(self, failed: Call[T, T]) -> None:
+        super()._break_off(failed)
+        self._roots.stop()
 
     def progress(self) -> "ExpandStatistics":
         """Tell how it goes."""
@@ -189,7 +189,6 @@ class RootsSink(Sink[T]):
             if not is_deliverable(error):
                 raise
             self._scope.fail(without_stop(error))
-            self._scope.stop_roots()
         return self.has_room()
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
@@ -85,6 +85,21 @@ class Backend(NamedTuple):
     False means that a scope of the task's own has cancelled it, in the same turn; and
     None that nothing was cancelled, or that no shield may be raised.
     """
+
+
+ThingT = TypeVar("ThingT", bound=Callable[..., object])
+
+STAND_INS: set[object] = set()
+"""Functions and classes of ours that Ctrl-C may interrupt as it may the user's code."""
+
+
+def stands_for_user(thing: ThingT) -> ThingT:
+    """Let Ctrl-C interrupt *thing*, which does little but call the user's code.
+
+    It must hold nothing that another task relies on when the block goes on.
+    """
+    STAND_INS.add(thing)
+    return thing
 
 
 class AsyncioTurn(tuple[None]):

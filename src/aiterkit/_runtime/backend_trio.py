@@ -1,7 +1,7 @@
 """How tasks wait on Trio, and how they are cancelled. Imported only where it runs."""
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
@@ -18,7 +18,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from aiterkit._runtime.backend import Cancellable
+from aiterkit._runtime.backend import STAND_INS, Cancellable
 
 __all__ = [
     "TrioTurn",
@@ -112,13 +112,17 @@ async def steps_of_user(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _protect_own_code() -> None:
-    own = (call_user, await_user, steps_of_user)
+    spared = {call_user, await_user, steps_of_user, *STAND_INS}
     for name, module in tuple(sys.modules.items()):
         if name.startswith(("aiterkit._runtime.", "aiterkit._concurrent.")):
             for value in tuple(vars(module).values()):
                 where = getattr(value, "__module__", None)
-                if where in (name, "aiterkit") and value not in own:
+                if where in (name, "aiterkit") and not _is_spared(value, spared):
                     _protect(value)
+
+
+def _is_spared(value: Any, spared: set[object]) -> bool:
+    return isinstance(value, Hashable) and value in spared
 
 
 def _protect(value: Any) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import anyio
@@ -48,6 +48,92 @@ BLOCKS: dict[str, Callable[[Any], Any]] = {
     "buffer": lambda s: ak.concurrent_buffer(s, 1),
     "batched": lambda s: ak.concurrent_batched(s, 2, within=1),
 }
+
+
+class Computes:
+    """Code of the user's that runs for long, and meanwhile Ctrl-C is pressed."""
+
+    def __init__(self) -> None:
+        self.begun = self.went_on = 0
+
+    def now(self, result: Any) -> Any:
+        self.begun += 1
+        if self.begun == 1:
+            signal.raise_signal(signal.SIGINT)
+            self.went_on += 1
+        return result
+
+    async def later(self, result: Any) -> Any:
+        await anyio.lowlevel.checkpoint()
+        return self.now(result)
+
+    def items(self) -> Any:
+        yield 0
+        yield self.now(1)
+
+    async def async_items(self) -> AsyncGenerator[Any]:
+        yield 0
+        yield self.now(1)
+
+
+CODE: dict[str, Callable[[Computes], Any]] = {
+    "call of a map": lambda c: ak.concurrent_map(c.later, [1], limit=2),
+    "function of a map": lambda c: ak.concurrent_map(
+        lambda _: Resting(c), [1], limit=2
+    ),
+    "predicate": lambda c: ak.concurrent_filter(c.later, [1], limit=2),
+    "call of an expand": lambda c: ak.concurrent_expand(
+        lambda _: c.later([]), [1], limit=2
+    ),
+    "function of a flat map": lambda c: ak.concurrent_flat_map(
+        lambda _: c.now([1]), [1], limit=2
+    ),
+    "call of a flat map": lambda c: ak.concurrent_flat_map(
+        lambda _: c.later([1]), [1], limit=2
+    ),
+    "inner source": lambda c: ak.concurrent_flat_map(
+        lambda _: c.async_items(), [1], limit=2
+    ),
+    "sync inner source": lambda c: ak.concurrent_flat_map(
+        lambda _: c.items(), [1], limit=2
+    ),
+    "function of a switch map": lambda c: ak.concurrent_switch_map(
+        lambda _: c.now([1]), [1]
+    ),
+    "call of a switch map": lambda c: ak.concurrent_switch_map(
+        lambda _: c.later([1]), [1]
+    ),
+    "source": lambda c: ak.concurrent_buffer(c.async_items(), 1),
+    "sync source": lambda c: ak.concurrent_merge(c.items(), [1]),
+    "sync source of a map": lambda c: ak.concurrent_map(call, c.items(), limit=1),
+    "stop": lambda c: ak.concurrent_until([1], lambda: c.later(None)),
+}
+
+
+class Resting:
+    """An awaitable that computes when it is made."""
+
+    def __init__(self, computes: Computes) -> None:
+        computes.now(None)
+
+    def __await__(self) -> Any:
+        return call(1).__await__()
+
+
+@pytest.mark.parametrize("place", CODE)
+def test_on_trio_it_interrupts_what_computes(place: str) -> None:
+    computes = Computes()
+
+    async def main() -> None:
+        async with CODE[place](computes) as results:
+            async for _ in results:
+                pass
+            await anyio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trio(main)
+    assert computes.begun
+    assert not computes.went_on
 
 
 class Interrupt:

@@ -23,10 +23,11 @@ from anyio import CapacityLimiter
 
 from aiterkit._concurrent.map.scope import WorkerPool, checked
 from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
+from aiterkit._core.call import drop
 from aiterkit._core.checks import check_callable, check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.backend import Waiter
+from aiterkit._runtime.backend import Waiter, stands_for_user
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.results import UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
@@ -68,6 +69,7 @@ class FrontierSource(AsyncIterator[T]):
             self.end_wait(waiter)
 
 
+@stands_for_user
 async def _visit(
     func: Callable[[T], Awaitable[Iterable[T]]],
     frontier: Frontier[T],
@@ -75,6 +77,7 @@ async def _visit(
     item: T,
 ) -> T:
     """Call *func* on *item*, and book what is reached from there."""
+    made: Any = None
     try:
         made = func(item)
         if not isawaitable(made):
@@ -88,6 +91,7 @@ async def _visit(
     finally:
         frontier.visiting -= 1
         feed.wake()
+        drop(made)
     return item
 
 

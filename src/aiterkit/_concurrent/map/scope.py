@@ -33,7 +33,7 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue, KeyQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
-from aiterkit._core.call import awaiting, is_async_function
+from aiterkit._core.call import awaiting, drop, is_async_function
 from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
 from aiterkit._core.tokens import HeldToken, hold, is_held_around
@@ -547,8 +547,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             # for its context.
             sent = step = None
             try:
-                if made is not None:
-                    made.close()  # it may have been interrupted before it began
+                drop(made)
                 self._call_raised(worker, call, failure)
             finally:
                 del failure

@@ -4,6 +4,7 @@ A `MergeState` decides what comes of their items; here is what waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,13 @@ from aiterkit._concurrent.merge.state import (
     Stoppable,
     Upstream,
 )
-from aiterkit._runtime.backend import Backend, SpinPolicy, is_cancelled
+from aiterkit._core.call import drop
+from aiterkit._runtime.backend import (
+    Backend,
+    SpinPolicy,
+    is_cancelled,
+    stands_for_user,
+)
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
@@ -256,7 +263,10 @@ class UntilScope(Rendezvous[T]):
         with task:
             try:
                 if not task.stopped:  # before it began
-                    await in_context(self.context.copy(), self._call_stop(), task)
+                    await_user = self.backend.await_user
+                    call = partial(_call, self._stop, self.name)
+                    calling = call() if await_user is None else await_user(call)
+                    await in_context(self.context.copy(), calling, task)
             except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                 if is_cancelled(error):
                     pass  # the block is left, or the source's task notices it too
@@ -270,15 +280,6 @@ class UntilScope(Rendezvous[T]):
             self.settle()
             self.wake_sources()
 
-    async def _call_stop(self) -> None:
-        made: object = self._stop()
-        if not isawaitable(made):
-            raise TypeError(
-                f"{self.name}() needs an async function as stop, such as event.wait "
-                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
-            )
-        await made
-
     def may_close(self) -> bool:
         """Tell whether the source may be closed.
 
@@ -286,6 +287,20 @@ class UntilScope(Rendezvous[T]):
         the source holds, a connection, say.
         """
         return self.closed and not self._awaits_stop
+
+
+@stands_for_user
+async def _call(stop: Callable[[], Awaitable[object]], name: str) -> None:
+    made: object = stop()
+    try:
+        if not isawaitable(made):
+            raise TypeError(
+                f"{name}() needs an async function as stop, such as event.wait "
+                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
+            )
+        await made
+    finally:
+        drop(made)
 
 
 class StopTask(BlockTask):

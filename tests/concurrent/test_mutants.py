@@ -227,7 +227,7 @@ fault(
     "asks for two",
     ReadAhead,
     "has_room",
-    ("(self.asked and not upstream.waiting)", "self.asked"),
+    (" and (not upstream.waiting)", ""),
     merge_state.test_with_no_window_there_is_room_for_what_is_asked,
 )
 fault(
@@ -501,7 +501,7 @@ fault(
     "ends while a call runs",
     Frontier,
     "is_over",
-    ("and not self.visiting ", ""),
+    ("not self.visiting", "True"),
     expand.test_every_item_reached_is_given_once_and_it_ends,
     probe=SourceProbe,
     limit=7,
@@ -537,7 +537,7 @@ fault(
     "reads all roots at once",
     RootsSink,
     "has_room",
-    ("frontier.is_hungry and not frontier.waiting", "True"),
+    ("frontier.is_hungry and (not frontier.waiting)", "True"),
     expand.test_a_root_is_read_only_when_nothing_else_waits,
     probe=SourceProbe,
 )
@@ -882,7 +882,7 @@ fault(
     "closes the source before stop has ended",
     UntilScope,
     "may_close",
-    ("and not self._awaits_stop", "and True"),
+    ("not self._awaits_stop", "True"),
     until.test_on_exit_stop_is_cancelled_and_awaited_and_then_the_source_is_closed,
     read=True,
 )
@@ -911,8 +911,8 @@ fault(
     Heartbeats,
     "pop_value",
     (
-        "self._deadline = now + self._seconds\n    return self._beat",
-        "return self._beat",
+        "now + self._seconds return self._beat",
+        "self._deadline\n    return self._beat",
     ),
     heartbeat.test_a_busy_reader_gets_one_beat_and_not_those_that_it_missed,
 )

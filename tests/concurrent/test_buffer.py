@@ -15,7 +15,7 @@ import aiterkit as ak
 from aiterkit._runtime.source_reader import MAX_ITEMS_PER_TURN
 from aiterkit.testing import SourceProbe, assert_timeline, explore, play
 
-from .forms import any_source, on_asyncio
+from .map_forms import any_source, on_asyncio
 
 
 class Boom(Exception):

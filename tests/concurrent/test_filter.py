@@ -10,7 +10,7 @@ import aiterkit as ak
 from aiterkit._concurrent.map.state import FilteredCalls
 from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
 
-from .forms import any_source, calls
+from .map_forms import any_source, calls
 
 
 class Boom(Exception):

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, explore
 
-from .forms import Thing, Things, any_source, at_the_tail
+from .map_forms import Thing, Things, any_source, at_the_tail
 
 number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0)
 both = pytest.mark.parametrize(

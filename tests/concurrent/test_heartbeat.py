@@ -11,7 +11,7 @@ import aiterkit as ak
 from aiterkit._concurrent.timing.state import Heartbeats
 from aiterkit.testing import ProbeError, SourceProbe, assert_timeline, explore, play
 
-from .forms import popped
+from .map_forms import popped
 
 heartbeat = ak.concurrent_heartbeat
 

@@ -14,7 +14,7 @@ import aiterkit as ak
 from aiterkit._concurrent.map.state import KeyQueue, UnorderedCalls
 from aiterkit.testing import CallProbe, SourceProbe, explore
 
-from .forms import FORMS, Form, any_source, calls, every_form, streaming
+from .map_forms import FORMS, Form, any_source, calls, every_form, streaming
 
 
 class Boom(Exception):

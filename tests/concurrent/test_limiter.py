@@ -16,7 +16,7 @@ from aiterkit.testing import (
     explore,
 )
 
-from .forms import FORMS, Form, any_source, calls, every_form, streaming
+from .map_forms import FORMS, Form, any_source, calls, every_form, streaming
 
 
 class Boom(Exception):

@@ -12,7 +12,7 @@ from aiterkit._concurrent.map.state import (
     UnorderedCalls,
 )
 
-from .forms import popped
+from .map_forms import popped
 
 
 class Boom(Exception):

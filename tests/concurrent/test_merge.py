@@ -20,7 +20,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import at_the_tail
+from .map_forms import at_the_tail
 
 
 class Boom(Exception):

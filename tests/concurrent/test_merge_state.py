@@ -13,7 +13,7 @@ from aiterkit._concurrent.merge.state import (
     ZipState,
 )
 
-from .forms import popped
+from .map_forms import popped
 
 
 class Boom(Exception):

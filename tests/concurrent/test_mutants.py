@@ -55,26 +55,26 @@ from aiterkit.testing import SourceProbe, SyncSourceProbe
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
-    test_blocks as blocks,
     test_buffer as buffer,
-    test_errors as errors,
-    test_every_block as every_block,
     test_expand as expand,
     test_filter as filtering,
     test_flatten as flat,
     test_heartbeat as heartbeat,
     test_keys as keys,
     test_limiter as limiter,
+    test_map_calls as map_calls,
+    test_map_errors as errors,
+    test_map_reading as map_reading,
     test_merge as merge,
     test_merge_state as merge_state,
-    test_reading as reading,
     test_share as share,
     test_switch as switch,
     test_timing as timing,
     test_until as until,
     test_zip as rows,
 )
-from .forms import FORMS
+from .contract import test_blocks as contract
+from .map_forms import FORMS
 
 
 class Fault(NamedTuple):
@@ -700,7 +700,7 @@ fault(
     SyncSource,
     "__init__",
     ("partial(run, *call, next, iterator)", "partial(next, iterator)"),
-    blocks.test_the_context_of_a_sync_source_is_one_and_its_own,
+    map_calls.test_the_context_of_a_sync_source_is_one_and_its_own,
     form=FORMS[0],
 )
 fault(
@@ -709,9 +709,9 @@ fault(
     SyncSource,
     "close",
     ("self._run(iterator.close)", "iterator.close()"),
-    every_block.test_a_sync_generator_runs_in_one_context_of_its_own,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
-    leave=every_block.by_break,
+    contract.test_a_sync_generator_runs_in_one_context_of_its_own,
+    entry=next(entry for entry in contract.BLOCKS if "map" in entry.name),
+    leave=contract.by_break,
 )
 fault(
     "map",
@@ -719,8 +719,8 @@ fault(
     SourceTask,
     "_read_and_close",
     ("awaiting(reading).__await__()", "reading.__await__()"),
-    every_block.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
+    contract.test_a_source_that_gives_no_awaitable_has_failed,
+    entry=next(entry for entry in contract.BLOCKS if "map" in entry.name),
 )
 fault(
     "map",
@@ -728,7 +728,7 @@ fault(
     WorkerPool,
     "_is_room",
     ("self.wants_room = True", "pass"),
-    reading.test_a_sync_source_is_read_no_further_either,
+    map_reading.test_a_sync_source_is_read_no_further_either,
     operator=ak.concurrent_map,
     limit=1,
     buffer=0,

@@ -17,7 +17,7 @@ from aiterkit.testing import (
     explore,
 )
 
-from .forms import popped
+from .map_forms import popped
 
 SourceTask = ak.SharedResults[int]
 

@@ -22,7 +22,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import popped
+from .map_forms import popped
 
 switch = ak.concurrent_switch_map
 number: ContextVar[int] = ContextVar("number", default=-1)

@@ -21,7 +21,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import popped
+from .map_forms import popped
 
 batched = ak.concurrent_batched
 latest = ak.concurrent_latest

@@ -22,7 +22,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import at_the_tail, popped
+from .map_forms import at_the_tail, popped
 
 Stop = Callable[[], Awaitable[object]]
 Reader = Callable[[Any], Awaitable[list[int]]]

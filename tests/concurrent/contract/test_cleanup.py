@@ -6,7 +6,7 @@ import pytest
 
 import aiterkit as ak
 
-from .leaving import (
+from .cleanups import (
     KINDS,
     MOMENTS,
     SUBJECTS,

@@ -14,11 +14,11 @@ from aiterkit.testing import run_in_virtual_time
 from ...planted import assert_found, changed, leaves_garbage  # noqa: TID252 - tests stand on no path
 from . import (
     test_cleanup as cleanup,
-    test_elsewhere as elsewhere,
     test_fairness as fairness,
     test_interruption as interruption,
+    test_left_by_another_task as elsewhere,
 )
-from .leaving import (
+from .cleanups import (
     AT_ITS_YIELD,
     IN_A_READ,
     SUBJECTS,

@@ -12,7 +12,7 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import virtual_backend
 
-from .leaving import (
+from .cleanups import (
     KINDS,
     MOMENTS,
     SUBJECTS,

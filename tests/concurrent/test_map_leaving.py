@@ -13,7 +13,7 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .forms import (
+from .map_forms import (
     FORMS,
     Form,
     Streaming,

@@ -16,7 +16,7 @@ from aiterkit._concurrent.map.scope import WorkerPool
 from aiterkit._concurrent.map.state import Call
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
 
-from .forms import (
+from .map_forms import (
     FORMS,
     Form,
     Streaming,

@@ -13,7 +13,15 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import Barrier, SourceProbe, virtual_backend
 
-from .forms import Form, Streaming, any_source, calls, every_form, on_asyncio, streaming
+from .map_forms import (
+    Form,
+    Streaming,
+    any_source,
+    calls,
+    every_form,
+    on_asyncio,
+    streaming,
+)
 
 
 class Boom(Exception):

@@ -12,7 +12,7 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import virtual_backend
 
-from .leaving import SUBJECTS, Log, Subject, Work, generator
+from .cleanups import SUBJECTS, Log, Subject, Work, generator
 
 on_asyncio = pytest.mark.parametrize(
     "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]

@@ -9,7 +9,7 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .forms import Form, Streaming, any_source, calls, every_form, streaming
+from .map_forms import Form, Streaming, any_source, calls, every_form, streaming
 
 BLOCK = "'async with' block"
 

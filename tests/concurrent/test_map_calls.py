@@ -15,7 +15,7 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
-from .forms import (
+from .map_forms import (
     Form,
     Streaming,
     Thing,

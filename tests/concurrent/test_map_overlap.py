@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 import aiterkit as ak
 from aiterkit.testing import Barrier, SourceProbe, explore
 
-from .forms import FORMS, Form, any_source, calls, every_form
+from .map_forms import FORMS, Form, any_source, calls, every_form
 
 LIMITS = [1, 2, 3, 10]
 

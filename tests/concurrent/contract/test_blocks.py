@@ -13,8 +13,8 @@ import pytest
 
 from aiterkit.testing import ProbeError, SourceProbe, SyncSourceProbe, explore
 
-from ..catalogue import ENTRIES, Entry  # noqa: TID252 - tests stand on no path
-from .forms import garbage_kept
+from ...catalogue import ENTRIES, Entry  # noqa: TID252 - tests stand on no path
+from ..map_forms import garbage_kept  # noqa: TID252 - tests stand on no path
 
 BLOCKS = [entry for entry in ENTRIES if entry.kind == "block"]
 RESULTS = [

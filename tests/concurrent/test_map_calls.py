@@ -15,16 +15,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
-from .map_forms import (
-    Form,
-    Streaming,
-    Thing,
-    Things,
-    any_source,
-    calls,
-    every_form,
-    streaming,
-)
+from ..helpers import Thing, Things, any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import Form, Streaming, calls, every_form, streaming
 
 T = TypeVar("T")
 

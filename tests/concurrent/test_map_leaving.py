@@ -13,21 +13,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .map_forms import (
-    FORMS,
-    Form,
-    Streaming,
-    any_source,
-    at_the_tail,
-    calls,
-    every_form,
-    on_asyncio,
-    streaming,
-)
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, any_source, at_the_tail, on_asyncio  # noqa: TID252 - tests stand on no path
+from .map_forms import FORMS, Form, Streaming, calls, every_form, streaming
 
 
 async def at_the_end(results: AsyncIterator[int]) -> None:

@@ -9,7 +9,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .map_forms import Form, Streaming, any_source, calls, every_form, streaming
+from ..helpers import any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import Form, Streaming, calls, every_form, streaming
 
 BLOCK = "'async with' block"
 

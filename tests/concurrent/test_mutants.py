@@ -52,6 +52,7 @@ from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe
 
+from ..helpers import Boom  # noqa: TID252 - tests stand on no path
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
@@ -174,7 +175,7 @@ fault(
     "fail",
     ("self._stop_right_of(upstream)", "pass"),
     rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
-    error=rows.Boom(),
+    error=Boom(),
 )
 fault(
     "zip",

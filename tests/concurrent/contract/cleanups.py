@@ -13,11 +13,9 @@ import anyio.lowlevel
 
 import aiterkit as ak
 
+from ...helpers import Boom  # noqa: TID252 - tests stand on no path
+
 End = Literal["ends", "fails"]
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 from aiterkit.testing import ProbeError, SourceProbe, SyncSourceProbe, explore
 
 from ...catalogue import ENTRIES, Entry  # noqa: TID252 - tests stand on no path
-from ..map_forms import garbage_kept  # noqa: TID252 - tests stand on no path
+from ...helpers import Boom, garbage_kept  # noqa: TID252 - tests stand on no path
 
 BLOCKS = [entry for entry in ENTRIES if entry.kind == "block"]
 RESULTS = [
@@ -24,10 +24,6 @@ RESULTS = [
 ]
 number: ContextVar[int] = ContextVar("number", default=0)
 every_block = pytest.mark.parametrize("entry", BLOCKS, ids=lambda entry: entry.name)
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 def use(entry: Entry, source: Any) -> Any:

@@ -6,11 +6,11 @@ import pytest
 
 import aiterkit as ak
 
+from ...helpers import Boom  # noqa: TID252 - tests stand on no path
 from .cleanups import (
     KINDS,
     MOMENTS,
     SUBJECTS,
-    Boom,
     Kind,
     Log,
     Subject,

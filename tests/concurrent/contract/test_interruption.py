@@ -10,13 +10,12 @@ import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import virtual_backend
 
+from ...helpers import Boom, on_asyncio  # noqa: TID252 - tests stand on no path
 from .cleanups import (
     KINDS,
     MOMENTS,
     SUBJECTS,
-    Boom,
     Kind,
     Log,
     Subject,
@@ -29,9 +28,6 @@ from .cleanups import (
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)
-on_asyncio = pytest.mark.parametrize(
-    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
-)
 
 
 class Use:

@@ -10,13 +10,9 @@ import anyio
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import virtual_backend
 
+from ...helpers import on_asyncio  # noqa: TID252 - tests stand on no path
 from .cleanups import SUBJECTS, Log, Subject, Work, generator
-
-on_asyncio = pytest.mark.parametrize(
-    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
-)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)

@@ -16,13 +16,9 @@ from aiterkit._concurrent.merge.state import MergeState, Upstream
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from ..map_forms import any_source, at_the_tail, garbage_kept, on_asyncio  # noqa: TID252 - tests stand on no path
+from ...helpers import Boom, any_source, at_the_tail, garbage_kept, on_asyncio  # noqa: TID252 - tests stand on no path
 from ..test_map_leaving import Closable, Unclosable, every_exit, scoped, without_reading  # noqa: TID252 - tests stand on no path
 from .readings import READINGS, Reading, every_reading
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 async def collect(

@@ -201,6 +201,8 @@ class InnerReader(SourceTask):
                 if self._next is None:
                     self._next = scope.pull(self)
                 if self._next is None:
+                    if self.stopped:
+                        break  # what the outer source raised has ended the block
                     in_a_row = 0
                     await self._wait_for_more()
                     continue

@@ -35,7 +35,8 @@ UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
 # Of the tests, those that need neither Trio nor a socket, a process or a thread.
 ON_NODE = [
-    "tests/concurrent/contract/test_blocks.py",
+    *(f"tests/concurrent/contract/test_{each}.py" for each in ("blocks", "leaving")),
+    "tests/concurrent/contract/test_source_errors.py",
     "tests/concurrent/test_buffer.py",
     *(f"tests/concurrent/test_map_{each}.py" for each in ("calls", "errors")),
     "tests/concurrent/test_map_leaving.py",

@@ -1,8 +1,8 @@
-"""However a block is left: calls are cancelled and awaited, the source is closed."""
+"""However a map is left: calls are cancelled and awaited, the source is closed."""
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,51 +13,9 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from ..helpers import Boom, any_source, at_the_tail, on_asyncio  # noqa: TID252 - tests stand on no path
+from ..helpers import Boom, any_source, on_asyncio  # noqa: TID252 - tests stand on no path
+from .contract.cases import SCOPED, every_exit
 from .map_forms import FORMS, Form, Streaming, calls, every_form, streaming
-
-
-async def at_the_end(results: AsyncIterator[int]) -> None:
-    async for _ in results:
-        pass
-
-
-async def by_break(results: AsyncIterator[int]) -> None:
-    async for result in results:
-        if result == 2:
-            break
-
-
-async def by_an_error_in_the_body(results: AsyncIterator[int]) -> None:
-    async for result in results:
-        if result == 2:
-            raise Boom("body")
-
-
-async def without_reading(_results: AsyncIterator[int]) -> None:
-    pass
-
-
-async def without_reading_later(_results: AsyncIterator[int]) -> None:
-    await anyio.sleep(2.5)
-
-
-async def cancelled_while_reading(results: AsyncIterator[int]) -> None:
-    with anyio.move_on_after(2.5) as scope:
-        async for _ in results:
-            pass
-    scope.cancel()
-
-
-EXITS = [
-    at_the_end,
-    by_break,
-    by_an_error_in_the_body,
-    without_reading,
-    without_reading_later,
-    cancelled_while_reading,
-]
-every_exit = pytest.mark.parametrize("leave", EXITS)
 
 
 @every_exit
@@ -175,37 +133,6 @@ async def test_the_source_is_closed_after_the_last_call(form: Form, probe: Any) 
     assert source.closes == (probe is SourceProbe)
 
 
-@every_form
-async def test_a_deadline_ends_a_close_that_takes_long(form: Form) -> None:
-    source = SourceProbe(range(9), close_delay=50)
-    with anyio.move_on_after(1.5):
-        await form.run(calls(seconds=1), source, limit=2)
-    assert anyio.current_time() == 1.5
-    source.assert_closed_once()
-
-
-@every_form
-async def test_the_block_is_left_when_a_close_that_takes_long_has_ended(
-    form: Form,
-) -> None:
-    source = SourceProbe(range(3), close_delay=50)
-    await form.run(calls(seconds=1), source, limit=3)
-    assert anyio.current_time() == 51
-    source.assert_closed_once()
-
-
-@every_form
-async def test_a_source_that_hangs_is_interrupted_before_it_is_closed(
-    form: Form,
-) -> None:
-    source = SourceProbe(range(9), hang_at=3)
-    with anyio.move_on_after(5):
-        await form.run(calls(seconds=1), source, limit=2)
-    assert source.cancelled_pulls == 1
-    assert source.closes_while_pulled == 0
-    source.assert_closed_once()
-
-
 @streaming
 async def test_a_source_that_ignores_the_interruption_is_awaited(
     operator: Streaming,
@@ -219,212 +146,11 @@ async def test_a_source_that_ignores_the_interruption_is_awaited(
     source.assert_well_used()
 
 
+@pytest.mark.parametrize("make", SCOPED)
 @every_form
-async def test_a_source_without_aclose_is_left_as_it_is(form: Form) -> None:
-    class Source:
-        def __init__(self) -> None:
-            self._items = iter(range(3))
-
-        def __aiter__(self) -> "Source":
-            return self
-
-        async def __anext__(self) -> int:
-            for item in self._items:
-                return item
-            raise StopAsyncIteration
-
-    assert await form.run(calls(), Source(), limit=2) == [0, 1, 2]
-
-
-class Closable(Generator[int]):
-    """A sync generator whose end can be seen."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.closes = 0
-        self.error = error
-        self.items = iter(range(100))
-
-    def send(self, _value: None, /) -> int:
-        return next(self.items)
-
-    def throw(self, *_args: Any) -> int:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        self.closes += 1
-        if self.error is not None:
-            raise self.error
-
-
-@streaming
-async def test_a_sync_generator_is_closed(operator: Streaming) -> None:
-    source = Closable()
-    async with operator(calls(seconds=1), source, limit=2) as results:
-        await anext(results)
-        assert source.closes == 0
-    assert source.closes == 1
-
-
-@streaming
-async def test_other_sync_iterators_are_not(operator: Streaming) -> None:
-    # A file, a cursor: closing those ends more than the iteration.
-    source = SyncSourceProbe(range(9))
-    async with operator(calls(), source, limit=2) as results:
-        await anext(results)
-    source.assert_never_closed()
-
-
-class Unclosable(SourceProbe[int]):
-    """A source that cannot be closed without trouble."""
-
-    async def aclose(self) -> None:
-        await super().aclose()
-        raise Boom("close")
-
-
-@streaming
-@pytest.mark.parametrize(
-    "make", [lambda: Unclosable(range(9)), lambda: Closable(Boom("close"))]
-)
-async def test_an_error_in_closing_is_raised_when_the_block_is_left_cleanly(
-    operator: Streaming, make: Any
+async def test_a_source_that_holds_a_scope_survives_a_failing_call(
+    make: Any, form: Form
 ) -> None:
-    with pytest.raises(Boom, match="close"):
-        async with operator(calls(), make(), limit=2) as results:
-            await anext(results)
-
-
-@streaming
-@pytest.mark.parametrize(
-    "make", [lambda: Unclosable(range(9)), lambda: Closable(Boom("close"))]
-)
-async def test_an_error_in_closing_masks_no_other(
-    operator: Streaming, make: Any
-) -> None:
-    with pytest.raises(KeyError) as caught:
-        async with operator(calls(), make(), limit=2):
-            raise KeyError
-    assert at_the_tail(caught.value) == ["Boom('close')"]
-
-
-@streaming
-async def test_an_error_in_closing_does_not_hide_a_cancellation(
-    operator: Streaming,
-) -> None:
-    with anyio.move_on_after(1) as scope:
-        async with operator(calls(), Unclosable(range(9)), limit=2):
-            await anyio.sleep_forever()
-    assert scope.cancelled_caught
-
-
-@streaming
-async def test_what_ends_the_program_in_closing_does_so(operator: Streaming) -> None:
-    class Source(SourceProbe[int]):
-        async def aclose(self) -> None:
-            raise SystemExit
-
-    with pytest.raises(SystemExit):
-        async with operator(calls(), Source(range(9)), limit=2) as results:
-            await anext(results)
-
-
-@streaming
-async def test_a_read_that_answers_its_interruption_with_an_error_is_told(
-    operator: Streaming,
-) -> None:
-    class Source(SourceProbe[int]):
-        async def __anext__(self) -> int:
-            try:
-                return await super().__anext__()
-            except anyio.get_cancelled_exc_class():
-                raise Boom("interrupted") from None
-
-    with pytest.raises(Boom, match="interrupted"):
-        async with operator(calls(), Source(range(9), hang_at=0), limit=2):
-            await anyio.sleep(1)
-
-
-@streaming
-async def test_a_read_that_fails_just_then_is_dropped(operator: Streaming) -> None:
-    class Source(SourceProbe[int]):
-        async def __anext__(self) -> int:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(5)
-            raise Boom("of its own")
-
-    async with operator(calls(), Source(range(9)), limit=2):
-        await anyio.sleep(1)
-    assert anyio.current_time() == 5
-
-
-# Sources that are unsafe anywhere else: what they hold across a `yield` would
-# interrupt whoever reads them. Here, that is a task of the block's own.
-
-
-async def holding_a_task_group(log: list[str]) -> AsyncGenerator[int]:
-    async def tick() -> None:
-        while True:
-            await anyio.sleep(1)
-            log.append("tick")
-
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(tick)
-            for item in range(9):
-                await anyio.sleep(0.75)
-                yield item
-            tasks.cancel_scope.cancel()
-    finally:
-        log.append("closed")
-
-
-async def holding_a_timeout(log: list[str]) -> AsyncGenerator[int]:
-    try:
-        with anyio.fail_after(1000):
-            for item in range(9):
-                await anyio.sleep(1)
-                yield item
-    finally:
-        log.append("closed")
-
-
-async def holding_a_shield(log: list[str]) -> AsyncGenerator[int]:
-    try:
-        with anyio.CancelScope(shield=True):
-            for item in range(9):
-                await anyio.sleep(1)
-                yield item
-    finally:
-        log.append("closed")
-
-
-SCOPED = [holding_a_task_group, holding_a_timeout, holding_a_shield]
-scoped = pytest.mark.parametrize("make", SCOPED)
-
-
-@scoped
-@every_exit
-@streaming
-@pytest.mark.parametrize("limit", [1, 2])
-async def test_a_source_that_holds_a_scope_across_its_yield_is_safe(
-    make: Any, leave: Any, operator: Streaming, limit: int
-) -> None:
-    log: list[str] = []
-    try:
-        async with operator(calls(seconds=1), make(log), limit=limit) as results:
-            await leave(results)
-    except Boom:
-        pass
-    assert log[-1:] in (["closed"], []), log
-    if leave is not without_reading:
-        assert log.count("closed") == 1
-    await anyio.sleep(10)
-    assert log[-1:] in (["closed"], [])
-
-
-@scoped
-@every_form
-async def test_such_a_source_survives_a_failing_call(make: Any, form: Form) -> None:
     async def fail(item: int) -> None:
         await anyio.sleep(item)
         if item == 3:
@@ -434,19 +160,6 @@ async def test_such_a_source_survives_a_failing_call(make: Any, form: Form) -> N
     with pytest.raises(Boom):
         await form.run(fail, make(log), limit=2)
     assert log[-1] == "closed"
-
-
-@scoped
-@every_form
-@pytest.mark.parametrize("after", [0.5, 2.5, 3])
-async def test_such_a_source_survives_a_cancellation_from_outside(
-    make: Any, form: Form, after: float
-) -> None:
-    log: list[str] = []
-    with anyio.move_on_after(after):
-        await form.run(calls(seconds=2), make(log), limit=2)
-    assert log[-1] == "closed"
-    await anyio.sleep(10)
 
 
 @streaming
@@ -469,28 +182,6 @@ async def test_a_timeout_held_by_the_source_ends_the_source_alone(
                 await anyio.sleep(3)
     assert got == [0, 1, 2, 3][: len(got)]
     assert len(got) >= 2
-
-
-@streaming
-async def test_a_task_group_held_by_the_source_may_fail_while_there_is_no_room(
-    operator: Streaming,
-) -> None:
-    async def fail() -> None:
-        await anyio.sleep(4.5)
-        raise Boom("child")
-
-    async def source() -> AsyncGenerator[int]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(fail)
-            for item in range(99):
-                await anyio.sleep(1)
-                yield item
-
-    with pytest.raises(ExceptionGroup) as caught:
-        async with operator(calls(), source(), limit=1, buffer=0) as results:
-            async for _ in results:
-                await anyio.sleep(3)
-    assert caught.group_contains(Boom, match="child", depth=1)
 
 
 @streaming
@@ -519,20 +210,6 @@ async def test_native_timeouts_held_by_the_source_end_the_source_alone(
     assert got == list(range(4 if buffer and seconds == [4.5] else 2))
 
 
-@every_form
-async def test_errors_beside_the_generator_exit_of_a_close_are_told(
-    form: Form,
-) -> None:
-    class Source(SourceProbe[int]):
-        async def aclose(self) -> None:
-            raise BaseExceptionGroup("both", [GeneratorExit(), Boom("close")])
-
-    with pytest.raises(ExceptionGroup) as caught:
-        await form.run(calls(), Source(range(3)), limit=1)
-    assert caught.value.message == "both"
-    assert list(map(repr, caught.value.exceptions)) == ["Boom('close')"]
-
-
 @streaming
 @on_asyncio
 async def test_a_native_task_group_held_by_the_source_is_safe(
@@ -555,39 +232,6 @@ async def test_a_native_task_group_held_by_the_source_is_safe(
             async for _ in results:
                 await anyio.sleep(3)
     assert caught.group_contains(Boom, match="child", depth=1)
-
-
-@streaming
-async def test_a_block_left_while_such_a_timeout_expires_is_left_in_order(
-    operator: Streaming,
-) -> None:
-    async def source() -> AsyncGenerator[int]:
-        with anyio.fail_after(4.5):
-            for item in range(99):
-                await anyio.sleep(1)
-                yield item
-
-    async with operator(calls(seconds=1), source(), limit=1, buffer=0) as results:
-        await anext(results)
-        await anyio.sleep(10)
-
-
-@streaming
-async def test_what_is_read_on_after_a_cancellation_from_outside_is_not_cut_silently(
-    operator: Streaming,
-) -> None:
-    got: list[int] = []
-    call = calls(seconds=lambda item: item)
-    with anyio.CancelScope() as outer:
-        async with operator(call, SourceProbe(range(9)), limit=3) as results:
-            got.append(await anext(results))
-            outer.cancel()
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(5)
-                with pytest.raises(RuntimeError, match="was cancelled from outside"):
-                    async for result in results:
-                        got.append(result)
-    assert got == [0]
 
 
 @streaming

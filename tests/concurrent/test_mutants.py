@@ -74,7 +74,11 @@ from . import (
     test_until as until,
     test_zip as rows,
 )
-from .contract import test_blocks as contract
+from .contract import (
+    cases,
+    test_leaving as leaving,
+    test_source_errors as source_errors,
+)
 from .map_forms import FORMS
 
 
@@ -710,9 +714,9 @@ fault(
     SyncSource,
     "close",
     ("self._run(iterator.close)", "iterator.close()"),
-    contract.test_a_sync_generator_runs_in_one_context_of_its_own,
-    entry=next(entry for entry in contract.BLOCKS if "map" in entry.name),
-    leave=contract.by_break,
+    leaving.test_a_sync_generator_runs_in_one_context_of_its_own,
+    entry=cases.BY_NAME["concurrent_map"],
+    leave=cases.by_break,
 )
 fault(
     "map",
@@ -720,8 +724,8 @@ fault(
     SourceTask,
     "_read_and_close",
     ("awaiting(reading).__await__()", "reading.__await__()"),
-    contract.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=next(entry for entry in contract.BLOCKS if "map" in entry.name),
+    source_errors.test_a_source_that_gives_no_awaitable_has_failed,
+    entry=cases.BY_NAME["concurrent_map"],
 )
 fault(
     "map",

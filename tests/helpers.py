@@ -62,7 +62,10 @@ def popped(buffer: ResultBuffer[Any]) -> list[Any]:
 
 @contextmanager
 def garbage_kept() -> Generator[None]:
-    """Let the garbage collector know of new objects alone, and collect none."""
+    """Let the garbage collector know of new objects alone, and collect none.
+
+    What it does not know stays frozen, as conftest.py has it for all that was imported.
+    """
     gc.freeze()
     gc.disable()
     try:
@@ -71,7 +74,6 @@ def garbage_kept() -> Generator[None]:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
-        gc.unfreeze()
 
 
 class Unclosable(SourceProbe[int]):

@@ -201,7 +201,7 @@ async def test_a_sync_generator_runs_in_one_context_of_its_own(
         nonlocal closed
         token = number.set(1)
         try:
-            for item in range(1, 6):
+            for item in range(1, 20):
                 assert number.get() == 1
                 yield item
         finally:

@@ -35,8 +35,11 @@ UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
 # Of the tests, those that need neither Trio nor a socket, a process or a thread.
 ON_NODE = [
-    *(f"tests/concurrent/test_{each}.py" for each in ("blocks", "buffer", "errors")),
-    *(f"tests/concurrent/test_{each}.py" for each in ("every_block", "exits")),
+    *(f"tests/concurrent/contract/test_{each}.py" for each in ("blocks", "leaving")),
+    "tests/concurrent/contract/test_source_errors.py",
+    "tests/concurrent/test_buffer.py",
+    *(f"tests/concurrent/test_map_{each}.py" for each in ("calls", "errors")),
+    "tests/concurrent/test_map_leaving.py",
     *(f"tests/sequential/test_{each}.py" for each in ("laws", "twins")),
     # On 3.15, linecache warns of the frame by which Pyodide runs everything.
     *["-W", "default:Module globals is missing:DeprecationWarning"],

@@ -13,28 +13,22 @@ from aiterkit._runtime.task import BlockTask
 from aiterkit.testing import run_in_virtual_time
 
 from ...planted import assert_found, changed, leaves_garbage  # noqa: TID252 - tests stand on no path
-from .. import test_every_block as every_block, test_limiter as limiters  # noqa: TID252 - as above
+from .. import test_limiter as limiters  # noqa: TID252 - as above
 from . import (
     test_cleanup as cleanup,
-    test_elsewhere as elsewhere,
     test_fairness as fairness,
     test_interruption as interruption,
+    test_left_by_another_task as elsewhere,
+    test_source_errors as source_errors,
 )
-from .leaving import (
-    AT_ITS_YIELD,
-    IN_A_READ,
-    SUBJECTS,
-    by_break,
-    generator,
-    holding_a_block,
-)
+from .cases import BY_NAME, by_break_later
+from .cleanups import AT_ITS_YIELD, IN_A_READ, generator, holding_a_block
 
 Backends = tuple[Literal["asyncio", "trio"], ...]
 BOTH: Backends = ("asyncio", "trio")
 ASYNCIO: Backends = ("asyncio",)
-MAP = SUBJECTS[0]
-MERGE = next(subject for subject in SUBJECTS if subject.name == "concurrent_merge")
-BUFFER = next(subject for subject in SUBJECTS if subject.name == "concurrent_buffer")
+MAP = BY_NAME["concurrent_map"]
+BUFFER = BY_NAME["concurrent_buffer"]
 
 
 def left(kind: Any, subject: Any = MAP, moment: Any = IN_A_READ) -> Any:
@@ -43,7 +37,7 @@ def left(kind: Any, subject: Any = MAP, moment: Any = IN_A_READ) -> Any:
         subject=subject,
         kind=kind,
         moment=moment,
-        leave=by_break,
+        leave=by_break_later,
     )
 
 
@@ -106,8 +100,8 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
         "awaiting(reading).__await__()",
         "reading.__await__()",
         partial(
-            every_block.test_a_source_that_gives_no_awaitable_has_failed,
-            entry=next(each for each in every_block.BLOCKS if "map" in each.name),
+            source_errors.test_a_source_that_gives_no_awaitable_has_failed,
+            entry=MAP,
         ),
         ASYNCIO,
     ),

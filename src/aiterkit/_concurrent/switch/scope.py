@@ -38,7 +38,7 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
                 if isawaitable(made):
                     made = await made
                 self._iterator = open_result(cast("AnyIterable[R]", made))
-            except StopAsyncIteration as error:  # it would read as the end
+            except StopAsyncIteration as error:  # else it would look like the end
                 raise without_stop(error) from error
             finally:
                 drop(made)
@@ -50,7 +50,7 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
 
 
 class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
-    """The block: a reader for the source of items, one for that of the newest."""
+    """The block: one task reads the items, another the source of the newest item."""
 
     makes_calls = True
 
@@ -68,6 +68,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self.state = state
         self._func = func
         self._iterator = with_checkpoints(iterator)
+        # Reads the source of one item, from its start until that source is closed.
         self._inner: SourceReader[R] | None = None
 
     # The block.
@@ -98,7 +99,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     def _open(self, item: T) -> None:
         inner = SwitchedSource[T, R](self._func, item)
         self._inner = reader = SourceReader(self, inner, InnerSink(self))
-        # A task of its own for each, so that none sees what another has set.
+        # Each has its own task, so none sees context variables that another has set.
         reader.start_reading(f"{self.name} inner source")
 
     def advance(self) -> None:
@@ -117,11 +118,11 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     # The source of items.
 
     def has_room(self) -> bool:
-        """Tell that a new item is always welcome."""
+        """Return True: a new item always takes the place of the one before."""
         return True
 
     def put(self, item: T) -> bool:
-        """Switch to *item*; tell whether there is room for one more."""
+        """Switch to *item*; return whether there is room for one more."""
         self.state.switch(item)
         if self._inner is not None:
             self._inner.stop()
@@ -143,7 +144,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self.wake_receiver()
 
     def may_close(self) -> bool:
-        """Tell whether no source of an item is open."""
+        """Return whether no source of an item is open."""
         return not self.state.busy
 
 
@@ -154,7 +155,7 @@ class InnerSink(Sink[R]):
         self._scope = scope
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more result."""
+        """Return whether the source may be asked for one more result."""
         return self._scope.state.has_room()
 
     def put(self, item: R) -> bool:

@@ -1,6 +1,7 @@
 """Every operator, what it runs of the user's code, and every way out of it.
 
-What is run cleans up in a ``finally`` that is *not* shielded, as people write it.
+What is run cleans up in a ``finally`` that is *not* shielded, as people write it. The
+probes of `aiterkit.testing` do so too; here, all that is run writes into one log.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable

@@ -1,14 +1,19 @@
 """Every operator keeps the laws of leaving: it is put between the source and a map."""
 
+import gc
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
 
 import aiterkit as ak
+from aiterkit._runtime.source_reader import SourceTask
+from aiterkit._runtime.task import BlockTask
 from aiterkit.testing import ConcurrentMapLike, check_laws
+
+from ..planted import changed, leaves_garbage  # noqa: TID252 - tests stand on no path
 
 Open = Callable[[Any], AbstractAsyncContextManager[Any]]
 
@@ -98,3 +103,31 @@ def test_an_operator_keeps_the_laws_of_leaving(name: str) -> None:
         before_a_map(OPERATORS[name]), ordered=True, laws=laws, schedules=1, name=name
     )
     report.assert_all_hold()
+
+
+FAULTS: dict[str, tuple[type[Any], str, str, str]] = {
+    "cleanup": (BlockTask, "shield", "self._shield.shield = True", "pass"),
+    "interruption": (BlockTask, "interrupt", "self.unshield()", "pass"),
+    "nothing out of the blue": (
+        SourceTask,
+        "stop",
+        "if self._is_in_source():",
+        "if True:",
+    ),
+}
+
+
+@leaves_garbage
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("law", FAULTS)
+def test_a_fault_in_our_own_tasks_is_found(
+    law: str, backend: Literal["asyncio", "trio"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, method, right, wrong = FAULTS[law]
+    fault = changed(getattr(owner, method), right, wrong, owner=owner)
+    monkeypatch.setattr(owner, method, fault)
+    report = check_laws(
+        ak.concurrent_map, ordered=True, laws=[law], schedules=1, backends=(backend,)
+    )
+    gc.collect()
+    assert not report.holds

@@ -15,11 +15,7 @@ import aiterkit as ak
 from aiterkit._runtime.source_reader import MAX_ITEMS_PER_TURN
 from aiterkit.testing import SourceProbe, assert_timeline, explore, play
 
-from .forms import any_source, on_asyncio
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, any_source, on_asyncio  # noqa: TID252 - tests stand on no path
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])
@@ -73,6 +69,18 @@ async def test_what_a_cancelled_wait_has_asked_for_is_kept() -> None:
         assert await anext(results) == 0
         await anyio.sleep(100)
         assert source.pulls == 1
+
+
+async def test_short_waits_for_an_item_that_is_there_get_it() -> None:
+    source = SourceProbe(range(99), gap=None)
+    got: list[int] = []
+    async with ak.concurrent_buffer(source, 0) as results:
+        for _ in range(20):
+            with anyio.move_on_after(0):
+                got.append(await anext(results))
+            assert len(source.taken) <= len(got) + 1
+            await anyio.lowlevel.checkpoint()
+    assert got[:5] == list(range(5))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import Frontier, KeyQueue
 from aiterkit._concurrent.merge.scope import (
     ArrivalSink,
+    ParkAtOnce,
     Rendezvous,
     SourcesScope,
     StoppableSink,
@@ -26,7 +27,7 @@ from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     ZipState,
 )
@@ -48,34 +49,37 @@ from aiterkit._concurrent.timing.state import (
     Newest,
     Sampled,
 )
-from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, available_backends
 
+from ..helpers import Boom  # noqa: TID252 - tests stand on no path
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
-    test_blocks as blocks,
     test_buffer as buffer,
-    test_errors as errors,
-    test_every_block as every_block,
     test_expand as expand,
     test_filter as filtering,
     test_flatten as flat,
     test_heartbeat as heartbeat,
     test_keys as keys,
     test_limiter as limiter,
+    test_map_calls as map_calls,
+    test_map_errors as errors,
+    test_map_overlap as overlap,
+    test_map_reading as map_reading,
     test_merge as merge,
     test_merge_state as merge_state,
-    test_overlap as overlap,
-    test_reading as reading,
     test_share as share,
     test_switch as switch,
     test_timing as timing,
     test_until as until,
     test_zip as rows,
 )
-from .forms import FORMS
+from .contract import (
+    cases,
+    test_leaving as leaving,
+)
+from .map_forms import FORMS
 
 
 class Fault(NamedTuple):
@@ -175,7 +179,7 @@ fault(
     "fail",
     ("self._stop_right_of(upstream)", "pass"),
     rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
-    error=rows.Boom(),
+    error=Boom(),
 )
 fault(
     "zip",
@@ -217,8 +221,8 @@ fault(
     "buffer",
     "asks for nothing",
     Rendezvous,
-    "_ask",
-    ("self._ahead.asked = True", "pass"),
+    "begin_wait",
+    ("self._on_demand.asked = True", "pass"),
     buffer.test_a_prompt_reader_sees_the_source_as_it_is,
     line="a--b|",
     size=0,
@@ -226,10 +230,18 @@ fault(
 fault(
     "buffer",
     "asks for two",
-    ReadAhead,
-    "has_room",
-    ("(self.asked and not upstream.waiting)", "self.asked"),
-    merge_state.test_with_no_window_there_is_room_for_what_is_asked,
+    OnDemand,
+    "put",
+    ("self.asked = False", "pass"),
+    merge_state.test_on_demand_there_is_room_for_what_is_asked,
+)
+fault(
+    "buffer",
+    "yields before it asks",
+    ParkAtOnce,
+    "should_yield",
+    ("return False", "return super().should_yield()"),
+    buffer.test_short_waits_for_an_item_that_is_there_get_it,
 )
 fault(
     "buffer",
@@ -502,7 +514,7 @@ fault(
     "ends while a call runs",
     Frontier,
     "is_over",
-    ("and not self.visiting ", ""),
+    ("not self.visiting", "True"),
     expand.test_every_item_reached_is_given_once_and_it_ends,
     probe=SourceProbe,
     limit=7,
@@ -538,7 +550,7 @@ fault(
     "reads all roots at once",
     RootsSink,
     "has_room",
-    ("frontier.is_hungry and not frontier.waiting", "True"),
+    ("frontier.is_hungry and (not frontier.waiting)", "True"),
     expand.test_a_root_is_read_only_when_nothing_else_waits,
     probe=SourceProbe,
 )
@@ -709,7 +721,7 @@ fault(
     SyncSource,
     "__init__",
     ("partial(run, *call, next, iterator)", "partial(next, iterator)"),
-    blocks.test_the_context_of_a_sync_source_is_one_and_its_own,
+    map_calls.test_the_context_of_a_sync_source_is_one_and_its_own,
     form=FORMS[0],
 )
 fault(
@@ -718,18 +730,9 @@ fault(
     SyncSource,
     "close",
     ("self._run(iterator.close)", "iterator.close()"),
-    every_block.test_a_sync_generator_runs_in_one_context_of_its_own,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
-    leave=every_block.by_break,
-)
-fault(
-    "map",
-    "takes whatever a source gives for a new kind of awaitable",
-    SourceTask,
-    "_read_and_close",
-    ("awaiting(reading).__await__()", "reading.__await__()"),
-    every_block.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
+    leaving.test_a_sync_generator_runs_in_one_context_of_its_own,
+    entry=cases.BY_NAME["concurrent_map"],
+    leave=cases.by_break,
 )
 fault(
     "map",
@@ -737,7 +740,7 @@ fault(
     WorkerPool,
     "_is_room",
     ("self.wants_room = True", "pass"),
-    reading.test_a_sync_source_is_read_no_further_either,
+    map_reading.test_a_sync_source_is_read_no_further_either,
     operator=ak.concurrent_map,
     limit=1,
     buffer=0,
@@ -891,7 +894,7 @@ fault(
     "closes the source before stop has ended",
     UntilScope,
     "may_close",
-    ("and not self._awaits_stop", "and True"),
+    ("not self._awaits_stop", "True"),
     until.test_on_exit_stop_is_cancelled_and_awaited_and_then_the_source_is_closed,
     read=True,
 )
@@ -920,8 +923,8 @@ fault(
     Heartbeats,
     "pop_value",
     (
-        "self._deadline = now + self._seconds\n    return self._beat",
-        "return self._beat",
+        "now + self._seconds return self._beat",
+        "self._deadline\n    return self._beat",
     ),
     heartbeat.test_a_busy_reader_gets_one_beat_and_not_those_that_it_missed,
 )

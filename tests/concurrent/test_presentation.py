@@ -17,6 +17,8 @@ import pytest
 import aiterkit as ak
 from aiterkit._runtime.presentation import add_place
 
+from ..helpers import Boom  # noqa: TID252 - tests stand on no path
+
 LOOSE: Any = ak
 BLOCKS = [
     name
@@ -31,10 +33,6 @@ CALLING = [
     "concurrent_flat_map",
     "concurrent_flat_map_unordered",
 ]
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 async def fetch(item: Any) -> Any:

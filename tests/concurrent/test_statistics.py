@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 import aiterkit as ak
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe
 
-from .forms import calls, streaming
+from .map_forms import calls, streaming
 
 
 @streaming

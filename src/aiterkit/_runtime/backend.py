@@ -1,20 +1,20 @@
 """How one task waits for another: the cheapest wait that each backend has.
 
-Readers and workers take turns so often that an `anyio.Event` for each turn
-would cost more than the turns themselves. So this is the one room that knows
-which backend runs.
+Readers and workers alternate so often that an `anyio.Event` for each turn would cost
+more than the turns themselves. So only this module, `backend_asyncio` and
+`backend_trio` know which backend runs.
 """
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
 Waiter: TypeAlias = Awaitable[object]
-"""A wait that happens once: one task awaits it, anyone may end it.
+"""A wait that happens once: one task awaits it, any task may end it.
 
-It is made by the task that will wait, which then waits with no step in between. A
+The task that will wait makes it, and awaits it without any step in between. A
 cancelled wait is over, and ending it again does nothing.
 """
 
@@ -26,14 +26,14 @@ class Cancellable(Protocol):
     """The backend's own task; None until it has begun."""
 
     cancellations: int
-    """How many cancellations had reached it before that of its block."""
+    """How many cancellations had reached it before its block cancelled it."""
 
     def cancel_at_every_wait(self) -> None:
         """Cancel it as anyio does: this wait, and each one after it."""
         ...
 
     def shield(self) -> None:
-        """Let its next waits be."""
+        """Keep cancellations away from its next waits."""
         ...
 
 
@@ -52,15 +52,18 @@ class Backend(NamedTuple):
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
 
-    call_user: Callable[..., Any] | None
-    """Call a function of the user's with arguments, so that Ctrl-C can interrupt it.
+    call_user: Callable[[Callable[[Any], Any], Any], Any] | None
+    """Call a function of the user with an argument, so that Ctrl-C can interrupt it.
 
-    On Trio our own code is protected from that; what it calls would be so as well. None
+    On Trio our own code is protected from Ctrl-C, and so would be what it calls. None
     where there is no such protection.
     """
 
+    await_user: Callable[[Callable[[], Any]], Any] | None
+    """The same for the steps of what a function returns, which are to be awaited."""
+
     steps_of_user: Callable[[Any], Any] | None
-    """The same for the steps of a coroutine, which it returns."""
+    """The same for the steps of a coroutine. If it never begins, it is to be closed."""
 
     on_entered: Callable[[], None]
     """Note that the current task has entered the task group of a block."""
@@ -75,20 +78,35 @@ class Backend(NamedTuple):
     """Count the native cancellations that have reached a task."""
 
     is_resumed_by_block: Callable[[Cancellable, object], bool | None]
-    """Tell whether a task that was cancelled once is resumed by that cancellation.
+    """Return whether a task that was cancelled once is resumed by that cancellation.
 
-    It gets what the task is resumed with: an error on asyncio, and what Trio sends.
-    False means that a scope of the task's own has cancelled it, in the same turn; and
-    None that nothing was cancelled, or that no shield may be raised.
+    Its argument is what the task is resumed with: an error on asyncio, and on Trio
+    what Trio sends. False means that a scope inside the task has cancelled it in the
+    same turn; None means that nothing was cancelled, or that no shield may be raised.
     """
+
+
+ThingT = TypeVar("ThingT", bound=Callable[..., object])
+
+STAND_INS: set[object] = set()
+"""Functions and classes of ours that Ctrl-C may interrupt as it may the user's code."""
+
+
+def stands_for_user(thing: ThingT) -> ThingT:
+    """Let Ctrl-C interrupt *thing*, which does little but call the user's code.
+
+    It must hold nothing that another task relies on when the block goes on.
+    """
+    STAND_INS.add(thing)
+    return thing
 
 
 class SpinPolicy:
     """Whether a task yields once before it parks.
 
-    Among tasks that are all busy, what is waited for is there after one turn of the
-    others, and a turn costs less than a wait that somebody must end. Where it is
-    not, the next 1, 3, 7, … 63 waits park at once.
+    Among tasks that are all busy, what a task waits for is there after one turn of the
+    others, and a turn costs less than a wait that another task must end. If it is not
+    there, the next 1, 3, 7, … 63 waits park at once.
     """
 
     __slots__ = ("_skip_length", "_to_skip")
@@ -96,7 +114,9 @@ class SpinPolicy:
     LONGEST_SKIP = 63
 
     def __init__(self) -> None:
+        # How many waits park at once after a wasted yield; it grows with each.
         self._skip_length: int = 0
+        # How many waits still park at once before the next yield.
         self._to_skip: int = 0
 
     def should_yield(self) -> bool:
@@ -149,7 +169,7 @@ _known: dict[type[BaseException], Callable[[], Backend]] = {}
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:
-    """Tell whether the current task itself holds a token of *limiter*."""
+    """Return whether the current task itself holds a token of *limiter*."""
     borrowers = limiter.statistics().borrowers
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
@@ -164,10 +184,10 @@ def asyncio_cancelled() -> Any:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Tell a cancellation of this task from a `CancelledError` that is an error.
+    """Return whether *error* is a cancellation of this task.
 
-    On asyncio anybody may raise one: by awaiting what was cancelled elsewhere, or by
-    cancelling the task that calls.
+    If not, a `CancelledError` is an error like others. On asyncio any code may raise
+    one: by awaiting what was cancelled elsewhere, or by cancelling the calling task.
     """
     if not isinstance(error, get_cancelled_exc_class()):
         return False
@@ -178,7 +198,7 @@ def is_cancelled(error: BaseException) -> bool:
 
 
 def is_native_cancel(error: BaseException) -> bool:
-    """Tell an `asyncio.Task.cancel` from the cancellation of an anyio cancel scope.
+    """Return whether *error* comes from `asyncio.Task.cancel`, not from a cancel scope.
 
     A scope cancels at every wait until it is left, but a task is cancelled once.
     """
@@ -194,8 +214,9 @@ _BY_SCOPE = ("Cancelled via cancel scope ", "Cancelled by cancel scope ")
 def repeat_cancel(error: BaseException) -> None:
     """Repeat a native cancellation of this task, whose *error* was caught.
 
-    The count of cancellations stays as it is: `asyncio.timeout` goes by that. What
-    cancels at every wait needs no repetition, and repeated it might outlive its scope.
+    The count of cancellations stays as it is, since `asyncio.timeout` relies on it. A
+    scope cancels at every wait, so it needs no repetition; repeated, its cancellation
+    might outlive the scope.
     """
     if not is_native_cancel(error):
         return

@@ -34,6 +34,7 @@ def running_backend() -> Backend:
         ASYNCIO_TURN,
         None,
         None,
+        None,
         _nothing,
         current_task,
         _cancel_once,
@@ -54,8 +55,8 @@ def _end_future(future: Future[None]) -> None:
             pass  # just here, Ctrl-C has cancelled the task that waits
 
 
-# A task counts the cancellations that it was sent, which is how `asyncio.timeout` and
-# anyio know theirs; so do we.
+# A task counts the cancellations sent to it. By that count `asyncio.timeout` and anyio
+# recognise their own; so do we.
 
 
 def _cancel_once(task: Cancellable) -> None:

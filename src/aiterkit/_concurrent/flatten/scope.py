@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 from aiterkit._concurrent.flatten.state import FlattenState, InnerSource, Interleaved
 from aiterkit._concurrent.merge.scope import ArrivalSink, SourcesScope, UpstreamSink
 from aiterkit._concurrent.merge.state import Upstream
-from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.call import COROUTINE, drop, needs_await
 from aiterkit._core.source import is_async
 from aiterkit._runtime.backend import is_cancelled
 from aiterkit._runtime.buffer import EMPTY
@@ -14,7 +14,7 @@ from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.sink import Sink
-from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_to_read
+from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_result
 from aiterkit._runtime.sync_source import SyncSource
 
 R = TypeVar("R")
@@ -36,12 +36,15 @@ class FlattenScope(SourcesScope[Any, R]):
         super().__init__([], state, name=name)
         self.func = func
         self.inners = state
-        self.plain: set[type] = set()
-        self.idle: list[InnerReader] = []
+        self.plain: set[type] = set()  # types of results of *func* that need no await
+        self.idle: list[InnerReader] = []  # those that have no source to read
         self._iterator = iterator
+        # A sync outer source, while the block is open. An async one has a reader.
         self._sync: SyncSource[Any] | None = None
-        self._inner_readers: list[InnerReader] = []
-        self._reader_of: dict[Upstream, InnerReader] = {}
+        self._inner_readers: list[InnerReader] = []  # all, until the block is left
+        self._reader_of: dict[Upstream, InnerReader] = {}  # of each open inner source
+        # The one that was started or woken to ask a sync outer source for an item,
+        # until it asks.
         self._starting: InnerReader | None = None
 
     # The block.
@@ -79,8 +82,8 @@ class FlattenScope(SourcesScope[Any, R]):
             reader.wake()
         else:
             inners.release(inner)
-            # While a closed source is not drained, each item that is received may
-            # free its slot.
+            # While a closed source is not drained, the next item that the reader
+            # receives may free its slot.
             self.wants_room = inners.undrained > 0
         if inners.take_free_slot():
             self._begin_more()
@@ -103,8 +106,8 @@ class FlattenScope(SourcesScope[Any, R]):
                     reader.stop()
         if inners.take_free_slot():
             self._begin_more()
-        # Only if there is something for the reader: a task that is woken again and
-        # again never gets to see its cancellation on asyncio.
+        # Wake the reader only for a result or the end: on asyncio, a task that is woken
+        # again and again never sees its cancellation.
         if self.receiver is not None and (not inners.open or inners.has_next()):
             self.wake_receiver()
 
@@ -118,7 +121,7 @@ class FlattenScope(SourcesScope[Any, R]):
         return UpstreamSink(self, upstream)
 
     def begin(self, item: Any) -> None:
-        """Have the inner source of *item* read, by a task that has none."""
+        """Have an idle reader, or a new one, read the inner source of *item*."""
         reader = self.idle.pop() if self.idle else self._add_reader()
         upstream = self.inners.begin()
         self._reader_of[upstream] = reader
@@ -131,9 +134,9 @@ class FlattenScope(SourcesScope[Any, R]):
         return reader
 
     def _start_or_wake_reader(self) -> None:
-        """Have one task without an inner source ask a sync outer one for an item.
+        """Have one idle or new reader ask a sync outer source for an item.
 
-        That task starts or wakes the next, so there are no more than are needed.
+        That reader starts or wakes the next, so there are no more than are needed.
         """
         if self._starting is None and self._may_pull():
             if self.idle:
@@ -149,7 +152,7 @@ class FlattenScope(SourcesScope[Any, R]):
         )
 
     def pull(self, reader: "InnerReader") -> tuple[InnerSource, Any] | None:
-        """Ask a sync outer source for *reader*, if there may be one more."""
+        """Return an item of a sync outer source for *reader*, if one more may begin."""
         if self._starting is reader:
             self._starting = None
         if self._sync is None or not self._may_pull():
@@ -172,7 +175,7 @@ class FlattenScope(SourcesScope[Any, R]):
         self.wake_sources()
 
     def may_close(self) -> bool:
-        """Tell whether every inner source is closed."""
+        """Return whether every inner source is closed."""
         return not self._reader_of
 
 
@@ -185,6 +188,7 @@ class InnerReader(SourceTask):
 
     def __init__(self, scope: FlattenScope[Any]) -> None:
         super().__init__(scope)
+        # The source to read next, and its item, until it is read.
         self._next: tuple[InnerSource, Any] | None = None
 
     def take(self, upstream: InnerSource, item: Any) -> None:
@@ -193,7 +197,7 @@ class InnerReader(SourceTask):
         self.wake()
 
     async def run(self) -> None:
-        """Read what there is to read, until the block is left."""
+        """Read one inner source after another, until the block is left."""
         scope = self._scope
         in_a_row = 0
         with self:
@@ -201,12 +205,14 @@ class InnerReader(SourceTask):
                 if self._next is None:
                     self._next = scope.pull(self)
                 if self._next is None:
+                    if self.stopped:
+                        break  # what the outer source raised has ended the block
                     in_a_row = 0
                     await self._wait_for_more()
                     continue
                 (upstream, item), self._next = self._next, None
                 if not self.stopped:
-                    # In a copy of the context at entry: none sees what another set.
+                    # Each in its own copy of the context at entry.
                     context = scope.context.copy()
                     opened = context.run(self._open, upstream, item)
                     if type(opened) is COROUTINE:
@@ -223,7 +229,7 @@ class InnerReader(SourceTask):
                         del reading
                     del context, opened
                 scope.on_closed(upstream)
-                del upstream, item  # while it waits it keeps nothing alive
+                del upstream, item  # while it waits, it keeps no object alive
 
     async def _wait_for_more(self) -> None:
         scope = self._scope
@@ -236,14 +242,17 @@ class InnerReader(SourceTask):
         self._is_parked = False
 
     def _open(self, upstream: InnerSource, item: Any) -> Any:
-        """Return what to read, or a coroutine to get that from, or None: it failed."""
+        """Return what to read, or a coroutine that returns it, or None on failure."""
         scope = self._scope
         self._pending_cancel = None
         try:
-            made = scope.func(item)
+            call_user = scope.backend.call_user
+            made = (
+                scope.func(item) if call_user is None else call_user(scope.func, item)
+            )
             if type(made) not in scope.plain and needs_await(made, scope.plain):
                 return self._open_awaited(upstream, made)
-            return open_to_read(made)
+            return open_result(made)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
             self._func_raised(upstream, error)
             return None
@@ -251,9 +260,12 @@ class InnerReader(SourceTask):
     async def _open_awaited(
         self, upstream: InnerSource, made: Awaitable[Any]
     ) -> AsyncIterator[Any] | None:
+        steps_of_user = self._scope.backend.steps_of_user
         try:
-            return open_to_read(await made)
+            steps = made if steps_of_user is None else steps_of_user(made)
+            return open_result(await steps)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
+            drop(made)
             self._func_raised(upstream, error)
             return None
 
@@ -279,11 +291,11 @@ class OuterSink(Sink[Any]):
         self._state = state
 
     def has_room(self) -> bool:
-        """Tell whether there may be one more inner source."""
+        """Return whether there may be one more inner source."""
         return self._state.may_begin()
 
     def put(self, item: Any) -> bool:
-        """Begin an inner source; tell whether there may be one more."""
+        """Begin an inner source; return whether there may be one more."""
         self._scope.begin(item)
         return self._state.may_begin()
 
@@ -298,7 +310,7 @@ class OuterSink(Sink[Any]):
         self._scope.settle()
 
     def may_close(self) -> bool:
-        """Tell whether it may be closed: every inner source is."""
+        """Return whether it may be closed: every inner source is."""
         return self._scope.may_close()
 
     def on_closed(self) -> None:

@@ -1,8 +1,8 @@
 """A function whose results are more items for it: crawls, paginations, trees.
 
-The calls are those of a map in order of completion. Its source is the frontier:
-what was reached and has yet to be visited. It ends when nothing waits there, no call
-runs that could add to it, and the roots have ended.
+A map in completion order makes the calls. Its source is the frontier: the items that
+were reached and have yet to be visited. It ends when no item waits there, no call runs
+that could add one, and the roots have ended.
 """
 
 from collections.abc import (
@@ -22,11 +22,12 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter
 
 from aiterkit._concurrent.map.scope import WorkerPool, checked
-from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
+from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
+from aiterkit._core.call import drop
 from aiterkit._core.checks import check_callable, check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.backend import Waiter
+from aiterkit._runtime.backend import Waiter, stands_for_user
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.results import UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
@@ -48,7 +49,7 @@ class FrontierSource(AsyncIterator[T]):
 
     def __init__(self, frontier: Frontier[T]) -> None:
         self._frontier = frontier
-        self._waiter: Waiter | None = None
+        self._waiter: Waiter | None = None  # while a worker waits for an item
 
     async def __anext__(self) -> T:
         frontier = self._frontier
@@ -68,13 +69,15 @@ class FrontierSource(AsyncIterator[T]):
             self.end_wait(waiter)
 
 
+@stands_for_user
 async def _visit(
     func: Callable[[T], Awaitable[Iterable[T]]],
     frontier: Frontier[T],
     feed: FrontierSource[T],
     item: T,
 ) -> T:
-    """Call *func* on *item*, and book what is reached from there."""
+    """Call *func* on *item*, and add the items it returns to the frontier."""
+    made: Any = None
     try:
         made = func(item)
         if not isawaitable(made):
@@ -88,6 +91,7 @@ async def _visit(
     finally:
         frontier.visiting -= 1
         feed.wake()
+        drop(made)
     return item
 
 
@@ -141,7 +145,7 @@ class ExpandScope(WorkerPool[T, T]):
 
     def _wake_source(self) -> None:
         super()._wake_source()
-        if self.may_close():  # it may close them; for more, the feed asks
+        if self.may_close():  # for another reason, the feed wakes them
             self._roots.wake()
 
     def root(self, item: T) -> None:
@@ -154,14 +158,14 @@ class ExpandScope(WorkerPool[T, T]):
         self.frontier.roots_ended = True
         self._feed.wake()
 
-    def stop_roots(self) -> None:
-        """Read no more of them."""
-        self._roots.request_stop()
+    def _break_off(self, failed: Call[T, T]) -> None:
+        super()._break_off(failed)
+        self._roots.stop()
 
     def progress(self) -> "ExpandStatistics":
-        """Tell how it goes."""
+        """Return what was reached, what waits, and what runs."""
         frontier = self.frontier
-        beyond = len(self._inbox)  # they have left the frontier and wait for a call
+        beyond = len(self._inbox)  # taken from the frontier, and not yet called
         return ExpandStatistics(
             reached=frontier.reached,
             waiting=len(frontier.waiting) + beyond,
@@ -171,13 +175,13 @@ class ExpandScope(WorkerPool[T, T]):
 
 
 class RootsSink(Sink[T]):
-    """Where the roots go: they are asked for when nothing else is there to visit."""
+    """Where the roots go: one is asked for when there is nothing else to visit."""
 
     def __init__(self, scope: ExpandScope[T]) -> None:
         self._scope = scope
 
     def has_room(self) -> bool:
-        """Tell whether there is a call free for one more root."""
+        """Return whether a worker waits and there is nothing else for it."""
         frontier = self._scope.frontier
         return frontier.is_hungry and not frontier.waiting
 
@@ -189,7 +193,6 @@ class RootsSink(Sink[T]):
             if not is_deliverable(error):
                 raise
             self._scope.fail(without_stop(error))
-            self._scope.stop_roots()
         return self.has_room()
 
     def end(self) -> None:
@@ -201,13 +204,13 @@ class RootsSink(Sink[T]):
         self._scope.fail(error)
 
     def may_close(self) -> bool:
-        """Tell whether every call is over."""
+        """Return whether every call is over."""
         return self._scope.may_close()
 
 
 @dataclass(frozen=True, slots=True)
 class ExpandStatistics:
-    """How an expansion goes, as `ExpandResults.statistics` tells it.
+    """The state of an expansion, as `ExpandResults.statistics` returns it.
 
     Examples:
         >>> async def halves(number):
@@ -234,7 +237,7 @@ class ExpandStatistics:
 class ExpandResults(UnorderedResults[T]):
     """Items in the order of completion, as `concurrent_expand` gives them.
 
-    They are `UnorderedResults` that can tell how it goes.
+    They are `UnorderedResults` with `statistics`, which says how it goes.
 
     Examples:
         >>> async def leaf(number):

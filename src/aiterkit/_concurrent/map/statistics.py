@@ -1,11 +1,11 @@
-"""How a map goes, in numbers."""
+"""The state of a map, in numbers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class MapStatistics:
-    """How a map goes at one moment, as `MapResults.statistics` tells it.
+    """The state of a map at one moment, as `MapResults.statistics` returns it.
 
     Until something fails, ``taken`` is the sum of ``delivered``,
     ``waiting_for_reader``, ``running``, ``waiting_to_start`` and

@@ -36,7 +36,7 @@ class SwitchState(ResultBuffer[R], Generic[T, R]):
         self._next.clear()
 
     def has_room(self) -> bool:
-        """Tell whether the open source may be asked for one more result."""
+        """Return whether the open source may be asked for one more result."""
         return not self._results
 
     def put(self, result: R) -> None:

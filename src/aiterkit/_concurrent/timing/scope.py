@@ -1,6 +1,6 @@
 """The block of an operator with one source, one reader and no calls between them.
 
-A `TimedBuffer` decides what comes of the items; here is what waits.
+A `TimedBuffer` decides; this module waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -72,7 +72,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
     # The source.
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self.timed.has_room()
 
     def accept(self, item: T) -> None:
@@ -81,7 +81,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
             self.wake_receiver()
 
     def stop_reading(self) -> None:
-        """Read no more, after an error of a function of the user's."""
+        """Read no more, after an error of a function of the user."""
         self._source.request_stop()
 
     def end(self) -> None:

@@ -1,9 +1,8 @@
-"""Operators that heed the clock, or the newest item only.
+"""Operators that go by the clock, or give only the newest item.
 
-Each has a `TimedBuffer`, which decides by the clock, and a public block.
-No task waits for a moment to come: it is the reader who does, if there is one.
-So what nobody waits for costs nothing, and a slow reader finds things as they
-are when it comes.
+Each has a `TimedBuffer`, which decides by the clock, and a public block. Only the
+reader waits for a moment to come; no task does. So a moment that no reader waits for
+costs nothing, and a slow reader gets what is there when it asks.
 """
 
 from collections.abc import Callable
@@ -52,7 +51,7 @@ class NewestStatistics:
 class NewestResults(Results[T]):
     """The newest items, as `concurrent_latest` and its like give them.
 
-    They are `Results` that can tell how many items were dropped.
+    They are `Results` with `statistics`, which says how many items were dropped.
 
     Examples:
         >>> async with concurrent_latest("abc") as newest:
@@ -88,7 +87,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
     whichever is first; what is left at the end is given at once. No batch is empty.
     An item that comes just then begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
-    a queue of small ones. With ``within=math.inf`` the batches are those of
+    a queue of small ones. With ``within=math.inf`` the batches are the same as from
     `abatched`. With ``within=0`` nothing waits to become more: a batch is what came
     while you were busy, or the next item alone if nothing did.
 
@@ -127,8 +126,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         Delivery: A batch that is full, or whose time is over, waits for nothing
             but you.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* and *weight* see a copy of the context at entry.
 
     Args:
@@ -223,8 +222,8 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -268,8 +267,8 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -295,8 +294,8 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
 
     The beat starts when the block is entered. An item that comes just with a beat
     is given with the next one, and of several between two beats only the last. The
-    end gives the last one at once. If you are slow, the item of a beat gives
-    its place to that of the next.
+    end gives the last one at once. If you are slow, the item of the next beat
+    takes the place of the one before.
 
     Examples:
         >>> async def values():
@@ -315,8 +314,8 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:

@@ -16,23 +16,15 @@ from aiterkit._concurrent.map.scope import WorkerPool
 from aiterkit._concurrent.map.state import Call
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
 
-from .forms import (
-    FORMS,
-    Form,
-    Streaming,
+from ..helpers import (  # noqa: TID252 - tests stand on no path
+    Boom,
     any_source,
     at_the_tail,
-    calls,
-    every_form,
-    fail_fast,
+    collect,
     garbage_kept,
     on_asyncio,
-    streaming,
 )
-
-
-class Boom(Exception):
-    """What fails here."""
+from .map_forms import FORMS, Form, Streaming, calls, every_form, fail_fast, streaming
 
 
 def failing(*failures: int) -> Callable[[int], int]:
@@ -42,17 +34,6 @@ def failing(*failures: int) -> Callable[[int], int]:
         return item
 
     return func
-
-
-async def collect(results: Any) -> tuple[list[Any], BaseException | None]:
-    """Read to the end or to the error."""
-    got: list[Any] = []
-    try:
-        async for result in results:
-            got.append(result)
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
-        return got, error
-    return got, None
 
 
 @any_source
@@ -493,6 +474,29 @@ def test_under_every_schedule_an_error_is_seen_and_all_is_cleaned_up(
         source.assert_well_used()
 
     explore(test, schedules=12, strategy=strategy, seed=1)
+
+
+@every_form
+@pytest.mark.parametrize("place", ["call", "source"])
+async def test_an_error_that_hides_its_context_is_raised_all_the_same(
+    form: Form, place: str
+) -> None:
+    def hide(_error: object) -> None:
+        raise AssertionError("asked")
+
+    hidden: Any = type("Hidden", (Exception,), {"__context__": property(hide)})
+
+    async def call(item: int) -> int:
+        try:
+            await anyio.sleep(1)
+        finally:
+            if place == "call":
+                raise hidden(item)
+        return item
+
+    fails: Any = {"fail_at": 3, "error": hidden()} if place == "source" else {}
+    with pytest.raises(hidden):
+        await form.run(call, SourceProbe(range(9), gap=0.1, **fails), limit=3)
 
 
 @every_form

@@ -164,13 +164,12 @@ async def read(results: AsyncIterator[Any], pace: float, exit_: str) -> None:
 @pytest.mark.parametrize("inner", INNER)
 @pytest.mark.parametrize("outer", BLOCKS)
 def test_no_cancellation_comes_out_of_the_blue(outer: str, inner: str) -> None:
-    for backend in ("asyncio", "trio"):
+    async def main() -> None:
         for pace, exit_ in RUNS:
+            await use(BLOCKS[outer], INNER[inner](), pace, exit_)
 
-            async def main(pace: float = pace, exit_: str = exit_) -> None:
-                await use(BLOCKS[outer], INNER[inner](), pace, exit_)
-
-            run_in_virtual_time(main, backend=backend)
+    for backend in ("asyncio", "trio"):
+        run_in_virtual_time(main, backend=backend)
 
 
 @pytest.mark.parametrize("inner", ["map", "merge", "a pipeline", "a task group"])

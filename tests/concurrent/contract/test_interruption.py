@@ -158,7 +158,7 @@ async def _leave(subject: Entry, leave: Callable[[Any], Awaitable[None]]) -> Non
         async with subject.open(short(2), work) as results:
             await leave(results)
     except Boom:
-        pass  # a cancellation that came meanwhile must be heard of all the same
+        pass  # a cancellation that came meanwhile must reach the task all the same
 
 
 @every_subject

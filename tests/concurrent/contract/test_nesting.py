@@ -1,6 +1,6 @@
 """A source that holds a block, a pipeline or a task group is stopped like any other.
 
-No cancellation comes of it that nobody asked for, at any pace of the reader.
+At any pace of the reader, it causes no cancellation that no code asked for.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable

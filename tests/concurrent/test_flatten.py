@@ -249,7 +249,7 @@ async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
 @both
 @any_source
 @pytest.mark.parametrize("late", [False, True])
-async def test_an_error_of_the_function_is_told(
+async def test_an_error_of_the_function_is_raised(
     make: Any,
     probe: Any,
     late: bool,  # noqa: FBT001
@@ -374,7 +374,9 @@ async def test_a_call_that_answers_its_interruption_with_an_error_hangs_at_the_t
 
 
 @both
-async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> None:
+async def test_a_cancellation_in_a_call_is_raised_to_a_reader_that_reads_on(
+    make: Any,
+) -> None:
     async def func(_item: int) -> list[int]:
         await anyio.sleep(100)
         return []
@@ -385,9 +387,9 @@ async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> No
             outer.cancel()
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(1)
-                told = await collect(results)
-                assert told[0] == []
-                assert "was cancelled from outside" in told[1]
+                seen = await collect(results)
+                assert seen[0] == []
+                assert "was cancelled from outside" in seen[1]
 
 
 @both

@@ -147,11 +147,11 @@ fault(
 )
 fault(
     "merge",
-    "stops nobody after an error",
+    "stops no source after an error",
     MergeState,
     "_settle",
     ("self.to_stop.extend(self.open)", "pass"),
-    merge.test_an_error_stops_the_other_sources_before_it_is_told,
+    merge.test_an_error_stops_the_other_sources_before_it_is_raised,
 )
 fault(
     "zip",
@@ -164,7 +164,7 @@ fault(
 )
 fault(
     "zip",
-    "stops nobody at an end",
+    "stops no source at an end",
     ZipState,
     "end",
     ("if not self._strict", "if False"),
@@ -173,7 +173,7 @@ fault(
 )
 fault(
     "zip",
-    "stops nobody after an error",
+    "stops no source after an error",
     ZipState,
     "fail",
     ("self._stop_right_of(upstream)", "pass"),
@@ -279,7 +279,7 @@ fault(
 )
 fault(
     "batched",
-    "tells nobody that it is full",
+    "wakes no reader when it is full",
     Batches,
     "take",
     ("return self._is_full()", "return False"),
@@ -303,7 +303,7 @@ fault(
 )
 fault(
     "latest",
-    "tells nobody",
+    "wakes no reader",
     Newest,
     "take",
     ("return is_first", "return False"),
@@ -400,16 +400,16 @@ fault(
 )
 fault(
     "broadcast",
-    "waits for who has left",
+    "waits for a reader that has left",
     SubscriberQueue,
     "leave",
     ("len(self._items) == self._state.buffer_size", "False"),
-    share.test_a_reader_that_leaves_holds_nobody_back,
+    share.test_a_reader_that_leaves_holds_no_other_back,
     make=share.broadcast,
 )
 fault(
     "broadcast",
-    "tells an error for ever",
+    "raises an error again and again",
     SubscriberQueue,
     "pop",
     ("self.error_delivered = True", "pass"),
@@ -418,11 +418,11 @@ fault(
 )
 fault(
     "broadcast",
-    "tells an error to who has left",
+    "raises an error to a reader that has left",
     SubscriberQueue,
     "pop",
     (" or self.left", ""),
-    share.test_a_reader_that_has_left_is_told_no_error,
+    share.test_a_reader_that_has_left_gets_no_error,
 )
 fault(
     "broadcast",
@@ -436,7 +436,7 @@ fault(
 )
 fault(
     "broadcast",
-    "reads on for nobody",
+    "reads on without readers",
     ShareScope,
     "on_left",
     ("self._source.stop()", "self._source.request_stop()"),
@@ -457,12 +457,12 @@ fault(
     SharedState,
     "all_left",
     ("all(", "any("),
-    share.test_a_reader_that_leaves_holds_nobody_back,
+    share.test_a_reader_that_leaves_holds_no_other_back,
     make=share.partition,
 )
 fault(
     "partition",
-    "tells an error again that all have seen",
+    "reports an error that all have seen",
     SharedState,
     "close",
     ("not all(", "not any("),
@@ -494,11 +494,11 @@ fault(
 )
 fault(
     "switch",
-    "tells an error too early",
+    "raises an error too early",
     SwitchState,
     "pop",
     ("if self.busy", "if False"),
-    switch.test_a_failure_is_told_when_what_it_ended_is_closed,
+    switch.test_a_failure_is_raised_when_what_it_ended_is_closed,
 )
 fault(
     "switch",
@@ -628,7 +628,7 @@ fault(
 )
 fault(
     "flat_map",
-    "loses a late error",
+    "loses an error that came too late",
     Concatenated,
     "fail",
     ("self._drop(self._queue.pop())", "self._queue.pop()"),
@@ -636,7 +636,7 @@ fault(
 )
 fault(
     "flat_map",
-    "sees off who does not linger",
+    "frees a slot that is not held",
     Concatenated,
     "release",
     ("inner.holds_slot and ", ""),
@@ -662,14 +662,14 @@ fault(
     FlattenScope,
     "_may_pull",
     ("inners.outer in inners.open", "True"),
-    flat.test_an_error_of_the_function_is_told,
+    flat.test_an_error_of_the_function_is_raised,
     make=ak.concurrent_flat_map_unordered,
     probe=SyncSourceProbe,
     late=False,
 )
 fault(
     "flat_map",
-    "brings one task alone to a sync source",
+    "starts one task alone for a sync source",
     FlattenScope,
     "pull",
     ("self._start_or_wake_reader()", "pass"),
@@ -678,7 +678,7 @@ fault(
 )
 fault(
     "flat_map",
-    "brings nobody when the reader made room",
+    "starts no task when the reader made room",
     FlattenScope,
     "_begin_more",
     ("self._start_or_wake_reader()", "pass"),
@@ -689,7 +689,7 @@ fault(
 )
 fault(
     "flat_map",
-    "brings nobody when others made room unseen",
+    "starts no task when others made room unseen",
     FlattenScope,
     "settle",
     ("if inners.take_free_slot():", "if False:"),
@@ -742,11 +742,11 @@ fault(
     WorkerPool,
     "_pull",
     ("or self._limiter is not None", "or False"),
-    limiter.test_a_smaller_limiter_is_heeded_by_a_sync_source,
+    limiter.test_a_smaller_limiter_bounds_a_sync_source,
 )
 fault(
     "map",
-    "lets void calls run on",
+    "lets calls run on that a failure has ended",
     Worker,
     "stop",
     ("self.cancel()", "pass"),
@@ -755,11 +755,11 @@ fault(
 )
 fault(
     "map",
-    "takes the end of a void call for that of the block",
+    "takes the end of a cancelled call for the end of the block",
     WorkerPool,
     "_call_raised",
     ("if not worker.stopped", "if True"),
-    errors.test_void_calls_may_end_one_after_the_other,
+    errors.test_calls_ended_by_a_failure_may_end_one_after_the_other,
     form=FORMS[0],
 )
 fault(
@@ -818,7 +818,7 @@ fault(
 )
 fault(
     "filter",
-    "hears only of what is waited for",
+    "looks at a finished call only while a task waits",
     WorkerPool,
     "_make_calls",
     ("if notify_always or", "if"),
@@ -921,7 +921,7 @@ fault(
 )
 fault(
     "heartbeat",
-    "lets who is woken first decide whether a beat comes",
+    "lets the order of waking decide whether a beat comes",
     Heartbeats,
     "take",
     ("self._check_beat()", "pass"),
@@ -941,7 +941,7 @@ fault(
     Batches,
     "take",
     ("self.is_awaited and now", "now"),
-    timing.test_within_no_time_items_gather_while_nobody_waits,
+    timing.test_within_no_time_items_gather_while_no_reader_waits,
 )
 fault(
     "heartbeat",
@@ -991,7 +991,7 @@ fault(
     BalancedSubscription,
     "on_received",
     ("scope.wake_receivers()", "pass"),
-    balance.test_each_reader_hears_of_the_end_under_every_schedule,
+    balance.test_each_reader_gets_the_end_under_every_schedule,
 )
 fault(
     "balance",

@@ -119,13 +119,13 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         # The workers that run. A dict for its order: a set would end calls in an order
         # that differs from run to run.
         self._workers: dict[Worker[T, R], None] = {}
-        self._worker_count = 0  # the same, and workers that have yet to take a step
+        self._worker_count = 0  # those that run, and those that have yet to begin
         self._dropped = 0  # calls that will never begin
         # Whether a worker is idle, or there may be one more.
         self._can_add_worker = True
         self._idle: list[Waiter] = []  # the waits of workers that have no call
         # True while one worker is on its way to take an item: started, woken or just
-        # yielding. It brings the next one, so there are no more than are needed.
+        # yielding. It starts or wakes the next, so there are no more than needed.
         self._worker_starting = False
 
     # The block.

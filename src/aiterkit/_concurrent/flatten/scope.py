@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 from aiterkit._concurrent.flatten.state import FlattenState, InnerSource, Interleaved
 from aiterkit._concurrent.merge.scope import ArrivalSink, SourcesScope, UpstreamSink
 from aiterkit._concurrent.merge.state import Upstream
-from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.call import COROUTINE, drop, needs_await
 from aiterkit._core.source import is_async
 from aiterkit._runtime.backend import is_cancelled
 from aiterkit._runtime.buffer import EMPTY
@@ -246,7 +246,10 @@ class InnerReader(SourceTask):
         scope = self._scope
         self._pending_cancel = None
         try:
-            made = scope.func(item)
+            call_user = scope.backend.call_user
+            made = (
+                scope.func(item) if call_user is None else call_user(scope.func, item)
+            )
             if type(made) not in scope.plain and needs_await(made, scope.plain):
                 return self._open_awaited(upstream, made)
             return open_result(made)
@@ -257,9 +260,12 @@ class InnerReader(SourceTask):
     async def _open_awaited(
         self, upstream: InnerSource, made: Awaitable[Any]
     ) -> AsyncIterator[Any] | None:
+        steps_of_user = self._scope.backend.steps_of_user
         try:
-            return open_result(await made)
+            steps = made if steps_of_user is None else steps_of_user(made)
+            return open_result(await steps)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
+            drop(made)
             self._func_raised(upstream, error)
             return None
 

@@ -22,11 +22,12 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter
 
 from aiterkit._concurrent.map.scope import WorkerPool, checked
-from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
+from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
+from aiterkit._core.call import drop
 from aiterkit._core.checks import check_callable, check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.backend import Waiter
+from aiterkit._runtime.backend import Waiter, stands_for_user
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.results import UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
@@ -68,6 +69,7 @@ class FrontierSource(AsyncIterator[T]):
             self.end_wait(waiter)
 
 
+@stands_for_user
 async def _visit(
     func: Callable[[T], Awaitable[Iterable[T]]],
     frontier: Frontier[T],
@@ -75,6 +77,7 @@ async def _visit(
     item: T,
 ) -> T:
     """Call *func* on *item*, and add the items it returns to the frontier."""
+    made: Any = None
     try:
         made = func(item)
         if not isawaitable(made):
@@ -88,6 +91,7 @@ async def _visit(
     finally:
         frontier.visiting -= 1
         feed.wake()
+        drop(made)
     return item
 
 
@@ -154,9 +158,9 @@ class ExpandScope(WorkerPool[T, T]):
         self.frontier.roots_ended = True
         self._feed.wake()
 
-    def stop_roots(self) -> None:
-        """Read no more of them."""
-        self._roots.request_stop()
+    def _break_off(self, failed: Call[T, T]) -> None:
+        super()._break_off(failed)
+        self._roots.stop()
 
     def progress(self) -> "ExpandStatistics":
         """Return what was reached, what waits, and what runs."""
@@ -189,7 +193,6 @@ class RootsSink(Sink[T]):
             if not is_deliverable(error):
                 raise
             self._scope.fail(without_stop(error))
-            self._scope.stop_roots()
         return self.has_room()
 
     def end(self) -> None:

@@ -130,7 +130,7 @@ async def crawl(
                 async for batch in batches:
                     await offloaded(write)(database, batch)
                     now = pages.statistics()
-                    bars.update(bar, completed=now.delivered, total=now.reached)
+                    bars.update(bar, completed=now.delivered, total=now.taken)
 
 
 def report(database: sqlite3.Connection, seconds: float) -> Iterator[str]:

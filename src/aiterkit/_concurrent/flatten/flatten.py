@@ -11,7 +11,7 @@ from aiterkit._concurrent.flatten.state import (
 from aiterkit._core.checks import check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.results import Results, UnorderedResults
+from aiterkit._runtime.results import FlatMapResults, UnorderedFlatMapResults
 from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
@@ -94,9 +94,9 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
         iterator = open_source(source)
         self._scope = FlattenScope(func, iterator, state, name=name)
 
-    async def __aenter__(self) -> Results[R]:
+    async def __aenter__(self) -> FlatMapResults[R]:
         """Start to read; give the items."""
-        return Results(await self._open())
+        return FlatMapResults(await self._open())
 
 
 class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - it is called like a function
@@ -166,6 +166,6 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         iterator = open_source(source)
         self._scope = FlattenScope(func, iterator, state, name=name)
 
-    async def __aenter__(self) -> UnorderedResults[R]:
+    async def __aenter__(self) -> UnorderedFlatMapResults[R]:
         """Start to read; give the items."""
-        return UnorderedResults(await self._open())
+        return UnorderedFlatMapResults(await self._open())

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiterkit._concurrent.merge.state import ArrivalBuffer, MergeState, Upstream
 from aiterkit._runtime.buffer import EMPTY, Empty
+from aiterkit._runtime.statistics import FlatMapStatistics
 
 
 class InnerSource(Upstream):
@@ -44,6 +45,7 @@ class FlattenState(MergeState[Any, Any]):
         # `take_free_slot`.
         self.has_free_slot: bool = False
         self.undrained: int = 0  # closed, but not yet drained by the reader
+        self._dropped = 0  # items that came after the place of an error
 
     def may_begin(self) -> bool:
         """Tell whether there may be one more inner source."""
@@ -83,6 +85,25 @@ class FlattenState(MergeState[Any, Any]):
         had, self.has_free_slot = self.has_free_slot, False
         return had
 
+    def statistics(self) -> FlatMapStatistics:
+        held = self.held
+        return FlatMapStatistics(
+            taken=self.delivered + held + self._dropped,
+            waiting=held,
+            running=0,
+            delivered=self.delivered,
+            dropped=self._dropped,
+            limit=self._limit,
+            opened=self._opened - 1,  # all but the outer source
+            open=self._count,
+            waiting_to_open=0,
+        )
+
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """How many items the reader has not received."""
+
     @abstractmethod
     def has_next(self) -> bool:
         """Tell whether there is a value that the reader may have now."""
@@ -94,6 +115,10 @@ class FlattenState(MergeState[Any, Any]):
 
 class Interleaved(FlattenState, ArrivalBuffer[Any]):
     """Items of all inner sources as they arrive."""
+
+    @property
+    def held(self) -> int:
+        return len(self.queue)
 
     def has_next(self) -> bool:
         return bool(self.queue)
@@ -115,6 +140,10 @@ class Concatenated(FlattenState):
         inner.items = deque()
         self._queue.append(inner)
         return inner
+
+    @property
+    def held(self) -> int:
+        return sum(len(inner.items) for inner in self._queue)
 
     def has_next(self) -> bool:
         return bool(self._queue) and bool(self._queue[0].items)
@@ -164,6 +193,7 @@ class Concatenated(FlattenState):
         head = self._queue[0]
         if head.items:
             item = head.items.popleft()
+            self.delivered += 1
             head.waiting -= 1
             self.resumable = head
             self._pass_on()
@@ -181,6 +211,7 @@ class Concatenated(FlattenState):
         return super().close()
 
     def _drop(self, inner: InnerSource) -> None:
+        self._dropped += len(inner.items)
         if inner.error is not None:
             self.unseen_errors.append(inner.error)
             inner.error = None

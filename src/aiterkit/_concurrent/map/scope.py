@@ -176,9 +176,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def describe(self) -> str:
         """Return the state of the block, for the repr of its results."""
         now = self.statistics()
-        waiting = now.waiting_to_start + now.waiting_for_key + now.waiting_for_reader
         return (
-            f"{name_of(self.user_func)}: {now.running} running, {waiting} waiting, "
+            f"{name_of(self.user_func)}: {now.running} running, {now.waiting} waiting, "
             f"{now.delivered} delivered"
         )
 
@@ -187,21 +186,36 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         calls = self._calls
         slots = [worker.call for worker in self._workers if worker.call is not None]
         slots.sort(key=lambda call: call.index)
-        waiting, keyed = len(self._inbox), self._waiting_for_key
+        inbox, keyed, held = len(self._inbox), self._waiting_for_key, calls.held
+        unread = 0 if calls.ended else self._unread
+        waiting = unread + inbox + keyed + held
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
+        taken, delivered = self._taken, calls.received
         return MapStatistics(
+            taken=taken,
+            waiting=waiting,
+            running=len(slots),
+            delivered=delivered,
+            dropped=taken - waiting - len(slots) - delivered,
             limit=limit,
             buffer=limit if self._buffer is None else self._buffer,
-            taken=calls.taken,
-            started=calls.taken - waiting - keyed - self._dropped,
-            running=len(slots),
+            started=calls.taken - inbox - keyed - self._dropped,
             running_items=tuple(call.item for call in slots),
-            waiting_to_start=waiting,
+            waiting_to_start=unread + inbox,
             waiting_for_key=keyed,
-            waiting_for_reader=calls.held,
-            delivered=calls.delivered,
+            waiting_for_reader=held,
         )
+
+    @property
+    def _taken(self) -> int:
+        """How many items there have been."""
+        return self._calls.taken
+
+    @property
+    def _unread(self) -> int:
+        """How many of them the source has yet to give."""
+        return 0
 
     # The source.
 

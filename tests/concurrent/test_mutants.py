@@ -11,7 +11,7 @@ import pytest
 
 import aiterkit as ak
 from aiterkit._concurrent.flatten.scope import FlattenScope, InnerReader
-from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
+from aiterkit._concurrent.flatten.state import Concatenated, FlattenState, Interleaved
 from aiterkit._concurrent.map.expand import ExpandScope, FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import FilteredCalls, Frontier, KeyQueue
@@ -640,7 +640,7 @@ fault(
     "asks a sync source where there is no room",
     FlattenScope,
     "_may_pull",
-    ("inners.may_begin()", "True"),
+    ("self.may_begin()", "True"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,
@@ -1103,6 +1103,55 @@ fault(
     "_drop",
     ("self._dropped += len(inner.items)", "pass"),
     statistics.test_what_comes_after_an_error_in_input_order_is_dropped,
+)
+fault(
+    "flat_map",
+    "opens the sources of a limiter in no order",
+    FlattenScope,
+    "take_next",
+    ("pending.popleft()", "pending.pop()"),
+    flat.test_inner_sources_wait_for_their_tokens_in_order,
+    make=ak.concurrent_flat_map,
+)
+fault(
+    "flat_map",
+    "keeps its token",
+    InnerReader,
+    "give_token",
+    ("limiter.release_on_behalf_of(self)", "pass"),
+    flat.test_as_many_inner_sources_are_open_as_there_are_tokens,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+    tokens=1,
+)
+fault(
+    "flat_map",
+    "does not notice that its limiter is resized",
+    FlattenScope,
+    "_start",
+    ("watch(self.limiter, self._begin_more)", "pass"),
+    flat.test_a_limiter_that_is_resized_is_heeded_at_once,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map",
+    "cannot be left while it waits for a token",
+    InnerReader,
+    "_is_in_source",
+    ("self._waits_for_token or ", ""),
+    flat.test_a_block_can_be_left_while_it_waits_for_tokens,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map_unordered",
+    "waits for what will not be opened",
+    FlattenState,
+    "drop",
+    ("self.on_closed(self.pending.popleft()[0])", "pass"),
+    flat.test_a_failing_inner_source_leaves_none_that_waits_for_a_token,
+    make=ak.concurrent_flat_map_unordered,
 )
 
 

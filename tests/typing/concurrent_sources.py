@@ -4,6 +4,8 @@ import asyncio
 from functools import partial
 from typing import assert_type
 
+from anyio import CapacityLimiter
+
 import aiterkit as ak
 
 from .functions import is_odd_later, numbers, words
@@ -34,6 +36,11 @@ async def concurrent_flat_map() -> None:
     async with ak.concurrent_flat_map_unordered(spelled, [1], limit=3) as arrivals:
         assert_type(arrivals, ak.UnorderedFlatMapResults[str])
         assert_type(arrivals.statistics(), ak.FlatMapStatistics)
+    budget = CapacityLimiter(2)
+    async with ak.concurrent_flat_map(spelled, [1], limit=budget, buffer=0) as shared:
+        assert_type(shared, ak.FlatMapResults[str])
+    async with ak.concurrent_flat_map_unordered(spelled, [1], limit=budget) as others:
+        assert_type(others, ak.UnorderedFlatMapResults[str])
 
 
 async def concurrent_merge() -> None:

@@ -36,11 +36,14 @@ class FlattenState(MergeState[Any, Any]):
     At most *limit* are read at once. As many more may be closed and not yet drained.
     """
 
-    def __init__(self, limit: int, *rest: Any) -> None:
+    def __init__(self, limit: float, *rest: Any) -> None:
         super().__init__(*rest)
         self.outer = self.add()
-        self._limit = limit
-        self._count = 0  # inner sources that are read, or are being closed
+        self.limit = limit
+        # Inner sources that wait to be opened, are read, or are being closed.
+        self._count = 0
+        # Those that wait to be opened, with their items, by index.
+        self.pending: deque[tuple[InnerSource, Any]] = deque()
         # Whether one was drained that had kept others from being read, until
         # `take_free_slot`.
         self.has_free_slot: bool = False
@@ -49,7 +52,7 @@ class FlattenState(MergeState[Any, Any]):
 
     def may_begin(self) -> bool:
         """Tell whether there may be one more inner source."""
-        count, limit = self._count, self._limit
+        count, limit = self._count, self.limit
         return count < limit and count + self.undrained < 2 * limit
 
     def begin(self) -> InnerSource:
@@ -60,6 +63,11 @@ class FlattenState(MergeState[Any, Any]):
         self.open[inner] = None
         self.ended = False
         return inner
+
+    def drop(self, inner: Upstream) -> None:
+        """Note that a source which waits to be opened, if it does, never will be."""
+        if self.pending and self.pending[0][0] is inner:  # they are stopped in order
+            self.on_closed(self.pending.popleft()[0])
 
     def on_closed(self, inner: InnerSource) -> None:
         """Note that it is closed."""
@@ -93,10 +101,10 @@ class FlattenState(MergeState[Any, Any]):
             running=0,
             delivered=self.delivered,
             dropped=self._dropped,
-            limit=self._limit,
-            opened=self._opened - 1,  # all but the outer source
-            open=self._count,
-            waiting_to_open=0,
+            limit=self.limit,
+            opened=self._opened - 1 - len(self.pending),  # all but the outer source
+            open=self._count - len(self.pending),
+            waiting_to_open=len(self.pending),
         )
 
     @property
@@ -130,7 +138,7 @@ class Interleaved(FlattenState, ArrivalBuffer[Any]):
 class Concatenated(FlattenState):
     """Items of the first inner source, then of the second, and so on."""
 
-    def __init__(self, limit: int, window: int) -> None:
+    def __init__(self, limit: float, window: int) -> None:
         super().__init__(limit)
         self.window = window
         self._queue: deque[InnerSource] = deque()

@@ -1,6 +1,5 @@
 """How a fault is planted: some words of a function are changed, for one test."""
 
-import gc
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -58,9 +57,9 @@ def assert_found(
     """Fail if the test that is to find the planted fault passes."""
     with pytest.raises((Exception, pytest.fail.Exception)):
         run(killer, arguments, backend)
-    gc.collect()  # what it left behind speaks up here, and not in a later test
 
 
+# What such a test leaves behind is collected before it ends: see conftest.py.
 leaves_garbage = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )

@@ -21,7 +21,7 @@ from . import (
     test_executors as executors,
     test_offloaded as offloading,
 )
-from .planted import changed
+from .planted import changed, leaves_garbage
 
 Backend = Literal["asyncio", "trio"]
 Killer = Callable[[Backend, pytest.LogCaptureFixture], None]
@@ -265,7 +265,7 @@ def faulty(fault: Fault) -> Any:
     return changed(function, fault.right, fault.wrong, known=known)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@leaves_garbage
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found(
     fault: Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from anyio import CancelScope, get_cancelled_exc_class
 
 from aiterkit._core.call import COROUTINE, awaiting
-from aiterkit._core.source import open_source
+from aiterkit._core.source import RESULT_RULE, close, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import (
     SpinPolicy,
@@ -44,15 +44,15 @@ MAX_ITEMS_PER_TURN = 256
 """How many items may be read in a row without a turn for other tasks."""
 
 
-def open_to_read(source: AnyIterable[T]) -> AsyncIterator[T]:
-    """Return *source*, opened, and made async if it is not.
+def open_result(source: AnyIterable[T]) -> AsyncIterator[T]:
+    """Return *source*, which *func* returned, opened, and made async if it is not.
 
     Raises:
         TypeError: If *source* is not iterable.
     """
     if type(source) is _NATIVE:
         return source  # type: ignore[return-value]  # it is one
-    return with_checkpoints(open_source(source))
+    return with_checkpoints(open_source(source, RESULT_RULE))
 
 
 class SourceTask(BlockTask, ABC):
@@ -267,11 +267,8 @@ class SourceTask(BlockTask, ABC):
         self._is_parked = False
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
-        aclose = getattr(iterator, "aclose", None)
-        if aclose is None:
-            return
         try:
-            await aclose()
+            await close(iterator)
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, ref
 from aiterkit._core.call import COROUTINE, needs_await
 from aiterkit._core.checks import check_callable, check_count
 from aiterkit._core.clock import Event, new_event
-from aiterkit._core.source import Opened, open_async
+from aiterkit._core.source import Opened, hint_at_star, open_async
 from aiterkit._core.types import AnyIterable
 from aiterkit._sequential.lengths import check_lengths
 from aiterkit._sequential.ordering import Comparable, Reversed
@@ -46,6 +46,7 @@ def achain(*sources: AnyIterable[T]) -> AsyncGenerator[T, None]:
     Raises:
         TypeError: If one of *sources* is not iterable, at the call.
     """
+    hint_at_star(sources, name="achain")
     opened = [Opened(open_async(source)) for source in sources]
     return (item for source in opened async for item in source)
 
@@ -127,6 +128,7 @@ def azip(
         TypeError: If one of *sources* is not iterable, at the call.
         ValueError: If *strict* and one of *sources* ends before another, when it ends.
     """
+    hint_at_star(sources, name="azip")
     iterators = [open_async(source) for source in sources]
     if strict:
         return _zip_strict(iterators)
@@ -307,6 +309,7 @@ def azip_longest(
     Raises:
         TypeError: If one of *sources* is not iterable, at the call.
     """
+    hint_at_star(sources, name="azip_longest")
     return _zip_longest([open_async(source) for source in sources], fillvalue)
 
 
@@ -407,6 +410,7 @@ def amerge(
     """
     if key is not None:
         check_callable(key, name="key")
+    hint_at_star(sources, name="amerge")
     return _merge([open_async(source) for source in sources], key, reverse)
 
 

@@ -13,6 +13,7 @@ from aiterkit._core.call import (
 )
 from aiterkit._core.checks import check_count, check_func, check_int
 from aiterkit._core.source import (
+    RESULT_RULE,
     Opened,
     as_async,
     as_iterable,
@@ -635,7 +636,7 @@ def aflat_map(
             await result  # type: ignore[await-not-async]  # see needs_await
             if not is_async_iterable(result) and needs_await(result, plain)
             else result,
-            "func must return an iterable, sync or async",
+            RESULT_RULE,
         )
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import aiterkit as ak
+from aiterkit.testing import SourceProbe
 
 from .leaving import (
     KINDS,
@@ -79,6 +80,29 @@ async def test_an_error_of_a_call_is_seen_after_its_siblings_have_cleaned_up(
         async with subject.open(source, Work(log, fail=True, kind=kind)) as results:
             await by_the_end(results)
     log.assert_all_cleaned_up()
+
+
+class PlainClose(SourceProbe[int]):
+    """A source, also an inner one, whose ``aclose`` is no async function."""
+
+    closed = 0
+
+    def aclose(self) -> Any:
+        self.closed += 1
+
+
+@every_subject
+async def test_a_close_that_is_a_plain_method_is_called(subject: Subject) -> None:
+    sources: list[PlainClose] = []
+
+    def kind(*_rest: object) -> PlainClose:
+        sources.append(PlainClose(range(9), gap=0.1))
+        return sources[-1]
+
+    source = kind()
+    async with subject.open(source, Work(Log(), kind=kind)) as results:
+        await by_break(results)
+    assert all(each.closed == 1 for each in sources if each.pulls)
 
 
 @every_kind

@@ -13,6 +13,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
+from ...planted import leaves_garbage  # noqa: TID252 - tests stand on no path
+
 OWN = ("aiterkit/_runtime/", "aiterkit/_concurrent/")
 
 
@@ -77,7 +79,7 @@ def run_trio(main: Any) -> None:
 
 # What was interrupted before its first step says that it was never awaited.
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@leaves_garbage
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("run", [run_asyncio, run_trio])
 def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:

@@ -18,7 +18,7 @@ from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.limiter import refuse_holder, unwatch, watch
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.sink import Sink
-from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_to_read
+from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_result
 from aiterkit._runtime.sync_source import SyncSource
 
 R = TypeVar("R")
@@ -347,7 +347,7 @@ class InnerReader(SourceTask):
             made = scope.func(item)
             if type(made) not in scope.plain and needs_await(made, scope.plain):
                 return self._open_awaited(upstream, made)
-            return open_to_read(made)
+            return open_result(made)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
             self._func_raised(upstream, error)
             return None
@@ -356,7 +356,7 @@ class InnerReader(SourceTask):
         self, upstream: InnerSource, made: Awaitable[Any]
     ) -> AsyncIterator[Any] | None:
         try:
-            return open_to_read(await made)
+            return open_result(await made)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
             self._func_raised(upstream, error)
             return None

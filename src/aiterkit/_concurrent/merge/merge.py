@@ -5,7 +5,7 @@ from typing import TypeVar
 from aiterkit._concurrent.merge.scope import MergeScope
 from aiterkit._concurrent.merge.state import ArrivalBuffer
 from aiterkit._core.checks import check_count
-from aiterkit._core.source import open_source
+from aiterkit._core.source import hint_at_star, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
@@ -55,6 +55,7 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
 
     def __init__(self, *sources: AnyIterable[T], buffer: int = 1) -> None:
         window = 1 + check_count(buffer, name="buffer", least=0)
+        hint_at_star(sources, name="concurrent_merge", frames=2)
         iterators = [open_source(source) for source in sources]
         self._scope = MergeScope(
             iterators, ArrivalBuffer[T](window), name="concurrent_merge"

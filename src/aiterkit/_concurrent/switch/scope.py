@@ -5,11 +5,12 @@ from inspect import isawaitable
 from typing import Any, Generic, TypeVar, cast
 
 from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._core.source import close
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.errors import without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
-from aiterkit._runtime.source_reader import SourceReader, open_to_read
+from aiterkit._runtime.source_reader import SourceReader, open_result
 from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
@@ -33,15 +34,14 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
                 made: Any = self._func(self._item)
                 if isawaitable(made):
                     made = await made
-                self._iterator = open_to_read(cast("AnyIterable[R]", made))
+                self._iterator = open_result(cast("AnyIterable[R]", made))
             except StopAsyncIteration as error:  # it would read as the end
                 raise without_stop(error) from error
         return await self._iterator.__anext__()
 
     async def aclose(self) -> None:
-        aclose = getattr(self._iterator, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        if self._iterator is not None:
+            await close(self._iterator)
 
 
 class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):

@@ -12,6 +12,7 @@ import pytest
 import aiterkit as ak
 from aiterkit._concurrent.flatten.scope import FlattenScope, InnerReader
 from aiterkit._concurrent.flatten.state import Concatenated, FlattenState, Interleaved
+from aiterkit._concurrent.map import expand as expand_module
 from aiterkit._concurrent.map.expand import ExpandScope, FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import FilteredCalls, Frontier, KeyQueue
@@ -82,7 +83,7 @@ from .forms import FORMS
 class Fault(NamedTuple):
     """A change of some words of a method, and the test that finds it."""
 
-    owner: type[Any]
+    owner: Any
     method: str
     right: str
     wrong: str
@@ -96,7 +97,7 @@ FAULTS: list[Any] = []
 def fault(
     family: str,
     words: str,
-    owner: type[Any],
+    owner: Any,
     method: str,
     change: tuple[str, str],
     killer: Callable[..., Any],
@@ -516,6 +517,14 @@ fault(
     "visit",
     (".popleft()", ".pop()"),
     expand.test_what_is_reached_first_is_visited_first,
+)
+fault(
+    "expand",
+    "gives items where results are wanted",
+    expand_module,
+    "_visit",
+    ("item if follow is None else result", "item"),
+    expand.test_with_follow_and_key_circles_end,
 )
 fault(
     "expand",

@@ -111,7 +111,10 @@ RELATED: dict[str, tuple[str, ...]] = {
         "troubleshooting.md",
         "recipes.md",
     ),
-    "concurrent_balance": ("choose.md#share-a-source",),
+    "concurrent_balance": (
+        "backpressure.md#one-source-several-workers",
+        "choose.md#share-a-source",
+    ),
     "concurrent_batched": (
         "choose.md#make-batches",
         "tutorial.md",
@@ -151,7 +154,10 @@ RELATED: dict[str, tuple[str, ...]] = {
         "recipes.md#priority",
         "recipes.md#single-calls-gathered-into-batches",
     ),
-    "concurrent_heartbeat": ("choose.md#react-to-the-newest-item",),
+    "concurrent_heartbeat": (
+        "calls.md#signs-of-life",
+        "choose.md#react-to-the-newest-item",
+    ),
     "concurrent_latest": (
         "choose.md#react-to-the-newest-item",
         "recipes-sources.md#wire-tap",

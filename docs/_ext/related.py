@@ -41,11 +41,15 @@ RELATED: dict[str, tuple[str, ...]] = {
         "recipes.md#hedged-requests",
         "recipes-sources.md#one-and-only",
     ),
-    "aflat_map": ("choose.md#read-a-source-for-each-item",),
+    "aflat_map": (
+        "choose.md#read-a-source-for-each-item",
+        "recipes-sources.md#lines-out-of-chunks",
+    ),
     "aflatten": ("choose.md#read-a-source-for-each-item",),
     "agroupby": (
         "choose.md#change-the-items",
         "recipes-sources.md#distinct-until-changed",
+        "recipes-sources.md#polling",
     ),
     "aislice": (
         "closing.md",
@@ -109,7 +113,11 @@ RELATED: dict[str, tuple[str, ...]] = {
     "captured": (
         "calls.md#partial-failure",
         "troubleshooting.md",
-        "recipes.md",
+        "recipes.md#each-result-with-its-input",
+        "recipes.md#the-first-success",
+        "recipes.md#all-errors-as-a-group",
+        "recipes.md#an-error-budget",
+        "recipes.md#single-calls-gathered-into-batches",
     ),
     "concurrent_balance": (
         "backpressure.md#one-source-several-workers",
@@ -134,8 +142,10 @@ RELATED: dict[str, tuple[str, ...]] = {
         "choose.md",
         "errors.md",
         "calls.md",
-        "recipes.md",
         "recipes-threads.md#results-in-sync-code",
+        "recipes.md#all-errors-as-a-group",
+        "recipes.md#a-connection-per-worker",
+        "recipes.md#a-limit-per-host",
     ),
     "concurrent_debounce": ("choose.md#react-to-the-newest-item",),
     "concurrent_expand": (
@@ -161,6 +171,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     "concurrent_latest": (
         "choose.md#react-to-the-newest-item",
         "recipes-sources.md#wire-tap",
+        "recipes-sources.md#a-callback-as-a-source",
     ),
     "concurrent_map": (
         "tutorial.md",
@@ -182,7 +193,12 @@ RELATED: dict[str, tuple[str, ...]] = {
         "errors.md",
         "backpressure.md",
         "performance.md",
-        "recipes.md",
+        "recipes.md#each-result-with-its-input",
+        "recipes.md#a-race",
+        "recipes.md#the-first-success",
+        "recipes.md#an-error-budget",
+        "recipes.md#pause-and-resume",
+        "recipes.md#hedged-requests",
     ),
     "concurrent_merge": (
         "choose.md#combine-sources",
@@ -190,6 +206,7 @@ RELATED: dict[str, tuple[str, ...]] = {
         "recipes-sources.md#round-robin",
         "recipes-sources.md#sources-added-while-running",
         "recipes-threads.md#a-signal-as-a-source",
+        "recipes-sources.md#a-timer-as-a-source",
     ),
     "concurrent_partition": ("choose.md#share-a-source",),
     "concurrent_sample": ("choose.md#react-to-the-newest-item",),

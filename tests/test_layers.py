@@ -121,6 +121,24 @@ def test_what_the_architecture_page_names_exists() -> None:
     quoted = set(re.findall(r"`([A-Z][a-z]\w+(?:\.\w+)?)`", text))
     parts = {part for name in quoted for part in name.split(".")}
     assert parts - known == set()
+    classes = {
+        node.name: node
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def has(owner: str, member: str) -> bool:
+        if owner not in classes:
+            return False
+        node = classes[owner]
+        bases = [ast.unparse(base).partition("[")[0] for base in node.bases]
+        return member in {getattr(each, "name", "") for each in node.body} or any(
+            has(base, member) for base in bases
+        )
+
+    methods = [name.split(".") for name in quoted if "." in name]
+    assert [name for name in methods if not has(*name)] == []
     paths = re.findall(r"`((?:\w+/)+\w+\.(?:py|md))`", text)
     for path in set(paths):
         roots = (ROOT, PACKAGE, PACKAGE / "_concurrent")

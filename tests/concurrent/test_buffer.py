@@ -15,11 +15,7 @@ import aiterkit as ak
 from aiterkit._runtime.source_reader import MAX_ITEMS_PER_TURN
 from aiterkit.testing import SourceProbe, assert_timeline, explore, play
 
-from .forms import any_source, on_asyncio
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, any_source, on_asyncio  # noqa: TID252 - tests stand on no path
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])

@@ -15,16 +15,19 @@ from hypothesis import given, settings, strategies as st
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, explore
 
-from .forms import Thing, Things, any_source, at_the_tail
+from ..helpers import (  # noqa: TID252 - tests stand on no path
+    Boom,
+    Thing,
+    Things,
+    any_source,
+    at_the_tail,
+    collect_repr as collect,
+)
 
 number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0)
 both = pytest.mark.parametrize(
     "make", [ak.concurrent_flat_map, ak.concurrent_flat_map_unordered]
 )
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 def two_of(item: int) -> list[int]:
@@ -53,16 +56,6 @@ class Inner:
     @property
     def open(self) -> int:
         return sum(not source.closes for source in self.made.values())
-
-
-async def collect(results: Any) -> tuple[list[Any], str]:
-    got: list[Any] = []
-    try:
-        async for result in results:
-            got.append(result)
-    except (Boom, RuntimeError, TypeError) as error:
-        return got, repr(error)
-    return got, ""
 
 
 @both

@@ -14,11 +14,8 @@ import aiterkit as ak
 from aiterkit._concurrent.map.state import KeyQueue, UnorderedCalls
 from aiterkit.testing import CallProbe, SourceProbe, explore
 
-from .forms import FORMS, Form, any_source, calls, every_form, streaming
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import FORMS, Form, calls, every_form, streaming
 
 
 def parity(item: int) -> int:

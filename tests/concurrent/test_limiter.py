@@ -16,11 +16,8 @@ from aiterkit.testing import (
     explore,
 )
 
-from .forms import FORMS, Form, any_source, calls, every_form, streaming
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import FORMS, Form, calls, every_form, streaming
 
 
 @every_form

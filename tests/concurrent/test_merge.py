@@ -20,11 +20,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import at_the_tail
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, at_the_tail  # noqa: TID252 - tests stand on no path
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,7 @@ from aiterkit._concurrent.merge.state import (
     ZipState,
 )
 
-from .forms import popped
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, popped  # noqa: TID252 - tests stand on no path
 
 
 def upstreams(state: MergeState[Any, Any], count: int) -> list[Upstream]:

@@ -54,22 +54,22 @@ from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe
 
+from ..helpers import Boom  # noqa: TID252 - tests stand on no path
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
-    test_blocks as blocks,
     test_buffer as buffer,
-    test_errors as errors,
-    test_every_block as every_block,
     test_expand as expand,
     test_filter as filtering,
     test_flatten as flat,
     test_heartbeat as heartbeat,
     test_keys as keys,
     test_limiter as limiter,
+    test_map_calls as map_calls,
+    test_map_errors as errors,
+    test_map_reading as map_reading,
     test_merge as merge,
     test_merge_state as merge_state,
-    test_reading as reading,
     test_share as share,
     test_statistics as statistics,
     test_switch as switch,
@@ -77,7 +77,12 @@ from . import (
     test_until as until,
     test_zip as rows,
 )
-from .forms import FORMS
+from .contract import (
+    cases,
+    test_leaving as leaving,
+    test_source_errors as source_errors,
+)
+from .map_forms import FORMS
 
 
 class Fault(NamedTuple):
@@ -177,7 +182,7 @@ fault(
     "fail",
     ("self._stop_right_of(upstream)", "pass"),
     rows.test_it_is_stopped_at_once_though_the_left_is_waited_for,
-    error=rows.Boom(),
+    error=Boom(),
 )
 fault(
     "zip",
@@ -230,7 +235,7 @@ fault(
     "asks for two",
     ReadAhead,
     "has_room",
-    ("(self.asked and not upstream.waiting)", "self.asked"),
+    (" and (not upstream.waiting)", ""),
     merge_state.test_with_no_window_there_is_room_for_what_is_asked,
 )
 fault(
@@ -504,7 +509,7 @@ fault(
     "ends while a call runs",
     Frontier,
     "is_over",
-    ("and not self.visiting ", ""),
+    ("not self.visiting", "True"),
     expand.test_every_item_reached_is_given_once_and_it_ends,
     probe=SourceProbe,
     limit=7,
@@ -548,7 +553,7 @@ fault(
     "reads all roots at once",
     RootsSink,
     "has_room",
-    ("frontier.is_hungry and not frontier.waiting", "True"),
+    ("frontier.is_hungry and (not frontier.waiting)", "True"),
     expand.test_a_root_is_read_only_when_nothing_else_waits,
     probe=SourceProbe,
 )
@@ -711,7 +716,7 @@ fault(
     SyncSource,
     "__init__",
     ("partial(run, *call, next, iterator)", "partial(next, iterator)"),
-    blocks.test_the_context_of_a_sync_source_is_one_and_its_own,
+    map_calls.test_the_context_of_a_sync_source_is_one_and_its_own,
     form=FORMS[0],
 )
 fault(
@@ -720,9 +725,9 @@ fault(
     SyncSource,
     "close",
     ("self._run(iterator.close)", "iterator.close()"),
-    every_block.test_a_sync_generator_runs_in_one_context_of_its_own,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
-    leave=every_block.by_break,
+    leaving.test_a_sync_generator_runs_in_one_context_of_its_own,
+    entry=cases.BY_NAME["concurrent_map"],
+    leave=cases.by_break,
 )
 fault(
     "map",
@@ -730,8 +735,8 @@ fault(
     SourceTask,
     "_read_and_close",
     ("awaiting(reading).__await__()", "reading.__await__()"),
-    every_block.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=next(entry for entry in every_block.BLOCKS if "map" in entry.name),
+    source_errors.test_a_source_that_gives_no_awaitable_has_failed,
+    entry=cases.BY_NAME["concurrent_map"],
 )
 fault(
     "map",
@@ -739,7 +744,7 @@ fault(
     WorkerPool,
     "_is_room",
     ("self.wants_room = True", "pass"),
-    reading.test_a_sync_source_is_read_no_further_either,
+    map_reading.test_a_sync_source_is_read_no_further_either,
     operator=ak.concurrent_map,
     limit=1,
     buffer=0,
@@ -893,7 +898,7 @@ fault(
     "closes the source before stop has ended",
     UntilScope,
     "may_close",
-    ("and not self._awaits_stop", "and True"),
+    ("not self._awaits_stop", "True"),
     until.test_on_exit_stop_is_cancelled_and_awaited_and_then_the_source_is_closed,
     read=True,
 )
@@ -922,8 +927,8 @@ fault(
     Heartbeats,
     "pop_value",
     (
-        "self._deadline = now + self._seconds\n    return self._beat",
-        "return self._beat",
+        "now + self._seconds return self._beat",
+        "self._deadline\n    return self._beat",
     ),
     heartbeat.test_a_busy_reader_gets_one_beat_and_not_those_that_it_missed,
 )

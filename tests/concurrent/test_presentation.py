@@ -15,6 +15,8 @@ import pytest
 import aiterkit as ak
 from aiterkit._runtime.presentation import add_place
 
+from ..helpers import Boom  # noqa: TID252 - tests stand on no path
+
 LOOSE: Any = ak
 BLOCKS = [
     name
@@ -29,10 +31,6 @@ CALLING = [
     "concurrent_flat_map",
     "concurrent_flat_map_unordered",
 ]
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 async def fetch(item: Any) -> Any:

@@ -17,7 +17,7 @@ from aiterkit.testing import (
     explore,
 )
 
-from .forms import popped
+from ..helpers import popped  # noqa: TID252 - tests stand on no path
 
 SourceTask = ak.SharedResults[int]
 

@@ -13,7 +13,7 @@ import aiterkit as ak
 from aiterkit.testing import CallProbe, ProbeError, SourceProbe, SyncSourceProbe
 from tests.catalogue import ENTRIES
 
-from .forms import calls, streaming
+from .map_forms import calls, streaming
 
 Source = SourceProbe[int]
 Probe = CallProbe[int, Any]

@@ -22,7 +22,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import popped
+from ..helpers import popped  # noqa: TID252 - tests stand on no path
 
 switch = ak.concurrent_switch_map
 number: ContextVar[int] = ContextVar("number", default=-1)

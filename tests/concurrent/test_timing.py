@@ -21,7 +21,7 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import popped
+from ..helpers import popped  # noqa: TID252 - tests stand on no path
 
 batched = ak.concurrent_batched
 latest = ak.concurrent_latest

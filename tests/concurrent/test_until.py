@@ -22,15 +22,11 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import at_the_tail, popped
+from ..helpers import Boom, at_the_tail, popped  # noqa: TID252 - tests stand on no path
 
 Stop = Callable[[], Awaitable[object]]
 Reader = Callable[[Any], Awaitable[list[int]]]
 number: ContextVar[int] = ContextVar("number", default=0)
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 def until(source: Any, stop: Stop = anyio.sleep_forever) -> Any:

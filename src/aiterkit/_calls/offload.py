@@ -126,7 +126,7 @@ def _call(work: partial[R], /) -> R:
 
 
 def _refuse_place(to: Any, /) -> NoReturn:
-    """Say why *to* is refused, and what was probably meant."""
+    """Raise an error that says why *to* is refused, and what was probably meant."""
     hint = ""
     if isinstance(to, type) and issubclass(to, Executor):
         hint = f": make one, {to.__name__}()"

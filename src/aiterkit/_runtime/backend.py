@@ -1,8 +1,8 @@
 """How one task waits for another: the cheapest wait that each backend has.
 
-Readers and workers take turns so often that an `anyio.Event` for each turn
-would cost more than the turns themselves. So this is the one room that knows
-which backend runs.
+Readers and workers alternate so often that an `anyio.Event` for each turn would cost
+more than the turns themselves. So this is the one module, with `backend_trio`, that
+knows which backend runs.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
 Waiter: TypeAlias = Awaitable[object]
-"""A wait that happens once: one task awaits it, anyone may end it.
+"""A wait that happens once: one task awaits it, any task may end it.
 
-It is made by the task that will wait, which then waits with no step in between. A
+The task that will wait makes it, and awaits it without any step in between. A
 cancelled wait is over, and ending it again does nothing.
 """
 
@@ -27,14 +27,14 @@ class Cancellable(Protocol):
     """The backend's own task; None until it has begun."""
 
     cancellations: int
-    """How many cancellations had reached it before that of its block."""
+    """How many cancellations had reached it before its block cancelled it."""
 
     def cancel_at_every_wait(self) -> None:
         """Cancel it as anyio does: this wait, and each one after it."""
         ...
 
     def shield(self) -> None:
-        """Let its next waits be."""
+        """Keep cancellations away from its next waits."""
         ...
 
 
@@ -54,9 +54,9 @@ class Backend(NamedTuple):
     """The same, to be awaited, again and again."""
 
     call_user: Callable[..., Any] | None
-    """Call a function of the user's with arguments, so that Ctrl-C can interrupt it.
+    """Call a function of the user with arguments, so that Ctrl-C can interrupt it.
 
-    On Trio our own code is protected from that; what it calls would be so as well. None
+    On Trio our own code is protected from Ctrl-C, and so would be what it calls. None
     where there is no such protection.
     """
 
@@ -76,11 +76,11 @@ class Backend(NamedTuple):
     """Count the native cancellations that have reached a task."""
 
     is_resumed_by_block: Callable[[Cancellable, object], bool | None]
-    """Tell whether a task that was cancelled once is resumed by that cancellation.
+    """Return whether a task that was cancelled once is resumed by that cancellation.
 
-    It gets what the task is resumed with: an error on asyncio, and what Trio sends.
-    False means that a scope of the task's own has cancelled it, in the same turn; and
-    None that nothing was cancelled, or that no shield may be raised.
+    Its argument is what the task is resumed with: an error on asyncio, and on Trio
+    what Trio sends. False means that a scope inside the task has cancelled it in the
+    same turn; None means that nothing was cancelled, or that no shield may be raised.
     """
 
 
@@ -98,9 +98,9 @@ ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 class SpinPolicy:
     """Whether a task yields once before it parks.
 
-    Among tasks that are all busy, what is waited for is there after one turn of the
-    others, and a turn costs less than a wait that somebody must end. Where it is
-    not, the next 1, 3, 7, … 63 waits park at once.
+    Among tasks that are all busy, what a task waits for is there after one turn of the
+    others, and a turn costs less than a wait that another task must end. If it is not
+    there, the next 1, 3, 7, … 63 waits park at once.
     """
 
     __slots__ = ("_skip_length", "_to_skip")
@@ -108,7 +108,9 @@ class SpinPolicy:
     LONGEST_SKIP = 63
 
     def __init__(self) -> None:
+        # How many waits park at once after a wasted yield; it grows with each.
         self._skip_length: int = 0
+        # How many waits still park at once before the next yield.
         self._to_skip: int = 0
 
     def should_yield(self) -> bool:
@@ -183,13 +185,13 @@ def _end_future(future: asyncio.Future[None]) -> None:
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:
-    """Tell whether the current task itself holds a token of *limiter*."""
+    """Return whether the current task itself holds a token of *limiter*."""
     borrowers = limiter.statistics().borrowers
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
-# Cancelling, on asyncio. A task counts the cancellations that it was sent, which is how
-# `asyncio.timeout` and anyio know theirs; so do we.
+# Cancelling, on asyncio. A task counts the cancellations sent to it. By that count
+# `asyncio.timeout` and anyio recognise their own; so do we.
 
 
 def _cancel_once(task: Cancellable) -> None:
@@ -210,10 +212,10 @@ def _is_resumed_by_block(task: Cancellable, _error: object) -> bool:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Tell a cancellation of this task from a `CancelledError` that is an error.
+    """Return whether *error* is a cancellation of this task.
 
-    On asyncio anybody may raise one: by awaiting what was cancelled elsewhere, or by
-    cancelling the task that calls.
+    If not, a `CancelledError` is an error like others. On asyncio any code may raise
+    one: by awaiting what was cancelled elsewhere, or by cancelling the calling task.
     """
     if not isinstance(error, get_cancelled_exc_class()):
         return False
@@ -224,7 +226,7 @@ def is_cancelled(error: BaseException) -> bool:
 
 
 def is_native_cancel(error: BaseException) -> bool:
-    """Tell an `asyncio.Task.cancel` from the cancellation of an anyio cancel scope.
+    """Return whether *error* comes from `asyncio.Task.cancel`, not from a cancel scope.
 
     A scope cancels at every wait until it is left, but a task is cancelled once.
     """
@@ -240,8 +242,9 @@ _BY_SCOPE = ("Cancelled via cancel scope ", "Cancelled by cancel scope ")
 def repeat_cancel(error: BaseException) -> None:
     """Repeat a native cancellation of this task, whose *error* was caught.
 
-    The count of cancellations stays as it is: `asyncio.timeout` goes by that. What
-    cancels at every wait needs no repetition, and repeated it might outlive its scope.
+    The count of cancellations stays as it is, since `asyncio.timeout` relies on it. A
+    scope cancels at every wait, so it needs no repetition; repeated, its cancellation
+    might outlive the scope.
     """
     if not is_native_cancel(error):
         return

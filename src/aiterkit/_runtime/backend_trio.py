@@ -65,7 +65,7 @@ class TrioWaiter:
         self._task: Task = current_task()
 
     def __await__(self) -> Generator[Any, Any, object]:
-        # The task that awaits this awaits it.
+        # `wait_task_rescheduled` parks the task that awaits this waiter.
         return wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105
 
     def end(self) -> None:
@@ -74,15 +74,15 @@ class TrioWaiter:
             reschedule(self._task)
 
     def _abort(self, _raise_cancel: Callable[[], NoReturn]) -> Abort:
-        # Trio forbids to reschedule a task that a cancellation woke already.
+        # Trio forbids rescheduling a task that a cancellation has woken.
         self._over = True
         return Abort.SUCCEEDED
 
 
-# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of code that is not
-# protected. In our own that would lose a task or leave a nursery open. So all of it is
-# protected, and the interrupt comes where the main task waits next; and what we call
-# of the user's is not.
+# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of unprotected code. In
+# our own code that would lose a task or leave a nursery open. So all of it is
+# protected, and the interrupt comes at the next wait of the main task. The functions of
+# the user that we call are not protected.
 
 
 @disable_ki_protection
@@ -127,7 +127,7 @@ def _protect(value: Any) -> None:
 _protect_own_code()
 
 own_nurseries: WeakSet[Nursery] = WeakSet()
-"""Those of open blocks. They let a cancellation of the task that holds them pass."""
+"""The nurseries of open blocks. A cancellation of the task that holds them passes."""
 
 
 def on_entered() -> None:
@@ -141,17 +141,16 @@ def cancel_once(task: Cancellable) -> None:
 
 
 def count_cancellations(_task: Cancellable) -> int:
-    """Count nothing: Trio says by itself who has cancelled."""
+    """Count nothing: a cancellation of Trio names its source itself."""
     return 0
 
 
 def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
-    """Tell whether *sent* is the cancellation of *task* by its block.
+    """Return whether *sent* is the cancellation of *task* by its block.
 
-    Not where the task holds a nursery. That takes each cancellation for its own and
-    swallows it, where a shield hides the one from outside; and the task would go on
-    as if the nursery had ended well. So there Trio cancels every wait, until it is
-    left.
+    Return None where the task holds a nursery. Behind a shield, the nursery would take
+    the cancellation for its own and swallow it, and the task would go on as if the
+    nursery had ended well. So there Trio cancels every wait until the nursery is left.
     """
     error = getattr(sent, "error", None)
     if not isinstance(error, Cancelled):

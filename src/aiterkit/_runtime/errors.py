@@ -10,9 +10,9 @@ from aiterkit._runtime.backend import repeat_cancel
 
 
 def is_deliverable(error: BaseException) -> bool:
-    """Tell whether a reader may get *error*; others end the program.
+    """Return whether a reader may get *error*; others end the program.
 
-    A `CancelledError` out of the blue is an error like any other.
+    A `CancelledError` that cancels no task of ours is an error like any other.
     """
     return isinstance(error, Exception | CancelledError)
 
@@ -29,7 +29,7 @@ def without_cancelled(error: BaseException) -> BaseException | None:
 
 
 def is_from_cancellation(error: BaseException) -> bool:
-    """Tell whether *error* was raised while a cancellation was being handled."""
+    """Return whether *error* was raised while a cancellation was being handled."""
     cancelled = get_cancelled_exc_class()
     seen: set[int] = set()
     cause: BaseException | None = error
@@ -74,11 +74,11 @@ def attach_unseen(error: BaseException, unseen: list[BaseException]) -> None:
 
 async def raise_bare(error: BaseException, unseen: list[BaseException]) -> None:
     """Raise *error* with no more context than it had, but for the *unseen* ones."""
-    # If this task was last resumed by a cancellation, CPython would chain that to
-    # whatever leaves the awaiting frames now. So let it be resumed once more.
+    # If this task was last resumed by a cancellation, CPython would make that the
+    # context of every error that leaves the awaiting frames. So resume it once more.
     try:
         await cancel_shielded_checkpoint()
-    except CancelledError as cancelled:  # one that no shield keeps off
+    except CancelledError as cancelled:  # a native one, which passes a shield
         repeat_cancel(cancelled)
     attach_unseen(error, unseen)
     context = error.__context__

@@ -13,7 +13,7 @@ _EXAMPLES = {"limit": "10", "buffer": "10", "seconds": "1", "within": "1"}
 class BlockSignature:
     """The signature of an operator: its arguments, and what its block gives.
 
-    It is made when somebody asks for it, since `inspect` is slow to import.
+    It is made on demand, since `inspect` is slow to import.
     """
 
     def __get__(self, _instance: object, owner: type[Any]) -> Any:

@@ -29,7 +29,7 @@ class _Reading(Generic[R]):
         return f"<{type(self).__name__} of {self._channel.describe()}>"
 
     def statistics(self) -> Statistics:
-        """Tell how many items were taken, wait, run, were delivered or dropped."""
+        """Return how many items were taken, wait, run, were delivered or dropped."""
         channel = self._channel
         now = channel.statistics()
         return without_reader(now) if channel.closed else now
@@ -122,7 +122,7 @@ class UnorderedResults(_Reading[R], AsyncIterator[R]):
 
 
 class FlatMapResults(Results[R]):
-    """Results of a flat map in input order, which tell how the flat map goes.
+    """Results of a flat map in input order, with statistics of the flat map.
 
     Examples:
         >>> async with concurrent_flat_map(range, [2, 2], limit=1) as results:
@@ -142,12 +142,12 @@ class FlatMapResults(Results[R]):
     __slots__ = ()
 
     def statistics(self) -> FlatMapStatistics:
-        """Tell how many results were taken, wait and were delivered, and from what."""
+        """Return what was taken, waits and was delivered, and from how many sources."""
         return cast("FlatMapStatistics", super().statistics())
 
 
 class UnorderedFlatMapResults(UnorderedResults[R]):
-    """Results of a flat map by arrival, which tell how the flat map goes.
+    """Results of a flat map by arrival, with statistics of the flat map.
 
     Examples:
         >>> async with concurrent_flat_map_unordered(range, [2, 2], limit=1) as results:
@@ -165,5 +165,5 @@ class UnorderedFlatMapResults(UnorderedResults[R]):
     __slots__ = ()
 
     def statistics(self) -> FlatMapStatistics:
-        """Tell how many results were taken, wait and were delivered, and from what."""
+        """Return what was taken, waits and was delivered, and from how many sources."""
         return cast("FlatMapStatistics", super().statistics())

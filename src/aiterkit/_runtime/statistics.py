@@ -1,4 +1,4 @@
-"""How a block goes, in numbers."""
+"""The state of a block, in numbers."""
 
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """How a block goes at one moment, as `Results.statistics` tells it.
+    """The state of a block at one moment, as `Results.statistics` returns it.
 
     All numbers count items of the sources, also where a result is made of several of
     them, as a batch or a row is. At every moment ``taken`` is the sum of
@@ -41,7 +41,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlatMapStatistics(Statistics):
-    """How a flat map goes at one moment: its results, and its inner sources.
+    """The state of a flat map at one moment: its results, and its inner sources.
 
     Examples:
         >>> async def pages(site):

@@ -1,4 +1,4 @@
-"""How a sync source is read: by the task that needs an item, not by one of its own."""
+"""How a sync source is read: by the task that needs an item; it has no own task."""
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from functools import partial
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 _CONTAINERS: list[Iterable[Any]] = [(), [], range(0), "", set[str](), dict[str, str]()]
 _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
-"""Iterators that run nobody's code, and so need no context."""
+"""Iterators that run no code of the user, and so need no context."""
 
 
 class SyncSource(Generic[T]):
-    """A sync source, of which several tasks take the items.
+    """A sync source whose items several tasks take.
 
     All of it runs in one copy of the context at entry, whichever task asks: a
     generator may set a variable in one step, and reset it in another.
@@ -40,10 +40,10 @@ class SyncSource(Generic[T]):
             if type(iterator) in _WITHOUT_CODE
             else cast("Callable[[], T]", partial(run, *call, next, iterator))
         )
-        """Return the next item; or raise what must be heard."""
+        """Return the next item; raise what the iterator raises."""
 
     def pull(self) -> T | Empty:
-        """Return the next item; or tell the sink why there is none."""
+        """Return the next item; or report to the sink why there is none."""
         try:
             return self.next()
         except BaseException as error:  # noqa: BLE001 - the reader gets it
@@ -51,7 +51,7 @@ class SyncSource(Generic[T]):
             return EMPTY
 
     def report(self, error: BaseException) -> None:
-        """Tell the sink of the end of the source, or of its *error*."""
+        """Report the end of the source to the sink, or its *error*."""
         if isinstance(error, StopIteration):
             self._sink.end()
         elif is_deliverable(error):
@@ -77,9 +77,9 @@ class SyncSource(Generic[T]):
 class CheckpointingIterator(AsyncIterator[T]):
     """A sync source as an async one that lets other tasks run before each item.
 
-    Whoever reads it owns it, so it is closed if it is a generator. Other sync
-    iterators have no close of their own: a file, say, is its own iterator, and
-    its ``close()`` would end more than the iteration.
+    Its reader owns it, so it is closed if it is a generator. Other sync iterators have
+    no close of their own: a file, say, is its own iterator, and its ``close()`` would
+    end more than the iteration.
     """
 
     __slots__ = ("_iterator",)

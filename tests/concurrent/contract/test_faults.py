@@ -14,25 +14,18 @@ from aiterkit.testing import run_in_virtual_time
 from ...planted import assert_found, changed, leaves_garbage  # noqa: TID252 - tests stand on no path
 from . import (
     test_cleanup as cleanup,
-    test_elsewhere as elsewhere,
     test_fairness as fairness,
     test_interruption as interruption,
+    test_left_by_another_task as elsewhere,
 )
-from .leaving import (
-    AT_ITS_YIELD,
-    IN_A_READ,
-    SUBJECTS,
-    by_break,
-    generator,
-    holding_a_block,
-)
+from .cases import BY_NAME, by_break_later
+from .cleanups import AT_ITS_YIELD, IN_A_READ, generator, holding_a_block
 
 Backends = tuple[Literal["asyncio", "trio"], ...]
 BOTH: Backends = ("asyncio", "trio")
 ASYNCIO: Backends = ("asyncio",)
-MAP = SUBJECTS[0]
-MERGE = next(subject for subject in SUBJECTS if subject.name == "concurrent_merge")
-BUFFER = next(subject for subject in SUBJECTS if subject.name == "concurrent_buffer")
+MAP = BY_NAME["concurrent_map"]
+BUFFER = BY_NAME["concurrent_buffer"]
 
 
 def left(kind: Any, subject: Any = MAP, moment: Any = IN_A_READ) -> Any:
@@ -41,7 +34,7 @@ def left(kind: Any, subject: Any = MAP, moment: Any = IN_A_READ) -> Any:
         subject=subject,
         kind=kind,
         moment=moment,
-        leave=by_break,
+        leave=by_break_later,
     )
 
 

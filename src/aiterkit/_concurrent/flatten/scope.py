@@ -42,12 +42,15 @@ class FlattenScope(SourcesScope[Any, R]):
         self.limiter = limiter
         self.func = func
         self.inners = state
-        self.plain: set[type] = set()
-        self.idle: list[InnerReader] = []
+        self.plain: set[type] = set()  # types of results of *func* that need no await
+        self.idle: list[InnerReader] = []  # those that have no source to read
         self._iterator = iterator
+        # A sync outer source, while the block is open. An async one has a reader.
         self._sync: SyncSource[Any] | None = None
-        self._inner_readers: list[InnerReader] = []
-        self._reader_of: dict[Upstream, InnerReader] = {}
+        self._inner_readers: list[InnerReader] = []  # all, until the block is left
+        self._reader_of: dict[Upstream, InnerReader] = {}  # of each open inner source
+        # The one that was started or woken to ask a sync outer source for an item,
+        # until it asks.
         self._starting: InnerReader | None = None
 
     # The block.
@@ -95,14 +98,14 @@ class FlattenScope(SourcesScope[Any, R]):
             reader.wake()
         else:
             inners.release(inner)
-            # While a closed source is not drained, each item that is received may
-            # free its slot.
+            # While a closed source is not drained, the next item that the reader
+            # receives may free its slot.
             self.wants_room = inners.undrained > 0
         if inners.take_free_slot():
             self._begin_more()
 
     def may_begin(self) -> bool:
-        """Tell whether there may be one more inner source."""
+        """Return whether there may be one more inner source."""
         if self.limiter is not None:  # it may have been resized
             self.inners.limit = self.limiter.total_tokens
         return self.inners.may_begin()
@@ -126,8 +129,8 @@ class FlattenScope(SourcesScope[Any, R]):
                     reader.stop()
         if inners.take_free_slot():
             self._begin_more()
-        # Only if there is something for the reader: a task that is woken again and
-        # again never gets to see its cancellation on asyncio.
+        # Wake the reader only for a result or the end: on asyncio, a task that is woken
+        # again and again never sees its cancellation.
         if self.receiver is not None and (not inners.open or inners.has_next()):
             self.wake_receiver()
 
@@ -141,7 +144,7 @@ class FlattenScope(SourcesScope[Any, R]):
         return UpstreamSink(self, upstream)
 
     def begin(self, item: Any) -> None:
-        """Have the inner source of *item* read, by a task that has none."""
+        """Have an idle reader, or a new one, read the inner source of *item*."""
         if self.limiter is not None:
             self.inners.pending.append((self.inners.begin(), item))
             self._start_or_wake_reader()
@@ -158,10 +161,9 @@ class FlattenScope(SourcesScope[Any, R]):
         return reader
 
     def _start_or_wake_reader(self) -> None:
-        """Have one task without an inner source take an item that waits for one.
+        """Have one idle or new reader take a pending item, or ask a sync outer source.
 
-        Or it asks a sync outer source for an item. That task starts or wakes the next,
-        so there are no more than are needed.
+        That reader starts or wakes the next, so there are no more than are needed.
         """
         if self._starting is None and (self.inners.pending or self._may_pull()):
             if self.idle:
@@ -180,7 +182,7 @@ class FlattenScope(SourcesScope[Any, R]):
         )
 
     def pull(self, reader: "InnerReader") -> tuple[InnerSource, Any] | None:
-        """Ask a sync outer source for *reader*, if there may be one more."""
+        """Return an item of a sync outer source for *reader*, if one more may begin."""
         if self._starting is reader:
             self._starting = None
         sync = self._sync
@@ -232,7 +234,7 @@ class FlattenScope(SourcesScope[Any, R]):
         self.wake_sources()
 
     def may_close(self) -> bool:
-        """Tell whether every inner source is closed."""
+        """Return whether every inner source is closed."""
         return not self._reader_of and not self.inners.pending
 
 
@@ -245,6 +247,7 @@ class InnerReader(SourceTask):
 
     def __init__(self, scope: FlattenScope[Any]) -> None:
         super().__init__(scope)
+        # The source to read next, and its item, until it is read.
         self._next: tuple[InnerSource, Any] | None = None
         self._token: HeldToken | None = None
         self._waits_for_token = False
@@ -278,7 +281,7 @@ class InnerReader(SourceTask):
         self.wake()
 
     async def run(self) -> None:
-        """Read what there is to read, until the block is left."""
+        """Read one inner source after another, until the block is left."""
         scope = self._scope
         in_a_row = 0
         with self:
@@ -290,6 +293,8 @@ class InnerReader(SourceTask):
                         else await self._take_next(scope.limiter)
                     )
                 if self._next is None:
+                    if self.stopped:
+                        break  # what the outer source raised has ended the block
                     in_a_row = 0
                     if self.stopped:  # while it waited for a token
                         break
@@ -297,7 +302,7 @@ class InnerReader(SourceTask):
                     continue
                 (upstream, item), self._next = self._next, None
                 if not self.stopped:
-                    # In a copy of the context at entry: none sees what another set.
+                    # Each in its own copy of the context at entry.
                     context = scope.context.copy()
                     if self._token is not None:
                         context.run(hold, self._token)
@@ -317,7 +322,7 @@ class InnerReader(SourceTask):
                     del context, opened
                 self.give_token()
                 scope.on_closed(upstream)
-                del upstream, item  # while it waits it keeps nothing alive
+                del upstream, item  # while it waits, it keeps no object alive
 
     async def _take_next(
         self, limiter: CapacityLimiter
@@ -340,7 +345,7 @@ class InnerReader(SourceTask):
         self._is_parked = False
 
     def _open(self, upstream: InnerSource, item: Any) -> Any:
-        """Return what to read, or a coroutine to get that from, or None: it failed."""
+        """Return what to read, or a coroutine that returns it, or None on failure."""
         scope = self._scope
         self._pending_cancel = None
         try:
@@ -383,11 +388,11 @@ class OuterSink(Sink[Any]):
         self._state = state
 
     def has_room(self) -> bool:
-        """Tell whether there may be one more inner source."""
+        """Return whether there may be one more inner source."""
         return self._scope.may_begin()
 
     def put(self, item: Any) -> bool:
-        """Begin an inner source; tell whether there may be one more."""
+        """Begin an inner source; return whether there may be one more."""
         self._scope.begin(item)
         return self._scope.may_begin()
 
@@ -402,7 +407,7 @@ class OuterSink(Sink[Any]):
         self._scope.settle()
 
     def may_close(self) -> bool:
-        """Tell whether it may be closed: every inner source is."""
+        """Return whether it may be closed: every inner source is."""
         return self._scope.may_close()
 
     def on_closed(self) -> None:

@@ -1,8 +1,9 @@
-"""Which inner sources may be read, and what the reader receives of them.
+"""Which inner sources may be read, and what the reader receives.
 
-Two more ways in which sources are combined: by arrival, or one after the other.
-Only *limit* inner sources may be read at once, and only as many more may be closed
-and not yet drained by the reader; until then the *outer* source is not read on.
+Two more ways to combine sources: by arrival, or one after the other. At most *limit*
+inner sources are read at once. As many more may be closed and not yet drained, which
+means that the reader has not received all their items. Beyond that, the *outer* source
+is not read.
 """
 
 from abc import abstractmethod
@@ -15,23 +16,23 @@ from aiterkit._runtime.statistics import FlatMapStatistics
 
 
 class InnerSource(Upstream):
-    """An inner source, and what of it waits for the reader."""
+    """An inner source, and its items that wait for the reader."""
 
     __slots__ = ("ended", "error", "holds_slot", "is_drained", "items")
 
-    items: deque[Any]  # those that wait for its turn, where sources take turns
+    items: deque[Any]  # set only by `Concatenated`: those that wait for the reader
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
-        # Whether it is closed, and counts until the reader has taken all of it.
+        # True from its close until it is drained: so long it counts as `undrained`.
         self.holds_slot: bool = False
-        self.ended: bool = False  # it gives no more items
-        self.is_drained: bool = False  # the reader has taken all of it
-        self.error: BaseException | None = None  # what comes after its items
+        self.ended: bool = False  # once it gives no more items
+        self.is_drained: bool = False  # once the reader has received all of it
+        self.error: BaseException | None = None  # raised after its items
 
 
 class FlattenState(MergeState[Any, Any]):
-    """How many inner sources there are, and may be.
+    """How many inner sources there are, and how many there may be.
 
     At most *limit* are read at once. As many more may be closed and not yet drained.
     """
@@ -44,14 +45,14 @@ class FlattenState(MergeState[Any, Any]):
         self._count = 0
         # Those that wait to be opened, with their items, by index.
         self.pending: deque[tuple[InnerSource, Any]] = deque()
-        # Whether one was drained that had kept others from being read, until
-        # `take_free_slot`.
+        # True once a source was drained and so makes room for another, until
+        # `take_free_slot` returns it.
         self.has_free_slot: bool = False
         self.undrained: int = 0  # closed, but not yet drained by the reader
         self._dropped = 0  # items that came after the place of an error
 
     def may_begin(self) -> bool:
-        """Tell whether there may be one more inner source."""
+        """Return whether there may be one more inner source."""
         count, limit = self._count, self.limit
         return count < limit and count + self.undrained < 2 * limit
 
@@ -80,7 +81,7 @@ class FlattenState(MergeState[Any, Any]):
     def release(self, inner: InnerSource) -> None:
         """Free its slot, if it is closed and drained.
 
-        To be called whenever the reader has taken an item of one that is closed.
+        Call it whenever the reader has received an item of a closed source.
         """
         if inner.holds_slot and self._is_drained(inner):
             inner.holds_slot = False
@@ -89,7 +90,7 @@ class FlattenState(MergeState[Any, Any]):
             self.undrained -= 1
 
     def take_free_slot(self) -> bool:
-        """Tell whether a slot was freed for others; each is reported once."""
+        """Return whether a slot was freed; each is reported once."""
         had, self.has_free_slot = self.has_free_slot, False
         return had
 
@@ -114,11 +115,11 @@ class FlattenState(MergeState[Any, Any]):
 
     @abstractmethod
     def has_next(self) -> bool:
-        """Tell whether there is a value that the reader may have now."""
+        """Return whether there is a value for the reader now."""
 
     @abstractmethod
     def _is_drained(self, inner: InnerSource) -> bool:
-        """Tell whether the reader has taken all of a source that has ended."""
+        """Return whether the reader has received all of a source that has ended."""
 
 
 class Interleaved(FlattenState, ArrivalBuffer[Any]):
@@ -140,7 +141,8 @@ class Concatenated(FlattenState):
 
     def __init__(self, limit: float, window: int) -> None:
         super().__init__(limit)
-        self.window = window
+        self.window = window  # how many items of each source may wait
+        # The sources that are not drained, in order; the reader receives the first.
         self._queue: deque[InnerSource] = deque()
 
     def begin(self) -> InnerSource:

@@ -1,8 +1,8 @@
 """A function whose results lead to more items for it: crawls, paginations, trees.
 
-The calls are those of a map in order of completion. Its source is the frontier:
-what was reached and has yet to be visited. It ends when nothing waits there, no call
-runs that could add to it, and the roots have ended.
+A map in completion order makes the calls. Its source is the frontier: the items that
+were reached and have yet to be visited. It ends when no item waits there, no call runs
+that could add one, and the roots have ended.
 """
 
 from collections.abc import (
@@ -49,7 +49,7 @@ class FrontierSource(AsyncIterator[T]):
 
     def __init__(self, frontier: Frontier[T]) -> None:
         self._frontier = frontier
-        self._waiter: Waiter | None = None
+        self._waiter: Waiter | None = None  # while a worker waits for an item
 
     async def __anext__(self) -> T:
         frontier = self._frontier
@@ -76,7 +76,7 @@ async def _visit(
     feed: FrontierSource[T],
     item: T,
 ) -> Any:
-    """Call *func* on *item*, and book what is reached from there."""
+    """Call *func* on *item*, and add the items it leads to to the frontier."""
     try:
         made = func(item)
         if not isawaitable(made):
@@ -157,7 +157,7 @@ class ExpandScope(WorkerPool[T, R]):
 
     def _wake_source(self) -> None:
         super()._wake_source()
-        if self.may_close():  # it may close them; for more, the feed asks
+        if self.may_close():  # for another reason, the feed wakes them
             self._roots.wake()
 
     def root(self, item: T) -> None:
@@ -186,13 +186,13 @@ class ExpandScope(WorkerPool[T, R]):
 
 
 class RootsSink(Sink[T]):
-    """Where the roots go: they are asked for when nothing else is there to visit."""
+    """Where the roots go: one is asked for when there is nothing else to visit."""
 
     def __init__(self, scope: ExpandScope[T, Any]) -> None:
         self._scope = scope
 
     def has_room(self) -> bool:
-        """Tell whether there is a call free for one more root."""
+        """Return whether a worker waits and there is nothing else for it."""
         frontier = self._scope.frontier
         return frontier.is_hungry and not frontier.waiting
 
@@ -216,7 +216,7 @@ class RootsSink(Sink[T]):
         self._scope.fail(error)
 
     def may_close(self) -> bool:
-        """Tell whether every call is over."""
+        """Return whether every call is over."""
         return self._scope.may_close()
 
 

@@ -46,7 +46,7 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         alive d                                         ===
         concurrent_filter(alive(3), urls, limit=2)  ---ab-cd|
 
-    The values are those of `afilter`: the same items, then the same error.
+    The results are the same as from `afilter`: the same items, then the same error.
 
     Examples:
         >>> import anyio

@@ -74,7 +74,7 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
 
 
 class MapResults(Results[R]):
-    """Results of a map in input order, which tell how the map goes.
+    """Results of a map in input order, with statistics of the map.
 
     Examples:
         >>> async def double(number: int) -> int:
@@ -94,12 +94,12 @@ class MapResults(Results[R]):
         self._pool = pool
 
     def statistics(self) -> MapStatistics:
-        """Tell what runs, what waits, and what was delivered."""
+        """Return what runs, what waits, and what was delivered."""
         return self._pool.statistics()
 
 
 class UnorderedMapResults(UnorderedResults[R]):
-    """Results of a map in completion order, which tell how the map goes.
+    """Results of a map in completion order, with statistics of the map.
 
     Examples:
         >>> async def double(number: int) -> int:
@@ -118,7 +118,7 @@ class UnorderedMapResults(UnorderedResults[R]):
         self._pool = pool
 
     def statistics(self) -> MapStatistics:
-        """Tell what runs, what waits, and what was delivered."""
+        """Return what runs, what waits, and what was delivered."""
         return self._pool.statistics()
 
 
@@ -134,8 +134,8 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
 
     The result is an async context manager and nothing else. The calls live in
     its block; the block's value is read with ``async for``. With ``limit=1`` the
-    calls run one by one, and the results are those of `amap` in any case: the
-    same values, then the same error.
+    calls run one by one. With any *limit* the results are the same as from `amap`:
+    the same values, then the same error.
 
     Examples:
         >>> import anyio

@@ -1,4 +1,4 @@
-"""How a map goes, in numbers."""
+"""The state of a map, in numbers."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from aiterkit._runtime.statistics import Statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapStatistics(Statistics):
-    """How a map goes at one moment, as `MapResults.statistics` tells it.
+    """The state of a map at one moment, as `MapResults.statistics` returns it.
 
     ``taken`` is the sum of ``waiting``, ``running``, ``delivered`` and ``dropped``,
     and ``waiting`` that of ``waiting_to_start``, ``waiting_for_key`` and

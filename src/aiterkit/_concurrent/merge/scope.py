@@ -1,6 +1,6 @@
 """The block of an operator that reads several sources, with a task for each.
 
-A `MergeState` decides what comes of their items; here is what waits.
+A `MergeState` decides; this module waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -41,12 +41,12 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         super().__init__(state, name=name)
         self.state = state
         self._iterators = iterators
-        self._readers: dict[Upstream, SourceReader[T]] = {}
-        self._abandoned = False
+        self._readers: dict[Upstream, SourceReader[T]] = {}  # until the block is left
+        self._abandoned = False  # once `abandon` was called
 
     def _start(self) -> None:
-        # All are booked before the first is read: what comes of an item may
-        # depend on how many there are.
+        # All are added before the first is read, since the meaning of an item may
+        # depend on how many sources there are.
         for iterator in self._iterators:
             upstream = self.state.add()
             reader = SourceReader(
@@ -62,7 +62,7 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         return UpstreamSink(self, upstream)
 
     def abandon(self) -> None:
-        if self._abandoned:  # else each of many readers would stop all the others
+        if self._abandoned:  # else each of many source readers would stop all others
             return
         self._abandoned = True
         if self.state.open and not self.state.settled:
@@ -79,7 +79,7 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
             self._readers[upstream].wake()
 
     def statistics(self) -> Statistics:
-        """Tell how many items were taken, wait, were delivered or dropped."""
+        """Return how many items were taken, wait, were delivered or dropped."""
         return self.state.statistics()
 
     def wake_sources(self) -> None:
@@ -91,7 +91,7 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         self._readers.clear()
 
     def settle(self) -> None:
-        """Do what was decided when a source ended or failed."""
+        """Stop the sources that must stop, and wake the reader if all is decided."""
         for upstream in self.state.take_to_stop():
             self._readers[upstream].stop()
         if self.state.settled or not self.state.open:
@@ -127,11 +127,11 @@ class UpstreamSink(Sink[T]):
         self._upstream = upstream
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self._state.has_room(self._upstream)
 
     def put(self, item: T) -> bool:
-        """Pass an *item* on; tell whether there is room for one more."""
+        """Pass an *item* on; return whether there is room for one more."""
         state, scope = self._state, self._scope
         room = state.put(self._upstream, item)
         if scope.receiver is not None and state.ready:
@@ -175,11 +175,11 @@ class ArrivalSink(UpstreamSink[T]):
         self._window = arrivals.window
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self._upstream.waiting < self._window
 
     def put(self, item: T) -> bool:
-        """Pass an *item* on; tell whether there is room for one more."""
+        """Pass an *item* on; return whether there is room for one more."""
         upstream, scope = self._upstream, self._scope
         self._append((upstream, item))
         upstream.waiting = waiting = upstream.waiting + 1
@@ -215,7 +215,7 @@ class Rendezvous(SourcesScope[T, T]):
             self._ahead.asked = False
 
     def on_received(self) -> None:
-        """Leave the source be: the next wait asks it."""
+        """Do nothing: the next wait of the reader asks the source."""
 
 
 class UntilScope(Rendezvous[T]):
@@ -245,18 +245,18 @@ class UntilScope(Rendezvous[T]):
 
     def abandon(self) -> None:
         super().abandon()
-        # If the block is left after it was cancelled from outside, this is the second
-        # call, and the source waits for it to be closed.
+        # If the block is left after a cancellation from outside, this is the second
+        # call, and the source waits until the block is being left.
         self.wake_sources()
 
     async def _await_stop(self, task: "StopTask") -> None:
         with task:
             try:
-                if not task.stopped:  # before it began
+                if not task.stopped:  # unless it was stopped before it began
                     await in_context(self.context.copy(), self._call_stop(), task)
             except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                 if is_cancelled(error):
-                    pass  # the block is left, or the source's task notices it too
+                    pass  # the block is left, or the source task sees it too
                 elif is_deliverable(error):
                     self._stoppable.stop(without_stop(error))
                 else:
@@ -277,28 +277,28 @@ class UntilScope(Rendezvous[T]):
         await made
 
     def may_close(self) -> bool:
-        """Tell whether the source may be closed.
+        """Return whether the source may be closed.
 
-        Not before the block is left: what was made of its items may still need what
-        the source holds, a connection, say.
+        Only once the block is being left: code that handles the items may still need
+        what the source holds, for example a connection.
         """
         return self.closed and not self._awaits_stop
 
 
 class StopTask(BlockTask):
-    """The task that awaits the *stop* of the user's."""
+    """The task that awaits the *stop* function of the user."""
 
     __slots__ = ()
 
     def stop(self) -> None:
-        """Cancel it, if it has begun: what it awaits is the user's code, always."""
+        """Cancel it, if it has begun: it awaits nothing but code of the user."""
         super().stop()
         if self.native is not None:
             self.cancel()
 
 
 class StoppableSink(UpstreamSink[T]):
-    """Where the items go of a source that can be stopped while it is read."""
+    """Where the items of a source go that can be stopped while it is read."""
 
     __slots__ = ("_until",)
 
@@ -307,13 +307,13 @@ class StoppableSink(UpstreamSink[T]):
         self._until = scope
 
     def takes_last_read(self) -> bool:
-        """Tell whether a read counts that was under way when the source was stopped."""
+        """Return whether to keep the item of a read that was under way at the stop."""
         return not self._until.closed
 
     def on_stopped(self) -> None:
-        """Note that the source will give nothing more: that is the end."""
+        """Note that the source will give nothing more, so the results end."""
         self.on_closed()
 
     def may_close(self) -> bool:
-        """Tell whether the source, which is read no more, may be closed."""
+        """Return whether the source may be closed now. It is not read any more."""
         return self._until.may_close()

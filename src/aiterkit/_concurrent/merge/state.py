@@ -1,4 +1,4 @@
-"""What several sources may be asked for, and what the reader receives of them.
+"""Which sources may be asked for an item, and what the reader receives.
 
 A `MergeState` decides and never waits: the `SourcesScope` around it reads the
 sources and asks here. Each source has an `Upstream`. There is a state for each way in
@@ -22,12 +22,12 @@ class Upstream:
     __slots__ = ("index", "waiting")
 
     def __init__(self, index: int) -> None:
-        self.index = index
-        self.waiting: int = 0
+        self.index = index  # its place among the sources, from 0
+        self.waiting: int = 0  # items that the reader has not received
 
 
 class MergeState(ResultBuffer[R], Generic[T, R]):
-    """What is known of the sources of one block.
+    """The sources of one block, and what the reader has yet to receive.
 
     It has *ended* when no source is open.
     """
@@ -45,19 +45,18 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
     def __init__(self) -> None:
         super().__init__()
         self.ended = True
-        # The sources that are read, or are being closed; a dict for its order.
+        # The sources that are being read or closed; a dict for its order.
         self.open: dict[Upstream, None] = {}
-        # Those that are to be read no more, whatever they would give, until
-        # `take_to_stop` has handed them over.
+        # The sources that must be stopped, until `take_to_stop` returns them.
         self.to_stop: list[Upstream] = []
-        # The source that may go on since the reader received something of it; None
-        # if all may.
+        # The source of the item that the reader received last, which may go on; None
+        # if all sources may.
         self.resumable: Upstream | None = None
-        # Whether nothing that an open source might give will reach the reader.
+        # True once no further item of an open source can reach the reader.
         self.settled: bool = False
         # Whether a parked reader may go on after the last `put`.
         self.ready: bool = True
-        self._opened: int = 0  # how many there have been
+        self._opened: int = 0  # how many sources there have been
         self.delivered: int = 0  # results that the reader has received
 
     def add(self) -> Upstream:
@@ -69,7 +68,7 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
         return upstream
 
     def leave(self, upstream: Upstream) -> None:
-        """Note that the source is read no more, for whatever reason."""
+        """Note that the source is not read any more, whatever the reason."""
         self.open.pop(upstream, None)
         self.ended = not self.open
 
@@ -80,11 +79,11 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
 
     @abstractmethod
     def has_room(self, upstream: Upstream) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
 
     @abstractmethod
     def put(self, upstream: Upstream, item: T) -> bool:
-        """Store an *item*; tell whether there is room for one more of that source."""
+        """Store an *item*; return whether there is room for one more of that source."""
 
     @abstractmethod
     def end(self, upstream: Upstream) -> None:
@@ -96,10 +95,10 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
 
     @abstractmethod
     def statistics(self) -> Statistics:
-        """Tell how many items were taken, wait, were delivered or dropped."""
+        """Return how many items were taken, wait, were delivered or dropped."""
 
     def _settle(self, error: BaseException | None = None) -> None:
-        """Let nothing more come but *error*, if there is one."""
+        """Let no more results come; end them with *error*, if there is one."""
         self.settled = self.ready = True
         self.to_stop.extend(self.open)
         if error is not None:
@@ -164,7 +163,7 @@ class ReadAhead(ArrivalBuffer[T]):
     With a *window* of 0, there is room while a reader waits.
     """
 
-    asked = False  # while a reader waits
+    asked = False  # true while a reader waits
 
     def has_room(self, upstream: Upstream) -> bool:
         return upstream.waiting < self.window or (self.asked and not upstream.waiting)
@@ -173,7 +172,7 @@ class ReadAhead(ArrivalBuffer[T]):
 class Stoppable(ReadAhead[T]):
     """The items of one source, until it is stopped.
 
-    What it gave before, and what the read gives that was under way then, still comes.
+    The items before that still come, and so does the item of a read under way then.
     """
 
     def __init__(self) -> None:
@@ -183,15 +182,15 @@ class Stoppable(ReadAhead[T]):
         return self.asked and not upstream.waiting
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Ask for no more items; let *error* come in the place of the end."""
+        """Ask for no more items; let *error*, if any, take the place of the end."""
         self.to_stop.extend(self.open)
         if error is not None:
-            # If the source has ended, so have the results.
+            # If the source has ended, so have the results: no reader sees the error.
             (self._failure if self.open else self.unseen_errors).append(error)
 
     def fail(self, upstream: Upstream, error: BaseException) -> None:
         self.leave(upstream)
-        # If stopping has failed before, that is the error that ends the results.
+        # If `stop` has failed before, its error ends the results, and not this one.
         (self.unseen_errors if self._failure else self._failure).append(error)
 
 
@@ -208,7 +207,7 @@ class LatestRow(ArrivalBuffer[Any]):
         self.ready: bool = False
         self._overtaken = 0  # items that were dropped before the first row
         self._newest: list[Any] = []  # by the index of the source
-        # Those that have given nothing yet.
+        # The sources that have given no item yet.
         self._missing: set[Upstream] = set()
 
     def add(self) -> Upstream:
@@ -254,7 +253,7 @@ class LatestRow(ArrivalBuffer[Any]):
 
 
 class _End:
-    """What stands in a row for the end of a source."""
+    """Takes the place of an item in a row when its source has ended."""
 
 
 _END = _End()
@@ -263,9 +262,9 @@ _END = _End()
 class ZipState(MergeState[T, tuple[Any, ...]]):
     """A row of the next item of each source, with one wait for all of them.
 
-    What comes of a row is what `azip` makes of it by reading from left to right:
-    the first source that has no item for it decides. So a source to the left of
-    one that has ended is still waited for.
+    A row ends as in `azip`, which reads from left to right: the first source that has
+    no item for it decides. So if a source has ended, those to its left are still
+    waited for.
     """
 
     def __init__(self, *, name: str, strict: bool) -> None:
@@ -275,9 +274,9 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         # The next row, by index: EMPTY, an item, _END, or an _Error.
         self._row: list[Any] = []
         self._missing = 0  # how many items the row still needs
-        self._judged = 0  # how many places from the left cannot end it any more
+        self._judged = 0  # how many places from the left can no longer end the rows
         self._upstreams: list[Upstream] = []  # by index
-        self._stopped_from = 0  # the index from which on all are to be stopped
+        self._stopped_from = 0  # every source from this index on is to be stopped
         self._dropped = 0  # items of a row that was left behind
 
     def add(self) -> Upstream:
@@ -360,13 +359,13 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         self._row[upstream.index] = outcome
 
     def _stop_right_of(self, upstream: Upstream) -> None:
-        # Each is looked at once, however many end: those beyond are stopped already.
+        # Sources from `_stopped_from` on are stopped already: each is visited once.
         right = self._upstreams[upstream.index + 1 : self._stopped_from]
         self.to_stop.extend(other for other in right if other in self.open)
         self._stopped_from = min(self._stopped_from, upstream.index + 1)
 
     def _judge(self) -> None:
-        """See whether the sources that have answered decide the row."""
+        """End the rows, if the sources that have answered decide that they end."""
         if self.settled:
             return
         row = self._row
@@ -390,7 +389,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         self._settle()
 
     def _unequal(self, how: str) -> ValueError:
-        """Say how the source that is judged compares with those before, as `zip`."""
+        """Return the error of `zip` for the source that is longer or shorter."""
         number = self._judged
         before = "argument 1" if number == 1 else f"arguments 1-{number}"
         return ValueError(
@@ -399,7 +398,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
 
 
 class _Error:
-    """What stands in a row for an error."""
+    """Takes the place of an item in a row when its source has failed."""
 
     __slots__ = ("error",)
 

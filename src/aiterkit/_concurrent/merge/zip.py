@@ -26,8 +26,8 @@ class concurrent_zip(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]): 
         digits                         -1------------2-----|
         concurrent_zip(words, digits)  -[a1]---------[b2]--|
 
-    The values are those of `azip`: the shortest source ends it. But a row takes
-    the longest wait, and not the sum of the waits.
+    The rows are the same as from `azip`: the shortest source ends it. But a row takes
+    only as long as the longest wait, not the sum of the waits.
 
     Examples:
         >>> async with concurrent_zip("ab", [1, 2]) as results:

@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 
 class SharedResults(Results[T]):
-    """What one of several readers gets, who may leave before the others.
+    """Results for one of several readers, which may leave before the others.
 
-    It is read as `Results` are. `aclose` says that this reader takes no more, so
-    that the others need not wait for it.
+    They are read like other `Results`. After `aclose` this reader receives no more, so
+    the others need not wait for it.
 
     Examples:
         >>> from contextlib import aclosing
@@ -57,7 +57,7 @@ class SharedResults(Results[T]):
         self._branch = subscription
 
     async def aclose(self) -> None:
-        """Leave: take no more, and hold nobody back.
+        """Leave: receive no more, and hold no other reader back.
 
         A task that waits for the next item gets the end. When the last reader
         has left, the source is closed.
@@ -88,7 +88,7 @@ class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a functi
 
     A reader may leave before the others, by `SharedResults.aclose` or
     `contextlib.aclosing`. What it has received is its own; what it has not is there
-    for the others. A reader that merely stops asking holds nobody back.
+    for the others. A reader that merely stops asking holds no other back.
 
     Examples:
         >>> async def work(name, seconds, jobs):

@@ -35,7 +35,7 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
                 if isawaitable(made):
                     made = await made
                 self._iterator = open_result(cast("AnyIterable[R]", made))
-            except StopAsyncIteration as error:  # it would read as the end
+            except StopAsyncIteration as error:  # else it would look like the end
                 raise without_stop(error) from error
         return await self._iterator.__anext__()
 
@@ -45,7 +45,7 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
 
 
 class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
-    """The block: a reader for the source of items, one for that of the newest."""
+    """The block: one task reads the items, another the source of the newest item."""
 
     makes_calls = True
 
@@ -63,6 +63,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self.state = state
         self._func = func
         self._iterator = with_checkpoints(iterator)
+        # Reads the source of one item, from its start until that source is closed.
         self._inner: SourceReader[R] | None = None
 
     # The block.
@@ -86,7 +87,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self._inner.wake()
 
     def statistics(self) -> Statistics:
-        """Tell how many items were taken, wait, were delivered or dropped."""
+        """Return how many items were taken, wait, were delivered or dropped."""
         return self.state.statistics()
 
     def _finish(self) -> None:
@@ -97,7 +98,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     def _open(self, item: T) -> None:
         inner = SwitchedSource[T, R](self._func, item)
         self._inner = reader = SourceReader(self, inner, InnerSink(self))
-        # A task of its own for each, so that none sees what another has set.
+        # Each has its own task, so none sees context variables that another has set.
         reader.start_reading(f"{self.name} inner source")
 
     def advance(self) -> None:
@@ -116,11 +117,11 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     # The source of items.
 
     def has_room(self) -> bool:
-        """Tell that a new item is always welcome."""
+        """Return True: a new item always takes the place of the one before."""
         return True
 
     def put(self, item: T) -> bool:
-        """Switch to *item*; tell whether there is room for one more."""
+        """Switch to *item*; return whether there is room for one more."""
         self.state.switch(item)
         if self._inner is not None:
             self._inner.stop()
@@ -142,7 +143,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self.wake_receiver()
 
     def may_close(self) -> bool:
-        """Tell whether no source of an item is open."""
+        """Return whether no source of an item is open."""
         return not self.state.busy
 
 
@@ -153,7 +154,7 @@ class InnerSink(Sink[R]):
         self._scope = scope
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more result."""
+        """Return whether the source may be asked for one more result."""
         return self._scope.state.has_room()
 
     def put(self, item: R) -> bool:

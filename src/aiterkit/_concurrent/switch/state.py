@@ -43,7 +43,7 @@ class SwitchState(ResultBuffer[R], Generic[T, R]):
         self._next.clear()
 
     def has_room(self) -> bool:
-        """Tell whether the open source may be asked for one more result."""
+        """Return whether the open source may be asked for one more result."""
         return not self._results
 
     def put(self, result: R) -> None:
@@ -61,7 +61,7 @@ class SwitchState(ResultBuffer[R], Generic[T, R]):
         self._failure.append(error)
 
     def statistics(self) -> FlatMapStatistics:
-        """Tell how many results were taken, wait, were delivered or dropped."""
+        """Return how many results were taken, wait, were delivered or dropped."""
         held = len(self._results)
         return FlatMapStatistics(
             taken=self._delivered + held + self._dropped,

@@ -1,4 +1,4 @@
-"""What is given when: decided by the time that is passed in, never by waiting."""
+"""Which item is given when. The clock decides; no code here waits."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -16,7 +16,7 @@ B = TypeVar("B")
 
 
 class TimedBuffer(ResultBuffer[R], Generic[T, R]):
-    """What lies between one source and its reader; then the end, or an error."""
+    """The items between one source and its reader; then the end, or an error."""
 
     ended: bool
 
@@ -36,7 +36,7 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
         return 0
 
     def statistics(self) -> Statistics:
-        """Tell how many items were taken, wait, were delivered or dropped."""
+        """Return how many items were taken, wait, were delivered or dropped."""
         held, dropped = self.held, self.dropped
         return Statistics(
             taken=self.delivered + held + dropped,
@@ -49,15 +49,15 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     @property
     @abstractmethod
     def due(self) -> float:
-        """The time at which there is something to deliver, if nothing happens."""
+        """When there will be a result, if the source gives nothing before."""
 
     @abstractmethod
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
 
     @abstractmethod
     def take(self, item: T) -> bool:
-        """Store an *item*; tell whether a waiting reader must look again."""
+        """Store an *item*; return whether a waiting reader must look again."""
 
     @abstractmethod
     def pop_value(self) -> R | Empty:
@@ -97,11 +97,11 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self._weight = weight
         self._max_weight = max_weight
         self._now = now
-        # The batch that gathers: its items, its weight, and when it is over.
+        # The batch that is being filled: its items, their weight, and its deadline.
         self._items: list[T] = []
         self._load: float = 0
         self._deadline = inf
-        # One item at most that belongs to the next batch, and the same of it.
+        # At most one item, which was too much for that batch; then as above.
         self._next: list[T] = []
         self._next_load: float = 0
         self._next_deadline = inf
@@ -124,8 +124,8 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         load = 0.0 if self._weight is None else self._weight(item)
         now = self._now()
         deadline = now + self._within
-        # If a reader waits, it was promised the batch for the deadline: whether it
-        # or the source is the first to be woken then must make no difference.
+        # A waiting reader was promised the batch for the deadline. If an item comes at
+        # that moment, it must not matter whether the reader or the source runs first.
         is_over = self.is_awaited and now >= self._deadline
         if self._items and (is_over or self._load + load > self._max_weight):
             self._next.append(item)
@@ -160,14 +160,14 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
 
 
 class Newest(TimedBuffer[T, T]):
-    """The newest item that has settled, and the one that has yet to settle."""
+    """The newest item that has settled, and a newer one that has not."""
 
     def __init__(self, *, now: Callable[[], float] = current_time) -> None:
         super().__init__()
         self._now = now
-        self._settled: list[T] = []  # what the reader may have: one at most
-        self._fresh: list[T] = []  # what has yet to settle: one at most
-        self._deadline = inf  # when the fresh one settles
+        self._settled: list[T] = []  # for the reader: one item at most
+        self._fresh: list[T] = []  # yet to settle: one item at most
+        self._deadline = inf  # when the fresh item settles
         self._taken = 0  # items that the source has given
 
     def start(self) -> None:
@@ -212,7 +212,7 @@ class Newest(TimedBuffer[T, T]):
         return not self._settled and not self._fresh
 
     def pop_value(self) -> T | Empty:
-        # One that had settled when the source ended is not dropped for the last.
+        # At the end, an item that has settled comes first, and then the last item.
         if self._now() >= self._deadline or (
             self.ended and self._fresh and not self._settled
         ):
@@ -271,11 +271,11 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
         self._beat = beat
         self._seconds = seconds
         self._now = now
-        self._item: list[T] = []  # what the reader may have: one at most
+        self._item: list[T] = []  # for the reader: one item at most
         self._deadline = inf  # when the next beat is due
-        # Whether a beat came due just before an item or the end, while a reader
-        # waited. It was promised the beat for that time: whether it or the source is
-        # the first to be woken must make no difference.
+        # True once a beat was due, while a reader waited, at the moment when an item or
+        # the end came. That reader was promised the beat, so it must not matter
+        # whether the reader or the source runs first.
         self._owes_beat = False
 
     def start(self) -> None:

@@ -1,9 +1,8 @@
-"""Operators that heed the clock, or the newest item only.
+"""Operators that go by the clock, or give only the newest item.
 
-Each has a `TimedBuffer`, which decides by the clock, and a public block.
-No task waits for a moment to come: it is the reader who does, if there is one.
-So what nobody waits for costs nothing, and a slow reader finds things as they
-are when it comes.
+Each has a `TimedBuffer`, which decides by the clock, and a public block. Only the
+reader waits for a moment to come; no task does. So a moment that no reader waits for
+costs nothing, and a slow reader gets what is there when it asks.
 """
 
 from collections.abc import Callable
@@ -37,7 +36,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
     whichever is first; what is left at the end is given at once. No batch is empty.
     An item that comes just then begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
-    a queue of small ones. With ``within=math.inf`` the batches are those of
+    a queue of small ones. With ``within=math.inf`` the batches are the same as from
     `abatched`. With ``within=0`` nothing waits to become more: a batch is what came
     while you were busy, or the next item alone if nothing did.
 
@@ -244,8 +243,8 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
 
     The beat starts when the block is entered. An item that comes just with a beat
     is given with the next one, and of several between two beats only the last. The
-    end gives the last one at once. If you are slow, the item of a beat gives
-    its place to that of the next.
+    end gives the last one at once. If you are slow, the item of the next beat
+    takes the place of the one before.
 
     Examples:
         >>> async def values():

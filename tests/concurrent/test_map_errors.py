@@ -16,23 +16,15 @@ from aiterkit._concurrent.map.scope import WorkerPool
 from aiterkit._concurrent.map.state import Call
 from aiterkit.testing import CallProbe, SourceProbe, SyncSourceProbe, explore
 
-from .forms import (
-    FORMS,
-    Form,
-    Streaming,
+from ..helpers import (  # noqa: TID252 - tests stand on no path
+    Boom,
     any_source,
     at_the_tail,
-    calls,
-    every_form,
-    fail_fast,
+    collect,
     garbage_kept,
     on_asyncio,
-    streaming,
 )
-
-
-class Boom(Exception):
-    """What fails here."""
+from .map_forms import FORMS, Form, Streaming, calls, every_form, fail_fast, streaming
 
 
 def failing(*failures: int) -> Callable[[int], int]:
@@ -42,17 +34,6 @@ def failing(*failures: int) -> Callable[[int], int]:
         return item
 
     return func
-
-
-async def collect(results: Any) -> tuple[list[Any], BaseException | None]:
-    """Read to the end or to the error."""
-    got: list[Any] = []
-    try:
-        async for result in results:
-            got.append(result)
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
-        return got, error
-    return got, None
 
 
 @any_source

@@ -10,7 +10,8 @@ from hypothesis import given, settings, strategies as st
 import aiterkit as ak
 from aiterkit.testing import Barrier, SourceProbe, explore
 
-from .forms import FORMS, Form, any_source, calls, every_form
+from ..helpers import any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import FORMS, Form, calls, every_form
 
 LIMITS = [1, 2, 3, 10]
 

@@ -10,21 +10,18 @@ import anyio
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import virtual_backend
 
-from .leaving import SUBJECTS, Log, Subject, Work, generator
-
-on_asyncio = pytest.mark.parametrize(
-    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
-)
+from ...catalogue import Entry  # noqa: TID252 - tests stand on no path
+from ...helpers import on_asyncio  # noqa: TID252 - tests stand on no path
+from .cleanups import Log, Work, every_subject, generator
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@every_subject
 @on_asyncio
-async def test_it_is_named_and_everything_has_ended(subject: Subject) -> None:
+async def test_it_is_named_and_everything_has_ended(subject: Entry) -> None:
     log = Log()
     stack = AsyncExitStack()
-    name = subject.name.split()[0]
+    name = subject.name
 
     async def start() -> None:
         source = generator(log, "source", 0.01, 600, "ends")

@@ -277,13 +277,6 @@ ENTRIES = (
         "concurrent_flat_map_unordered",
         lambda s, f: ak.concurrent_flat_map_unordered(f.inner, s, limit=2),
     ),
-    _flattening(
-        "concurrent_flat_map_unordered",
-        lambda s, f: ak.concurrent_flat_map_unordered(
-            f.inner, s, limit=anyio.CapacityLimiter(2)
-        ),
-        variant="with a limiter",
-    ),
     _block(
         "concurrent_flat_map_unordered",
         lambda s: ak.concurrent_flat_map_unordered(lambda n: [n], s, limit=1),

@@ -1143,7 +1143,7 @@ fault(
     "does not notice that its limiter is resized",
     FlattenScope,
     "_start",
-    ("watch(self.limiter, self._begin_more)", "pass"),
+    ("watch(self.limiter, self._on_resized)", "pass"),
     flat.test_a_limiter_that_is_resized_is_heeded_at_once,
     make=ak.concurrent_flat_map,
     probe=SourceProbe,

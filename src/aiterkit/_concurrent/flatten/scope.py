@@ -61,7 +61,7 @@ class FlattenScope(SourcesScope[Any, R]):
 
     def _start(self) -> None:
         if self.limiter is not None:
-            watch(self.limiter, self._begin_more)
+            watch(self.limiter, self._on_resized)
             self.inners.limit = self.limiter.total_tokens
         outer = OuterSink(self, self.inners)
         if is_async(self._iterator):
@@ -76,7 +76,7 @@ class FlattenScope(SourcesScope[Any, R]):
     def _finish(self) -> None:
         super()._finish()
         if self.limiter is not None:
-            unwatch(self.limiter, self._begin_more)
+            unwatch(self.limiter, self._on_resized)
         self._inner_readers.clear()
         self._starting = None
         if self._sync is not None:
@@ -104,11 +104,11 @@ class FlattenScope(SourcesScope[Any, R]):
         if inners.take_free_slot():
             self._begin_more()
 
-    def may_begin(self) -> bool:
-        """Return whether there may be one more inner source."""
-        if self.limiter is not None:  # it may have been resized
-            self.inners.limit = self.limiter.total_tokens
-        return self.inners.may_begin()
+    def _on_resized(self) -> None:
+        """Have as many inner sources read as the limiter has tokens now."""
+        assert self.limiter is not None  # noqa: S101 - it was resized
+        self.inners.limit = self.limiter.total_tokens
+        self._begin_more()
 
     def _begin_more(self) -> None:
         """Have more inner sources read, now that there is room for one."""
@@ -176,7 +176,7 @@ class FlattenScope(SourcesScope[Any, R]):
         inners = self.inners
         return (
             self._sync is not None
-            and self.may_begin()
+            and inners.may_begin()
             and inners.outer in inners.open
             and not self._abandoned
         )
@@ -271,6 +271,7 @@ class InnerReader(SourceTask):
             token.is_held = False
             limiter: Any = token.limiter
             limiter.release_on_behalf_of(self)
+            self._scope.inners.limit = limiter.total_tokens  # it may be unwatched
 
     def _is_in_source(self) -> bool:
         return self._waits_for_token or super()._is_in_source()
@@ -320,7 +321,8 @@ class InnerReader(SourceTask):
                         self._is_closing = False
                         del reading
                     del context, opened
-                self.give_token()
+                if self._token is not None:
+                    self.give_token()
                 scope.on_closed(upstream)
                 del upstream, item  # while it waits, it keeps no object alive
 
@@ -389,12 +391,12 @@ class OuterSink(Sink[Any]):
 
     def has_room(self) -> bool:
         """Return whether there may be one more inner source."""
-        return self._scope.may_begin()
+        return self._state.may_begin()
 
     def put(self, item: Any) -> bool:
         """Begin an inner source; return whether there may be one more."""
         self._scope.begin(item)
-        return self._scope.may_begin()
+        return self._state.may_begin()
 
     def end(self) -> None:
         """Note that there are no more inner sources."""

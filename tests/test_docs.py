@@ -135,6 +135,18 @@ def test_the_table_tells_of_a_concurrent_name_what_its_docstring_guarantees(
     assert all(f"{effect}: {text}" in doc for effect, text in told.items() if text)
 
 
+def test_the_law_of_leaving_is_in_the_same_words_everywhere() -> None:
+    law = "cleanup runs in full unless you are interrupted"
+    texts = {
+        name: facts.effects(name)["Exit"]
+        for name in aiterkit.__all__
+        if name.startswith("concurrent_")
+    }
+    for page in ("README.md", "docs/guarantees.md", "docs/closing.md"):
+        texts[page] = " ".join((DOCS.parent / page).read_text().split())
+    assert [name for name, text in texts.items() if law not in text] == []
+
+
 def test_guarantees_are_read_with_and_without_a_name() -> None:
     def operator() -> None:
         """Do it.

@@ -71,6 +71,18 @@ async def test_what_a_cancelled_wait_has_asked_for_is_kept() -> None:
         assert source.pulls == 1
 
 
+async def test_short_waits_for_an_item_that_is_there_get_it() -> None:
+    source = SourceProbe(range(99), gap=None)
+    got: list[int] = []
+    async with ak.concurrent_buffer(source, 0) as results:
+        for _ in range(20):
+            with anyio.move_on_after(0):
+                got.append(await anext(results))
+            assert len(source.taken) <= len(got) + 1
+            await anyio.lowlevel.checkpoint()
+    assert got[:5] == list(range(5))
+
+
 @pytest.mark.parametrize(
     ("size", "error", "message"),
     [

@@ -336,6 +336,26 @@ async def test_an_error_of_follow_is_told_to_the_reader(fails: str) -> None:
     roots.assert_closed_once()
 
 
+async def test_after_a_failure_no_further_root_is_read() -> None:
+    async def visit(item: int) -> list[int]:
+        if item == 3:
+            raise ProbeError
+        try:
+            await anyio.sleep(1000)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(10)
+        return []
+
+    roots = SourceProbe(range(9), gap=0.4)
+    with pytest.raises(ProbeError):
+        async with expand(visit, roots, limit=9) as results:
+            async for _ in results:
+                pass
+    assert roots.taken == [0, 1, 2, 3]
+    roots.assert_closed_once()
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

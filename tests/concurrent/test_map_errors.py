@@ -477,6 +477,29 @@ def test_under_every_schedule_an_error_is_seen_and_all_is_cleaned_up(
 
 
 @every_form
+@pytest.mark.parametrize("place", ["call", "source"])
+async def test_an_error_that_hides_its_context_is_raised_all_the_same(
+    form: Form, place: str
+) -> None:
+    def hide(_error: object) -> None:
+        raise AssertionError("asked")
+
+    hidden: Any = type("Hidden", (Exception,), {"__context__": property(hide)})
+
+    async def call(item: int) -> int:
+        try:
+            await anyio.sleep(1)
+        finally:
+            if place == "call":
+                raise hidden(item)
+        return item
+
+    fails: Any = {"fail_at": 3, "error": hidden()} if place == "source" else {}
+    with pytest.raises(hidden):
+        await form.run(call, SourceProbe(range(9), gap=0.1, **fails), limit=3)
+
+
+@every_form
 @pytest.mark.parametrize("failures", [(), (3, 4)])
 async def test_nothing_leaves_a_circle_behind(
     form: Form, failures: tuple[int, ...]

@@ -8,7 +8,7 @@ from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Upstream,
     ZipState,
 )
@@ -62,8 +62,8 @@ def test_closing_tells_the_errors_that_nobody_saw() -> None:
     assert state.close() == []
 
 
-def test_with_no_window_there_is_room_for_what_is_asked() -> None:
-    state = ReadAhead[str](0)
+def test_on_demand_there_is_room_for_what_is_asked() -> None:
+    state = OnDemand[str]()
     (a,) = upstreams(state, 1)
     assert not state.has_room(a)
     state.asked = True
@@ -71,7 +71,7 @@ def test_with_no_window_there_is_room_for_what_is_asked() -> None:
     state.put(a, "a")
     assert not state.has_room(a)
     assert popped(state) == ["a"]
-    assert state.has_room(a)
+    assert not state.has_room(a)
 
 
 def test_a_row_frees_all_its_sources() -> None:

@@ -18,6 +18,7 @@ from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._concurrent.map.state import FilteredCalls, Frontier, KeyQueue
 from aiterkit._concurrent.merge.scope import (
     ArrivalSink,
+    ParkAtOnce,
     Rendezvous,
     SourcesScope,
     StoppableSink,
@@ -27,7 +28,7 @@ from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     ZipState,
 )
@@ -50,7 +51,6 @@ from aiterkit._concurrent.timing.state import (
     Sampled,
 )
 from aiterkit._runtime.results import Results
-from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe
 
@@ -80,7 +80,6 @@ from . import (
 from .contract import (
     cases,
     test_leaving as leaving,
-    test_source_errors as source_errors,
 )
 from .map_forms import FORMS
 
@@ -224,8 +223,8 @@ fault(
     "buffer",
     "asks for nothing",
     Rendezvous,
-    "_ask",
-    ("self._ahead.asked = True", "pass"),
+    "begin_wait",
+    ("self._on_demand.asked = True", "pass"),
     buffer.test_a_prompt_reader_sees_the_source_as_it_is,
     line="a--b|",
     size=0,
@@ -233,10 +232,18 @@ fault(
 fault(
     "buffer",
     "asks for two",
-    ReadAhead,
-    "has_room",
-    (" and (not upstream.waiting)", ""),
-    merge_state.test_with_no_window_there_is_room_for_what_is_asked,
+    OnDemand,
+    "put",
+    ("self.asked = False", "pass"),
+    merge_state.test_on_demand_there_is_room_for_what_is_asked,
+)
+fault(
+    "buffer",
+    "yields before it asks",
+    ParkAtOnce,
+    "should_yield",
+    ("return False", "return super().should_yield()"),
+    buffer.test_short_waits_for_an_item_that_is_there_get_it,
 )
 fault(
     "buffer",
@@ -728,15 +735,6 @@ fault(
     leaving.test_a_sync_generator_runs_in_one_context_of_its_own,
     entry=cases.BY_NAME["concurrent_map"],
     leave=cases.by_break,
-)
-fault(
-    "map",
-    "takes whatever a source gives for a new kind of awaitable",
-    SourceTask,
-    "_read_and_close",
-    ("awaiting(reading).__await__()", "reading.__await__()"),
-    source_errors.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=cases.BY_NAME["concurrent_map"],
 )
 fault(
     "map",

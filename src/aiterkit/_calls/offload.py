@@ -20,6 +20,7 @@ from aiterkit._calls.function import (
 )
 from aiterkit._core.checks import name_of, shortened
 from aiterkit._core.clock import check_limiter
+from aiterkit._core.tokens import check_not_held
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,12 +74,13 @@ def offloaded(
         limiter: Bounds how many run at once, together with all else that has the same
             limiter; a call beyond that waits. Without one, anyio allows 40 threads, and
             as many processes or interpreters as there are processors; an executor has
-            a queue of its own. Do not give an operator the same limiter as its
-            *limit*: each of its calls holds a token while it waits for a second one.
+            a queue of its own. It must not be the *limit* of the operator that makes
+            the call, which holds a token already.
 
     Raises:
         RuntimeError: If *to* is ``"interpreter"`` and this Python has none; by the
-            call, if the executor is shut down.
+            call, if the executor is shut down, or the caller holds a token of
+            *limiter*.
         TypeError: If *func* cannot be called or is async, *to* is neither a name nor an
             executor, or *limiter* is no limiter.
         ValueError: If *to* is another name.
@@ -94,6 +96,7 @@ def offloaded(
     run: Callable[..., Coroutine[Any, Any, R]] = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
+        check_not_held(limiter, name="offloaded")
         return await run(partial(func, *args, **options), limiter=limiter)
 
     return like(func, call)

@@ -29,3 +29,16 @@ def hold(token: HeldToken) -> None:
 def is_held_around(limiter: object) -> bool:
     """Tell whether a call around the current code holds a token of *limiter*."""
     return any(token.limiter is limiter and token.is_held for token in _held.get())
+
+
+def check_not_held(limiter: object, *, name: str) -> None:
+    """Refuse to let function *name* wait for a token of *limiter* within such a call.
+
+    Raises:
+        RuntimeError: If a call around the current code holds one.
+    """
+    if limiter is not None and is_held_around(limiter):
+        raise RuntimeError(
+            f"{name}() is used by a call that holds a token of its limiter, and so "
+            f"could wait for ever; give {name}() a limiter of its own"
+        )

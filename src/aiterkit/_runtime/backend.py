@@ -8,7 +8,7 @@ knows which backend runs.
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
@@ -53,15 +53,18 @@ class Backend(NamedTuple):
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
 
-    call_user: Callable[..., Any] | None
-    """Call a function of the user with arguments, so that Ctrl-C can interrupt it.
+    call_user: Callable[[Callable[[Any], Any], Any], Any] | None
+    """Call a function of the user with an argument, so that Ctrl-C can interrupt it.
 
     On Trio our own code is protected from Ctrl-C, and so would be what it calls. None
     where there is no such protection.
     """
 
+    await_user: Callable[[Callable[[], Any]], Any] | None
+    """The same for the steps of what a function returns, which are to be awaited."""
+
     steps_of_user: Callable[[Any], Any] | None
-    """The same for the steps of a coroutine, which it returns."""
+    """The same for the steps of a coroutine. If it never begins, it is to be closed."""
 
     on_entered: Callable[[], None]
     """Note that the current task has entered the task group of a block."""
@@ -82,6 +85,21 @@ class Backend(NamedTuple):
     what Trio sends. False means that a scope inside the task has cancelled it in the
     same turn; None means that nothing was cancelled, or that no shield may be raised.
     """
+
+
+ThingT = TypeVar("ThingT", bound=Callable[..., object])
+
+STAND_INS: set[object] = set()
+"""Functions and classes of ours that Ctrl-C may interrupt as it may the user's code."""
+
+
+def stands_for_user(thing: ThingT) -> ThingT:
+    """Let Ctrl-C interrupt *thing*, which does little but call the user's code.
+
+    It must hold nothing that another task relies on when the block goes on.
+    """
+    STAND_INS.add(thing)
+    return thing
 
 
 class AsyncioTurn(tuple[None]):
@@ -143,6 +161,7 @@ def current_backend() -> Backend:
             ASYNCIO_TURN,
             None,
             None,
+            None,
             _nothing,
             asyncio.current_task,
             _cancel_once,
@@ -160,6 +179,7 @@ def current_backend() -> Backend:
             trap,
             trio.TrioTurn(trap),
             trio.call_user,
+            trio.await_user,
             trio.steps_of_user,
             trio.on_entered,
             trio.current_task,

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 from anyio.lowlevel import checkpoint
 
 from aiterkit._core.source import is_async
+from aiterkit._runtime.backend import stands_for_user
 from aiterkit._runtime.buffer import EMPTY, Empty
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import TaskScope
@@ -74,6 +75,7 @@ class SyncSource(Generic[T]):
             self._scope.close_errors.append(error)
 
 
+@stands_for_user
 class CheckpointingIterator(AsyncIterator[T]):
     """A sync source as an async one that lets other tasks run before each item.
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from aiterkit._core.clock import Limiter, check_limiter, in_thread
 from aiterkit._core.source import as_iterable, is_async_iterable, raise_to_async
+from aiterkit._core.tokens import check_not_held
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ def aoffloaded(
     Raises:
         TypeError: If *source* is not a sync iterable or *limiter* is not a
             `~anyio.CapacityLimiter`, at the call.
+        RuntimeError: If it is read by a call that holds a token of *limiter*.
     """
     if is_async_iterable(source):
         raise TypeError(
@@ -107,6 +109,7 @@ class _Offloaded(AsyncGenerator[T, None]):
             reading = self._reading = _ThreadedRead(self._next)
         elif reading.done.is_set():
             return reading
+        check_not_held(self._limiter, name="aoffloaded")
         try:
             await in_thread(reading.run, self._limiter)
         except BaseException:

@@ -8,7 +8,7 @@ from anyio import CapacityLimiter, WouldBlock
 from aiterkit._concurrent.flatten.state import FlattenState, InnerSource, Interleaved
 from aiterkit._concurrent.merge.scope import ArrivalSink, SourcesScope, UpstreamSink
 from aiterkit._concurrent.merge.state import Upstream
-from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.call import COROUTINE, drop, needs_await
 from aiterkit._core.source import is_async
 from aiterkit._core.tokens import HeldToken, hold
 from aiterkit._runtime.backend import is_cancelled
@@ -295,10 +295,8 @@ class InnerReader(SourceTask):
                     )
                 if self._next is None:
                     if self.stopped:
-                        break  # what the outer source raised has ended the block
+                        break  # by an error of the outer source, or as it waited
                     in_a_row = 0
-                    if self.stopped:  # while it waited for a token
-                        break
                     await self._wait_for_more()
                     continue
                 (upstream, item), self._next = self._next, None
@@ -351,7 +349,10 @@ class InnerReader(SourceTask):
         scope = self._scope
         self._pending_cancel = None
         try:
-            made = scope.func(item)
+            call_user = scope.backend.call_user
+            made = (
+                scope.func(item) if call_user is None else call_user(scope.func, item)
+            )
             if type(made) not in scope.plain and needs_await(made, scope.plain):
                 return self._open_awaited(upstream, made)
             return open_result(made)
@@ -362,9 +363,12 @@ class InnerReader(SourceTask):
     async def _open_awaited(
         self, upstream: InnerSource, made: Awaitable[Any]
     ) -> AsyncIterator[Any] | None:
+        steps_of_user = self._scope.backend.steps_of_user
         try:
-            return open_result(await made)
+            steps = made if steps_of_user is None else steps_of_user(made)
+            return open_result(await steps)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
+            drop(made)
             self._func_raised(upstream, error)
             return None
 

@@ -22,11 +22,12 @@ from anyio import CapacityLimiter
 
 from aiterkit._concurrent.map.map import UnorderedMapResults
 from aiterkit._concurrent.map.scope import WorkerPool, checked
-from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
+from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
+from aiterkit._core.call import drop
 from aiterkit._core.checks import check_callable, check_count, check_func, shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.backend import Waiter
+from aiterkit._runtime.backend import Waiter, stands_for_user
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ConcurrentOperator
 from aiterkit._runtime.sink import Sink
@@ -69,6 +70,7 @@ class FrontierSource(AsyncIterator[T]):
             self.end_wait(waiter)
 
 
+@stands_for_user
 async def _visit(
     func: Callable[[T], Awaitable[Any]],
     follow: Callable[[Any], Iterable[T]] | None,
@@ -77,6 +79,7 @@ async def _visit(
     item: T,
 ) -> Any:
     """Call *func* on *item*, and add the items it leads to to the frontier."""
+    made: Any = None
     try:
         made = func(item)
         if not isawaitable(made):
@@ -92,6 +95,7 @@ async def _visit(
     finally:
         frontier.visiting -= 1
         feed.wake()
+        drop(made)
     return item if follow is None else result
 
 
@@ -170,9 +174,9 @@ class ExpandScope(WorkerPool[T, R]):
         self.frontier.roots_ended = True
         self._feed.wake()
 
-    def stop_roots(self) -> None:
-        """Read no more of them."""
-        self._roots.request_stop()
+    def _break_off(self, failed: Call[T, R]) -> None:
+        super()._break_off(failed)
+        self._roots.stop()
 
     @property
     def _taken(self) -> int:
@@ -204,7 +208,6 @@ class RootsSink(Sink[T]):
             if not is_deliverable(error):
                 raise
             self._scope.fail(without_stop(error))
-            self._scope.stop_roots()
         return self.has_room()
 
     def end(self) -> None:

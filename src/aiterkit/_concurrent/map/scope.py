@@ -21,7 +21,6 @@ from collections.abc import (
     Hashable,
     Iterator,
 )
-from contextvars import ContextVar
 from functools import partial
 from inspect import isawaitable
 from math import inf
@@ -34,16 +33,18 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue, KeyQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
-from aiterkit._core.call import awaiting, is_async_function
+from aiterkit._core.call import awaiting, drop, is_async_function
 from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
-from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
+from aiterkit._core.tokens import HeldToken, hold
+from aiterkit._runtime.backend import SpinPolicy, Waiter, is_cancelled
 from aiterkit._runtime.context import stepwise
 from aiterkit._runtime.errors import (
     is_deliverable,
     without_cancelled,
     without_stop,
 )
+from aiterkit._runtime.limiter import refuse_holder, unwatch, watch
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
@@ -53,10 +54,6 @@ from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_held_limiters: ContextVar[tuple[CapacityLimiter, ...]] = ContextVar(
-    "limiters of which the current call holds a token", default=()
-)
 
 _index = attrgetter("index")
 
@@ -135,10 +132,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _check_entry(self) -> None:
         if self._limiter is not None:
-            self._hold_to(self._limiter)
+            refuse_holder(self._limiter, name=self.name)
 
     def _start(self) -> None:
         self._work_spin = SpinPolicy()
+        if self._limiter is not None:
+            watch(self._limiter, self._on_resized)
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
@@ -169,6 +168,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 self._start_worker_for_next()
 
     def _finish(self) -> None:
+        if self._limiter is not None:
+            unwatch(self._limiter, self._on_resized)
         self._source = None
         if self._sync is not None:
             self._sync.close()
@@ -229,24 +230,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         """Return whether one more item may lie between the source and the reader."""
         calls = self._calls
         if self._limiter is not None:  # it may have been resized
-            self._follow_limiter(self._limiter)
+            calls.window = window_of(self._limiter.total_tokens, self._buffer)
         return calls.taken - calls.delivered < calls.window
-
-    def _follow_limiter(self, limiter: CapacityLimiter) -> None:
-        """Fit the window to the *limiter* as it is now.
-
-        If the limiter has no token at all, no item is read, and so no worker would wait
-        for a token and notice when the limiter is raised. So one waits anyway.
-        """
-        calls = self._calls
-        calls.window = window_of(limiter.total_tokens, self._buffer)
-        if (
-            limiter.total_tokens < 1
-            and not calls.ended
-            and self._can_add_worker
-            and not self._worker_starting
-        ):
-            self._start_or_wake_worker()
 
     def put(self, item: T) -> bool:
         """Put an *item* into the inbox; return whether there is room for one more."""
@@ -334,20 +319,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     # The limiter.
 
-    def _hold_to(self, limiter: CapacityLimiter) -> None:
-        """Let each call hold a token of *limiter*; refuse a task that holds one.
-
-        A call that holds a token and waits for inner calls that need one could wait
-        for ever.
-        """
-        held = _held_limiters.get()
-        if any(limiter is other for other in held) or holds_token(limiter):
-            raise RuntimeError(
-                f"{self.name}() is entered by a task that holds a token of its "
-                f"limiter, and so could wait for ever; give the inner block a limit of "
-                f"its own"
-            )
-        self.context.run(_held_limiters.set, (*held, limiter))
+    def _on_resized(self) -> None:
+        """Read on, if there is room for more now."""
+        if self._source is not None:
+            self._wake_source()
+        elif self._can_add_worker and not self._worker_starting:
+            self._start_worker_for_next()
 
     async def _take_token(
         self, worker: "Worker[T, R]", limiter: CapacityLimiter
@@ -363,12 +340,13 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 await limiter.acquire_on_behalf_of(worker)
             finally:
                 self._worker_starting = worker.waits_for_token = False
-        worker.has_token = True
+        worker.token = HeldToken(limiter)
         return True
 
     def _give_token(self, worker: "Worker[T, R]") -> None:
-        if self._limiter is not None and worker.has_token:
-            worker.has_token = False
+        if self._limiter is not None and worker.token is not None:
+            worker.token.is_held = False
+            worker.token = None
             self._limiter.release_on_behalf_of(worker)
 
     # The workers.
@@ -391,7 +369,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _start_worker_for_next(self) -> None:
         """Start or wake one worker if there is an item for it, or may be.
 
-        With a limiter one worker always waits for a token, to notice when it grows.
+        With a limiter one worker always waits for a token, to notice when one is freed.
         """
         if self._inbox or (
             not self._calls.ended
@@ -443,9 +421,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
-        call_user = self.backend.call_user
+        call_user, steps_of_user = self.backend.call_user, self.backend.steps_of_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
+        made: Any = None
         context: Any
         send: Any
         value: Any
@@ -470,7 +449,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             if call is None:
                 # An idle worker keeps no object alive. And Trio may have sent its box
                 # for a cancellation, which refers to this frame.
-                coroutine = context = send = value = trap = sent = step = None
+                coroutine = made = context = send = value = trap = sent = step = None
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
@@ -495,6 +474,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 spin.paid_off()
             worker.call = call
             context = copy_context()
+            if worker.token is not None:
+                context.run(hold, worker.token)
             try:
                 if is_native:  # it runs nothing yet, so it needs no context
                     coroutine = func(call.item)
@@ -509,9 +490,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                         raise without_stop(error) from error
                     if type(coroutine) is not coroutine_type:
                         coroutine = self._as_coroutine(coroutine)
+                if steps_of_user is not None:
+                    made = coroutine
+                    coroutine = steps_of_user(made)
                 send = coroutine.send
-                if call_user is not None:
-                    send = partial(call_user, send)
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)
@@ -572,6 +554,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             # failure as its context.
             sent = step = None
             try:
+                drop(made)
                 self._call_raised(worker, call, failure)
             finally:
                 del failure
@@ -670,11 +653,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 class Worker(BlockTask, Generic[T, R]):
     """A task that makes calls, one after the other."""
 
-    __slots__ = ("call", "has_token", "waits_for_token")
+    __slots__ = ("call", "token", "waits_for_token")
 
     def __init__(self, owner: WorkerPool[T, R]) -> None:
         super().__init__(owner)
-        self.has_token: bool = False  # of the limiter, from before to after a call
+        self.token: HeldToken | None = None
         self.waits_for_token: bool = False
         self.call: Call[T, R] | None = None  # the one that it makes now
 

@@ -157,29 +157,28 @@ class ArrivalBuffer(MergeState[T, T]):
         )
 
 
-class ReadAhead(ArrivalBuffer[T]):
-    """The items of one source, at most *window* of them ahead of the reader.
+class OnDemand(ArrivalBuffer[T]):
+    """The items of one source, each of them read when the reader asks for it."""
 
-    With a *window* of 0, there is room while a reader waits.
-    """
+    def __init__(self) -> None:
+        super().__init__(0)
+        # Until an item has come: a wait that is cancelled has asked all the same, or a
+        # reader that waits again and again, each time for too short, gets nothing.
+        self.asked: bool = False
 
-    asked = False  # true while a reader waits
+    def has_room(self, upstream: Upstream) -> bool:  # noqa: ARG002 - there is but one
+        return self.asked
 
-    def has_room(self, upstream: Upstream) -> bool:
-        return upstream.waiting < self.window or (self.asked and not upstream.waiting)
+    def put(self, upstream: Upstream, item: T) -> bool:
+        self.asked = False
+        return super().put(upstream, item)
 
 
-class Stoppable(ReadAhead[T]):
+class Stoppable(OnDemand[T]):
     """The items of one source, until it is stopped.
 
     The items before that still come, and so does the item of a read under way then.
     """
-
-    def __init__(self) -> None:
-        super().__init__(0)
-
-    def has_room(self, upstream: Upstream) -> bool:
-        return self.asked and not upstream.waiting
 
     def stop(self, error: BaseException | None = None) -> None:
         """Ask for no more items; let *error*, if any, take the place of the end."""

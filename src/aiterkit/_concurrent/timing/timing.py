@@ -75,8 +75,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         Delivery: A batch that is full, or whose time is over, waits for nothing
             but you.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* and *weight* see a copy of the context at entry.
 
     Args:
@@ -171,8 +171,8 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -216,8 +216,8 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -263,8 +263,8 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:

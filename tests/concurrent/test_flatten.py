@@ -311,7 +311,7 @@ async def test_what_cannot_be_read_is_an_error_in_its_place(make: Any) -> None:
     async with make(unreadable, range(9), limit=1) as results:
         got, error = await collect(results)
     assert got == [0, 1]
-    assert "source must be an iterable, sync or async, not 'int'" in error
+    assert "func must return an iterable, sync or async, not" in error
 
 
 async def test_in_order_an_error_comes_at_its_place_and_stops_later_ones() -> None:

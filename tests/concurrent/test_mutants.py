@@ -661,7 +661,7 @@ fault(
     "asks a sync source where there is no room",
     FlattenScope,
     "_may_pull",
-    ("self.may_begin()", "True"),
+    ("inners.may_begin()", "True"),
     flat.test_limit_inner_sources_are_read_at_once_and_no_more,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,

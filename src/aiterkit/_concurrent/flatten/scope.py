@@ -265,13 +265,13 @@ class InnerReader(SourceTask):
         self._token = HeldToken(limiter)
 
     def give_token(self) -> None:
-        """Return its token, if it has one."""
+        """Return its token."""
         token, self._token = self._token, None
-        if token is not None:
-            token.is_held = False
-            limiter: Any = token.limiter
-            limiter.release_on_behalf_of(self)
-            self._scope.inners.limit = limiter.total_tokens  # it may be unwatched
+        assert token is not None  # noqa: S101 - the caller has checked
+        token.is_held = False
+        limiter: Any = token.limiter
+        limiter.release_on_behalf_of(self)
+        self._scope.inners.limit = limiter.total_tokens  # it may be unwatched
 
     def _is_in_source(self) -> bool:
         return self._waits_for_token or super()._is_in_source()

@@ -107,7 +107,7 @@ class _Pairs(_Made):
         return (await anext(self.iterator), 0)
 
 
-class _FirstReader:
+class FirstReader:
     """A block with several readers as one with the first of them alone."""
 
     def __init__(self, block: Any) -> None:
@@ -210,13 +210,13 @@ ENTRIES = (
     Entry("azip_longest", "operator", lambda s: ak.azip_longest(s, [1])),
     _block(
         "concurrent_balance",
-        lambda s: _FirstReader(ak.concurrent_balance(s, 2, buffer=5)),
+        lambda s: FirstReader(ak.concurrent_balance(s, 2, buffer=5)),
         ahead=5,
     ),
     _block("concurrent_batched", lambda s: ak.concurrent_batched(s, 2, within=1)),
     _block(
         "concurrent_broadcast",
-        lambda s: _FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
+        lambda s: FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
         ahead=5,
     ),
     _block("concurrent_buffer", lambda s: ak.concurrent_buffer(s, 2), ahead=2),
@@ -316,7 +316,7 @@ ENTRIES = (
     ),
     _calling(
         "concurrent_map",
-        lambda s, f: ak.concurrent_map(f.call, s, limit=3, key=lambda n: n % 5),
+        lambda s, f: ak.concurrent_map(f.call, s, limit=3, key=lambda n: n % 2),
         variant="with keys",
         ahead=6,
     ),
@@ -350,7 +350,7 @@ ENTRIES = (
     ),
     _block(
         "concurrent_partition",
-        lambda s: _FirstReader(
+        lambda s: FirstReader(
             ak.concurrent_partition(s, lambda _: 0, [0, 1], buffer=5)
         ),
         ahead=5,

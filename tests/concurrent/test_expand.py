@@ -205,7 +205,7 @@ async def test_the_roots_are_closed_after_the_last_call() -> None:
 
 
 @pytest.mark.parametrize("at_the_roots", [True, False])
-async def test_an_error_of_key_is_told_to_the_reader(
+async def test_an_error_of_key_is_raised_to_the_reader(
     at_the_roots: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
     def key(item: int) -> int:

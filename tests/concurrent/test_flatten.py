@@ -259,7 +259,7 @@ async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
 @both
 @any_source
 @pytest.mark.parametrize("late", [False, True])
-async def test_an_error_of_the_function_is_told(
+async def test_an_error_of_the_function_is_raised(
     make: Any,
     probe: Any,
     late: bool,  # noqa: FBT001
@@ -311,7 +311,7 @@ async def test_what_cannot_be_read_is_an_error_in_its_place(make: Any) -> None:
     async with make(unreadable, range(9), limit=1) as results:
         got, error = await collect(results)
     assert got == [0, 1]
-    assert "func must return an iterable, sync or async, not" in error
+    assert "func must return an iterable, sync or async, not 'int'" in error
 
 
 async def test_in_order_an_error_comes_at_its_place_and_stops_later_ones() -> None:
@@ -384,7 +384,9 @@ async def test_a_call_that_answers_its_interruption_with_an_error_hangs_at_the_t
 
 
 @both
-async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> None:
+async def test_a_cancellation_in_a_call_is_raised_to_a_reader_that_reads_on(
+    make: Any,
+) -> None:
     async def func(_item: int) -> list[int]:
         await anyio.sleep(100)
         return []
@@ -395,9 +397,9 @@ async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> No
             outer.cancel()
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(1)
-                told = await collect(results)
-                assert told[0] == []
-                assert "was cancelled from outside" in told[1]
+                seen = await collect(results)
+                assert seen[0] == []
+                assert "was cancelled from outside" in seen[1]
 
 
 @both

@@ -1,4 +1,4 @@
-"""What a block says of how it goes is true at every step."""
+"""The statistics of every block are true at every step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -419,7 +419,7 @@ async def test_a_stuck_pipeline_says_what_runs(operator: Any) -> None:
 
 
 @streaming
-async def test_what_waits_for_a_key_or_a_token_is_told(operator: Any) -> None:
+async def test_what_waits_for_a_key_or_a_token_is_counted(operator: Any) -> None:
     limiter = CapacityLimiter(2)
     source = SourceProbe(range(9), gap=None)
     keyed = [0, 0, 0, 3, 4, 5, 6, 7, 8]

@@ -286,8 +286,8 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[Any, R]], Generic[R]):  #
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
         limit: How many calls may run at once; at least 1. There is no default. Or
-            an `anyio.CapacityLimiter`, of which each call holds a token while it
-            runs: a budget to be shared, and to be resized at any time.
+            an `anyio.CapacityLimiter`: each call holds one of its tokens while it
+            runs. Several blocks can share it, and it can be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         follow: A plain function that gives an iterable of the items to which a result

@@ -61,7 +61,7 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         Order: Input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and you; an
-            item that did not pass, and whose turn has come, is none of them.
+            item that did not pass counts only until its turn has come.
         Delivery: An item whose turn it is waits only for you.
         Errors: Bare, at the failing item's place; later calls are cancelled.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their

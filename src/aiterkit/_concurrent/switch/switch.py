@@ -1,7 +1,7 @@
-"""A source per item, of which only the newest is read.
+"""One source per item; only the source of the newest item is read.
 
-The old one is cancelled and closed before the new one starts, so there is never
-more than one of them.
+The source before is cancelled and closed before the new one starts, so there is
+never more than one of them.
 """
 
 from collections.abc import Awaitable, Callable

@@ -34,7 +34,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
 
     A batch is given when it is full, or *within* seconds after its first item came,
     whichever is first; what is left at the end is given at once. No batch is empty.
-    An item that comes just then begins the next one.
+    An item that comes exactly at the deadline begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
     a queue of small ones. With ``within=math.inf`` the batches are the same as from
     `abatched`. With ``within=0`` nothing waits to become more: a batch is what came

@@ -127,6 +127,10 @@ async def _find(source: AsyncIterable[int]) -> int | None:
     return await ak.afind(lambda n: n > 9, source)
 
 
+def _nothing(_result: object) -> list[int]:
+    return []
+
+
 async def _echo(item: int) -> int:
     return item
 
@@ -235,6 +239,11 @@ ENTRIES = (
         lambda s, f: ak.concurrent_expand(f.expand, s, limit=3),
     ),
     _calling(
+        "concurrent_expand",
+        lambda s, f: ak.concurrent_expand(f.call, s, limit=3, follow=_nothing),
+        variant="with follow",
+    ),
+    _calling(
         "concurrent_filter",
         lambda s, f: ak.concurrent_filter(f.passes, s, limit=3),
         ahead=6,
@@ -242,6 +251,12 @@ ENTRIES = (
     _flattening(
         "concurrent_flat_map",
         lambda s, f: ak.concurrent_flat_map(f.inner, s, limit=2),
+        ahead=4,
+    ),
+    _flattening(
+        "concurrent_flat_map",
+        lambda s, f: ak.concurrent_flat_map(f.inner, s, limit=anyio.CapacityLimiter(2)),
+        variant="with a limiter",
         ahead=4,
     ),
     _block(

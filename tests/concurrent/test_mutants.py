@@ -11,10 +11,11 @@ import pytest
 
 import aiterkit as ak
 from aiterkit._concurrent.flatten.scope import FlattenScope, InnerReader
-from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
-from aiterkit._concurrent.map.expand import FrontierSource, RootsSink
+from aiterkit._concurrent.flatten.state import Concatenated, FlattenState, Interleaved
+from aiterkit._concurrent.map import expand as expand_module
+from aiterkit._concurrent.map.expand import ExpandScope, FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
-from aiterkit._concurrent.map.state import Frontier, KeyQueue
+from aiterkit._concurrent.map.state import FilteredCalls, Frontier, KeyQueue
 from aiterkit._concurrent.merge.scope import (
     ArrivalSink,
     ParkAtOnce,
@@ -49,6 +50,7 @@ from aiterkit._concurrent.timing.state import (
     Newest,
     Sampled,
 )
+from aiterkit._runtime.results import Results
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, available_backends
 
@@ -70,6 +72,7 @@ from . import (
     test_merge as merge,
     test_merge_state as merge_state,
     test_share as share,
+    test_statistics as statistics,
     test_switch as switch,
     test_timing as timing,
     test_until as until,
@@ -85,7 +88,7 @@ from .map_forms import FORMS
 class Fault(NamedTuple):
     """A change of some words of a method, and the test that finds it."""
 
-    owner: type[Any]
+    owner: Any
     method: str
     right: str
     wrong: str
@@ -99,7 +102,7 @@ FAULTS: list[Any] = []
 def fault(
     family: str,
     words: str,
-    owner: type[Any],
+    owner: Any,
     method: str,
     change: tuple[str, str],
     killer: Callable[..., Any],
@@ -317,8 +320,8 @@ fault(
     "latest",
     "counts what waits as dropped",
     Newest,
-    "dropped",
-    (" - len(self._settled)", ""),
+    "held",
+    ("len(self._settled) + ", ""),
     timing.test_the_latest_item_settles_at_once,
 )
 fault(
@@ -527,6 +530,14 @@ fault(
     "visit",
     (".popleft()", ".pop()"),
     expand.test_what_is_reached_first_is_visited_first,
+)
+fault(
+    "expand",
+    "gives items where results are wanted",
+    expand_module,
+    "_visit",
+    ("item if follow is None else result", "item"),
+    expand.test_with_follow_and_key_circles_end,
 )
 fault(
     "expand",
@@ -1022,13 +1033,155 @@ fault(
     probe=SourceProbe,
     buffer=0,
 )
+fault(
+    "merge",
+    "does not count what was delivered",
+    ArrivalBuffer,
+    "pop",
+    ("self.delivered += 1", "pass"),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_merge"),
+)
+fault(
+    "filter",
+    "counts what did not pass as delivered",
+    FilteredCalls,
+    "received",
+    (" - self._skipped", ""),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_filter"),
+)
+fault(
+    "batched",
+    "counts batches, not items",
+    Batches,
+    "pop_value",
+    ("+= len(batch)", "+= 1"),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_batched"),
+)
+fault(
+    "buffer",
+    "counts as waiting what nobody will have",
+    Results,
+    "statistics",
+    ("without_reader(now) if channel.closed else now", "now"),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_buffer"),
+)
+fault(
+    "expand",
+    "forgets what was reached when it is left",
+    ExpandScope,
+    "_taken",
+    ("self.frontier.reached", "self._calls.taken"),
+    expand.test_the_reader_holds_the_calls_back,
+)
+fault(
+    "zip",
+    "counts a row as waiting that is never whole",
+    ZipState,
+    "statistics",
+    ("if self.settled", "if False"),
+    statistics.test_a_row_that_is_never_whole_is_dropped,
+)
+fault(
+    "zip_latest",
+    "does not count what is overtaken",
+    LatestRow,
+    "put",
+    ("self._overtaken += 1", "pass"),
+    statistics.test_what_is_overtaken_before_the_first_row_is_dropped,
+)
+fault(
+    "partition",
+    "does not count what comes for a reader that left",
+    SubscriberQueue,
+    "put",
+    ("self._dropped += 1", "pass"),
+    statistics.test_each_reader_of_a_partition_counts_its_own_items,
+)
+fault(
+    "balance",
+    "does not count what was delivered",
+    BalancedQueue,
+    "pop",
+    ("state.delivered += 1", "pass"),
+    statistics.test_the_readers_of_a_balance_count_together,
+)
+fault(
+    "switch",
+    "does not count what is overtaken",
+    SwitchState,
+    "switch",
+    ("self._dropped += len(self._results)", "pass"),
+    statistics.test_a_switch_map_tells_of_what_is_overtaken,
+)
+fault(
+    "flat_map",
+    "does not count what comes after an error",
+    Concatenated,
+    "_drop",
+    ("self._dropped += len(inner.items)", "pass"),
+    statistics.test_what_comes_after_an_error_in_input_order_is_dropped,
+)
+fault(
+    "flat_map",
+    "opens the sources of a limiter in no order",
+    FlattenScope,
+    "take_next",
+    ("pending.popleft()", "pending.pop()"),
+    flat.test_inner_sources_wait_for_their_tokens_in_order,
+    make=ak.concurrent_flat_map,
+)
+fault(
+    "flat_map",
+    "keeps its token",
+    InnerReader,
+    "give_token",
+    ("limiter.release_on_behalf_of(self)", "pass"),
+    flat.test_as_many_inner_sources_are_open_as_there_are_tokens,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+    tokens=1,
+)
+fault(
+    "flat_map",
+    "does not notice that its limiter is resized",
+    FlattenScope,
+    "_start",
+    ("watch(self.limiter, self._on_resized)", "pass"),
+    flat.test_a_limiter_that_is_resized_is_heeded_at_once,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map",
+    "cannot be left while it waits for a token",
+    InnerReader,
+    "_is_in_source",
+    ("self._waits_for_token or ", ""),
+    flat.test_a_block_can_be_left_while_it_waits_for_tokens,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map_unordered",
+    "waits for what will not be opened",
+    FlattenState,
+    "drop",
+    ("self.on_closed(self.pending.popleft()[0])", "pass"),
+    flat.test_a_failing_inner_source_leaves_none_that_waits_for_a_token,
+    make=ak.concurrent_flat_map_unordered,
+)
 
 
 def faulty(fault: Fault) -> Any:
     """Return the method with the fault."""
     method: Any = inspect.getattr_static(fault.owner, fault.method)
     function = getattr(method, "fget", method)  # of a property
-    return changed(function, fault.right, fault.wrong, owner=fault.owner)
+    made = changed(function, fault.right, fault.wrong, owner=fault.owner)
+    return property(made) if isinstance(method, property) else made
 
 
 BY_TRIO = {

@@ -13,6 +13,9 @@ from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter
 
+from aiterkit._core.tokens import is_held_around
+from aiterkit._runtime.backend import holds_token
+
 OnResized = Callable[[], None]
 
 _watchers: WeakKeyDictionary[CapacityLimiter, list[OnResized]] = WeakKeyDictionary()
@@ -58,3 +61,19 @@ def _watched(kind: type[Any]) -> type[Any]:
         "total_tokens": property(tokens.fget, resize),
     }
     return type(kind.__name__, (kind,), names)
+
+
+def refuse_holder(limiter: CapacityLimiter, *, name: str) -> None:
+    """Refuse a task that holds a token of *limiter* to enter the block of *name*.
+
+    A call that waited for calls of its own, while it holds what they need, could wait
+    for ever.
+
+    Raises:
+        RuntimeError: If the current task, or a call around it, holds one.
+    """
+    if is_held_around(limiter) or holds_token(limiter):
+        raise RuntimeError(
+            f"{name}() is entered by a task that holds a token of its limiter, and so "
+            f"could wait for ever; give the inner block a limit of its own"
+        )

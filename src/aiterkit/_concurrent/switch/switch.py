@@ -12,7 +12,7 @@ from aiterkit._concurrent.switch.state import SwitchState
 from aiterkit._core.checks import check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.results import Results
+from aiterkit._runtime.results import FlatMapResults
 from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
@@ -83,6 +83,6 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
             func, open_source(source), SwitchState[T, R](), name=type(self).__name__
         )
 
-    async def __aenter__(self) -> Results[R]:
+    async def __aenter__(self) -> FlatMapResults[R]:
         """Start the work; give the results."""
-        return Results(await self._open())
+        return FlatMapResults(await self._open())

@@ -19,28 +19,24 @@ nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
-# Takes minutes, and longer while coverage is measured: has a session of its own.
-EVERY = "tests/concurrent/test_every_schedule.py"
 # What tells of examples, pages and editors: tried once, on the oldest Python.
 TOLD = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
     "tests/test_example*.py",
+    "tests/concurrent/test_every_schedule.py",
     "tests/test_hover.py",
     "tests/test_pages.py",
     "tests/test_programs.py",
 ]
-UNTOLD = [f"--ignore-glob={name}" for name in [*TOLD, EVERY]]
+UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
 
 # Pythons that no machine need have: Pyodide brings them, by its version.
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
 # Of the tests, those that need neither Trio nor a socket, a process or a thread.
 ON_NODE = [
-    *(f"tests/concurrent/contract/test_{each}.py" for each in ("blocks", "leaving")),
-    "tests/concurrent/contract/test_source_errors.py",
-    "tests/concurrent/test_buffer.py",
-    *(f"tests/concurrent/test_map_{each}.py" for each in ("calls", "errors")),
-    "tests/concurrent/test_map_leaving.py",
+    *(f"tests/concurrent/test_{each}.py" for each in ("blocks", "buffer", "errors")),
+    *(f"tests/concurrent/test_{each}.py" for each in ("every_block", "exits")),
     *(f"tests/sequential/test_{each}.py" for each in ("laws", "twins")),
     # On 3.15, linecache warns of the frame by which Pyodide runs everything.
     *["-W", "default:Module globals is missing:DeprecationWarning"],
@@ -73,8 +69,7 @@ def floors() -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the README's test command; measure what it reaches.
 
-    On the oldest Python without what `schedules` runs; on others also without what is
-    tried once.
+    As it stands there on the oldest Python; on others without what is tried once.
     """
     data = HERE / f".coverage.{session.python}"
     for old in HERE.glob(f"{data.name}.*"):
@@ -83,19 +78,12 @@ def tests(session: nox.Session) -> None:
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    less = [f"--ignore-glob={EVERY}"] if session.python == OLDEST else UNTOLD
+    less = [] if session.python == OLDEST else UNTOLD
     command = " ".join([readme_command("pytest"), *less, *session.posargs])
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
     if session.python == PYTHONS[-1]:
         session.run("python", "-m", "pytest", "-q", *NEWER, env=measure)
-
-
-@nox.session(python=OLDEST)
-def schedules(session: nox.Session) -> None:
-    """Run small programs under every schedule with two preemptions."""
-    session.install("-e", ".", "pytest>=8.3", "trio")
-    session.run("python", "-m", "pytest", "-q", EVERY, *session.posargs)
 
 
 @nox.session(python=OLDEST)
@@ -212,9 +200,9 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=OLDEST, default=False)
 def every(session: nox.Session) -> None:
     """Run small programs under every schedule, and write the page on them."""
-    session.install("-e", ".", "pytest>=8.3", "trio")
-    command = ["-m", "tests.concurrent.every_schedule"]
-    session.run("python", *command, *session.posargs)
+    session.install("-e", ".[test]")
+    options = session.posargs or ["--preemptions", "3"]
+    session.run("python", "-m", "tests.concurrent.every_schedule", *options)
 
 
 @nox.session(python=OLDEST)

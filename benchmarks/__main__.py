@@ -12,6 +12,8 @@ SMOKE = {
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
     "benchmarks.operators": ["--rounds", "1", "--items", "200"],
     "benchmarks.memory": ["--smoke"],
+    "benchmarks.short": ["--rounds", "1", "--times", "10"],
+    "benchmarks.imports": ["--rounds", "1"],
     "benchmarks.figure": ["--smoke"],
     "benchmarks.soak": ["--smoke"],
 }

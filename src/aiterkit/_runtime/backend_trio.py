@@ -18,21 +18,26 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from aiterkit._runtime.backend import STAND_INS, Cancellable
+from aiterkit._runtime.backend import STAND_INS, Backend, Cancellable
 
-__all__ = [
-    "TrioTurn",
-    "TrioWaiter",
-    "await_user",
-    "call_user",
-    "cancel_once",
-    "count_cancellations",
-    "current_task",
-    "is_resumed_by_block",
-    "on_entered",
-    "steps_of_user",
-    "turn_trap",
-]
+
+def running_backend() -> Backend:
+    """Return how tasks wait on Trio."""
+    trap = turn_trap()
+    return Backend(
+        TrioWaiter,
+        TrioWaiter.end,
+        trap,
+        TrioTurn(trap),
+        call_user,
+        await_user,
+        steps_of_user,
+        on_entered,
+        current_task,
+        cancel_once,
+        count_cancellations,
+        is_resumed_by_block,
+    )
 
 
 def turn_trap() -> object:

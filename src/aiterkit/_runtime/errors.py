@@ -1,20 +1,19 @@
 """Which errors a reader may see, and how they are raised."""
 
-from asyncio import CancelledError
 from typing import Any, NoReturn, cast
 
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from aiterkit._runtime.backend import repeat_cancel
+from aiterkit._runtime.backend import asyncio_cancelled, repeat_cancel
 
 
 def is_deliverable(error: BaseException) -> bool:
     """Return whether a reader may get *error*; others end the program.
 
-    A `CancelledError` that cancels no task of ours is an error like any other.
+    An `asyncio.CancelledError` that cancels no task of ours is an error like any other.
     """
-    return isinstance(error, Exception | CancelledError)
+    return isinstance(error, (Exception, asyncio_cancelled()))
 
 
 def without_cancelled(error: BaseException) -> BaseException | None:
@@ -82,7 +81,7 @@ async def raise_bare(error: BaseException, unseen: list[BaseException]) -> None:
     # context of every error that leaves the awaiting frames. So resume it once more.
     try:
         await cancel_shielded_checkpoint()
-    except CancelledError as cancelled:  # a native one, which passes a shield
+    except asyncio_cancelled() as cancelled:  # a native one, which passes a shield
         repeat_cancel(cancelled)
     attach_unseen(error, unseen)
     context = _context.__get__(error)

@@ -309,6 +309,13 @@ class SourceReader(SourceTask, Generic[T]):
         self._iterator = iterator
         self._sink = sink
 
+    def start_reading(self, name: str) -> None:
+        """Begin to read. If it is a generator, the task's *name* tells which."""
+        iterator: Any = self._iterator
+        if type(iterator) is _NATIVE:
+            name = f"{name} {iterator.__name__}"
+        super().start_reading(name)
+
     async def run(self) -> None:
         """Read the source to its end, or until it is stopped; then close it."""
         with self:

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import pytest
 
-from aiterkit._concurrent.map.scope import WorkerPool
+from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.task import BlockTask
-from aiterkit.testing import run_in_virtual_time
+from aiterkit.testing import available_backends, run_in_virtual_time
 
 from ...planted import assert_found, changed, leaves_garbage  # noqa: TID252 - tests stand on no path
 from .. import test_limiter as limiters  # noqa: TID252 - as above
@@ -25,7 +25,7 @@ from .cases import BY_NAME, by_break_later
 from .cleanups import AT_ITS_YIELD, IN_A_READ, generator, holding_a_block
 
 Backends = tuple[Literal["asyncio", "trio"], ...]
-BOTH: Backends = ("asyncio", "trio")
+BOTH: Backends = available_backends()
 ASYNCIO: Backends = ("asyncio",)
 MAP = BY_NAME["concurrent_map"]
 BUFFER = BY_NAME["concurrent_buffer"]
@@ -69,6 +69,14 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
             kind=generator,
             moment=IN_A_READ,
         ),
+        BOTH,
+    ),
+    "leaves a worker that makes a call to the group": (
+        Worker,
+        "is_ending",
+        "self.call is None",
+        "True",
+        interruption.test_a_deadline_ends_a_call_that_hangs_though_no_source_is_read,
         BOTH,
     ),
     "loses a cancellation that comes with an error": (

@@ -57,6 +57,25 @@ async def test_a_deadline_ends_a_cleanup_that_hangs(
     assert scope.cancelled_caught or not use.log.begun
 
 
+async def test_a_deadline_ends_a_call_that_hangs_though_no_source_is_read() -> None:
+    log = Log(cleanup=math.inf)
+
+    async def call(item: int) -> int:
+        try:
+            await anyio.sleep(500 * item)
+        finally:
+            if item:
+                await log.clean_up(f"call {item}")
+        return item
+
+    with anyio.move_on_after(2) as scope:
+        async with ak.concurrent_map(call, [0, 1], limit=2) as results:
+            assert await anext(results) == 0
+    assert scope.cancelled_caught
+    assert anyio.current_time() == 2
+    assert log.cut == ["call 1"]
+
+
 @every_subject
 @every_kind
 @every_moment

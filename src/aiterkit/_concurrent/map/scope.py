@@ -82,6 +82,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         "_limiter",
         "_source",
         "_sync",
+        "_task_name",
         "_work_spin",
         "_worker_count",
         "_worker_starting",
@@ -127,6 +128,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         # True while one worker is on its way to take an item: started, woken or just
         # yielding. It starts or wakes the next, so there are no more than needed.
         self._worker_starting = False
+        self._task_name: str | None = None
 
     # The block.
 
@@ -358,7 +360,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         else:
             self._worker_count += 1
             worker: Worker[T, R] = Worker(self)
-            worker.start(self._work(worker), name=f"{self.name} call")
+            if self._task_name is None:  # it is seen in `python -m asyncio pstree`
+                self._task_name = f"{self.name}({name_of(self.user_func)})"
+            worker.start(self._work(worker), name=self._task_name)
         self._update_can_add_worker()
 
     def _update_can_add_worker(self) -> None:
@@ -374,7 +378,15 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             not self._calls.ended
             and (
                 self._limiter is not None
-                or (self._sync is not None and self._is_room())
+                or (
+                    self._sync is not None
+                    # A worker that makes a call looks for an item when it is over.
+                    and (
+                        self._sync.may_have_items()
+                        or len(self._idle) == self._worker_count
+                    )
+                    and self._is_room()
+                )
             )
         ):
             self._start_or_wake_worker()
@@ -665,6 +677,10 @@ class Worker(BlockTask, Generic[T, R]):
         self.stopped = True
         if self.call is not None or self.waits_for_token:
             self.cancel()
+
+    def is_ending(self) -> bool:
+        """Return whether it was stopped between two calls."""
+        return self.stopped and self.call is None and not self.waits_for_token
 
 
 def window_of(limit: float, buffer: int | None) -> float:

@@ -394,7 +394,7 @@ async def rounds(rng, tally, options):
             show(tally.points[-1])
         (way,) = rng.choices(ways, weights)
         tally.rounds += 1
-        items = int(10 ** rng.uniform(0, 3.5))
+        items = int(10 ** rng.uniform(0, options.longest))
         try:
             ended = await way(rng, tally, items, options.naps)
         except (KeyboardInterrupt, asyncio.CancelledError):
@@ -463,6 +463,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--points", type=int, default=20, help="how often to count")
     parser.add_argument("--naps", type=float, default=0.003, help="seconds of a wait")
+    parser.add_argument("--longest", type=float, default=3.5, help="round: 10 to that")
     parser.add_argument("--smoke", action="store_true", help="a glance")
     parser.add_argument("--write", action="store_true", help="keep the figures")
     parser.add_argument("--redraw", action="store_true", help="measure nothing")
@@ -471,7 +472,7 @@ def main():
         PAGE.write_text(page(json.loads(KEPT.read_text())), encoding="utf-8")
         return
     if options.smoke:
-        options.items, options.points = 5_000, 3
+        options.items, options.points, options.longest = 2_000, 3, 2
     kept = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "seed": options.seed,

@@ -275,6 +275,22 @@ def test_a_page_that_tells_more_speaks_of_the_name(name: str) -> None:
         assert re.search(rf"\b{name}\b", (DOCS / page).read_text()), page
 
 
+RECIPES = [
+    f"{page.name}#{anchor}"
+    for page in sorted(DOCS.glob("recipes*.md"))
+    for anchor in related.headings(page)
+    if anchor
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_found_from_what_one_wants_and_from_an_operator(
+    recipe: str,
+) -> None:
+    assert f"]({recipe})" in (DOCS / "choose.md").read_text()
+    assert [name for name, places in related.RELATED.items() if recipe in places]
+
+
 def test_each_operator_is_the_answer_to_something_one_wants() -> None:
     page = (DOCS / "choose.md").read_text()
     answers = re.findall(r"^\|.*\|(?P<answer>.*)\|$", page, re.MULTILINE)

@@ -150,7 +150,7 @@ def test_at_no_step_is_the_source_read_too_far(size: int) -> None:
 
 
 @on_asyncio
-async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None:
+async def test_a_cancellation_between_two_reads_reaches_the_source() -> None:
     # As a native timeout does that the source holds across its `yield`; and a
     # source that does not suspend is read on only after a turn for other tasks.
     async def source() -> AsyncGenerator[int]:
@@ -164,10 +164,10 @@ async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None
             await asyncio.sleep(5)
         except asyncio.CancelledError:
             task.uncancel()
-            raise Boom("heard") from None
+            raise Boom("interrupted") from None
 
     got: list[int] = []
-    with pytest.raises(Boom, match="heard"):
+    with pytest.raises(Boom, match="interrupted"):
         async with ak.concurrent_buffer(source(), 100) as results:
             async for item in results:
                 got.append(item)
@@ -176,7 +176,7 @@ async def test_a_cancellation_between_two_reads_is_heard_by_the_source() -> None
 
 @on_asyncio
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_however_often_it_is_cancelled_while_it_waits_the_source_hears_of_it(
+async def test_however_often_it_is_cancelled_while_it_waits_it_reaches_the_source(
     times: int,
 ) -> None:
     tasks: list[asyncio.Task[Any]] = []

@@ -223,7 +223,7 @@ async def test_a_token_is_given_back_on_every_way_out(form: Form, probe: Any) ->
 
 
 @every_form
-async def test_who_holds_a_token_is_refused(form: Form) -> None:
+async def test_a_task_that_holds_a_token_is_refused(form: Form) -> None:
     limiter = CapacityLimiter(1)
     inner = calls()
 
@@ -312,7 +312,7 @@ async def test_read_ahead_follows_the_tokens(operator: Any) -> None:
         assert len(source.taken) == 1 + 7
 
 
-async def test_a_smaller_limiter_is_heeded_by_a_sync_source() -> None:
+async def test_a_smaller_limiter_bounds_a_sync_source() -> None:
     limiter = CapacityLimiter(4)
     source = SyncSourceProbe(range(20))
     async with ak.concurrent_map(
@@ -352,7 +352,7 @@ async def test_an_expansion_reads_ahead_by_the_tokens_and_the_buffer() -> None:
         assert len(call.spans) == 3
 
 
-async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
+async def test_an_expansion_is_refused_to_a_task_that_holds_a_token() -> None:
     limiter = CapacityLimiter(2)
 
     async def leaf(_: int) -> list[int]:
@@ -364,7 +364,7 @@ async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
             await block.__aenter__()
 
 
-async def test_who_outlives_a_cancellation_makes_no_other_call() -> None:
+async def test_a_worker_that_outlives_a_cancellation_makes_no_other_call() -> None:
     limiter = CapacityLimiter(3)
 
     async def call(item: int) -> int:

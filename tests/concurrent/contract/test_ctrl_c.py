@@ -14,40 +14,45 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
+from ...catalogue import Functions  # noqa: TID252 - tests stand on no path
+from .cases import BY_NAME
+
 OWN = ("aiterkit/_runtime/", "aiterkit/_concurrent/")
 
 
+class Stepwise(Functions):
+    """Functions that suspend once."""
+
+    async def call(self, item: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        return item
+
+    def inner(self, item: int) -> Any:
+        return self._listed(item)
+
+    async def _listed(self, item: int) -> list[int]:
+        return [await self.call(item)]
+
+    def other(self, _plain: Any, /) -> Any:
+        return [1, 2]
+
+
+NAMES = [
+    "concurrent_map",
+    "concurrent_map with keys",
+    "concurrent_map with a limiter",
+    "concurrent_expand",
+    "concurrent_flat_map",
+    "concurrent_switch_map",
+    "concurrent_merge",
+    "concurrent_zip",
+    "concurrent_buffer",
+    "concurrent_batched",
+]
+
+
 async def call(item: int) -> int:
-    await anyio.lowlevel.checkpoint()
     return item
-
-
-async def inner(item: int) -> Any:
-    await anyio.lowlevel.checkpoint()
-    return [item]
-
-
-async def leaf(_item: int) -> list[int]:
-    await anyio.lowlevel.checkpoint()
-    return []
-
-
-def key(item: int) -> int:
-    return item % 2
-
-
-BLOCKS: dict[str, Callable[[Any], Any]] = {
-    "map": lambda s: ak.concurrent_map(call, s, limit=2),
-    "keys": lambda s: ak.concurrent_map_unordered(call, s, limit=2, key=key),
-    "limiter": lambda s: ak.concurrent_map(call, s, limit=anyio.CapacityLimiter(2)),
-    "expand": lambda s: ak.concurrent_expand(leaf, s, limit=2),
-    "flat_map": lambda s: ak.concurrent_flat_map(inner, s, limit=2),
-    "switch_map": lambda s: ak.concurrent_switch_map(inner, s),
-    "merge": lambda s: ak.concurrent_merge(s, [1, 2]),
-    "zip": lambda s: ak.concurrent_zip(s, [1, 2]),
-    "buffer": lambda s: ak.concurrent_buffer(s, 1),
-    "batched": lambda s: ak.concurrent_batched(s, 2, within=1),
-}
 
 
 class Computes:
@@ -162,7 +167,7 @@ def run_trio(main: Any) -> None:
     trio.run(main)
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("run", [run_asyncio, run_trio])
 def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
     lines, step = 1, 7
@@ -179,7 +184,7 @@ def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
         interrupt = Interrupt(lines)
 
         async def main(source: Any = source) -> None:
-            async with BLOCKS[name](source) as results:
+            async with BY_NAME[name].open(source, Stepwise()) as results:
                 async for _ in results:
                     pass
 

@@ -48,7 +48,7 @@ async def pages() -> AsyncGenerator[int]:
 
 
 @on_asyncio
-async def test_a_generator_that_is_finalized_stops_nobody_else() -> None:
+async def test_a_generator_that_is_finalized_stops_no_other_task() -> None:
     messages: list[Any] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: messages.append(context))

@@ -36,15 +36,15 @@ from aiterkit._concurrent.map.statistics import MapStatistics
 from aiterkit._core.call import awaiting, drop, is_async_function
 from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
-from aiterkit._core.tokens import HeldToken, hold, is_held_around
-from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
+from aiterkit._core.tokens import HeldToken, hold
+from aiterkit._runtime.backend import SpinPolicy, Waiter, is_cancelled
 from aiterkit._runtime.context import stepwise
 from aiterkit._runtime.errors import (
     is_deliverable,
     without_cancelled,
     without_stop,
 )
-from aiterkit._runtime.limiter import unwatch, watch
+from aiterkit._runtime.limiter import refuse_holder, unwatch, watch
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
@@ -120,13 +120,13 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         # The workers that run. A dict for its order: a set would end calls in an order
         # that differs from run to run.
         self._workers: dict[Worker[T, R], None] = {}
-        self._worker_count = 0  # the same, and workers that have yet to take a step
+        self._worker_count = 0  # those that run, and those that have yet to begin
         self._dropped = 0  # calls that will never begin
         # Whether a worker is idle, or there may be one more.
         self._can_add_worker = True
         self._idle: list[Waiter] = []  # the waits of workers that have no call
         # True while one worker is on its way to take an item: started, woken or just
-        # yielding. It brings the next one, so there are no more than are needed.
+        # yielding. It starts or wakes the next, so there are no more than needed.
         self._worker_starting = False
         self._task_name: str | None = None
 
@@ -134,7 +134,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _check_entry(self) -> None:
         if self._limiter is not None:
-            self._refuse_holder(self._limiter)
+            refuse_holder(self._limiter, name=self.name)
 
     def _start(self) -> None:
         self._work_spin = SpinPolicy()
@@ -185,9 +185,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def describe(self) -> str:
         """Return the state of the block, for the repr of its results."""
         now = self.statistics()
-        waiting = now.waiting_to_start + now.waiting_for_key + now.waiting_for_reader
         return (
-            f"{name_of(self.user_func)}: {now.running} running, {waiting} waiting, "
+            f"{name_of(self.user_func)}: {now.running} running, {now.waiting} waiting, "
             f"{now.delivered} delivered"
         )
 
@@ -196,21 +195,36 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         calls = self._calls
         slots = [worker.call for worker in self._workers if worker.call is not None]
         slots.sort(key=lambda call: call.index)
-        waiting, keyed = len(self._inbox), self._waiting_for_key
+        inbox, keyed, held = len(self._inbox), self._waiting_for_key, calls.held
+        unread = 0 if calls.ended else self._unread
+        waiting = unread + inbox + keyed + held
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
+        taken, delivered = self._taken, calls.received
         return MapStatistics(
+            taken=taken,
+            waiting=waiting,
+            running=len(slots),
+            delivered=delivered,
+            dropped=taken - waiting - len(slots) - delivered,
             limit=limit,
             buffer=limit if self._buffer is None else self._buffer,
-            taken=calls.taken,
-            started=calls.taken - waiting - keyed - self._dropped,
-            running=len(slots),
+            started=calls.taken - inbox - keyed - self._dropped,
             running_items=tuple(call.item for call in slots),
-            waiting_to_start=waiting,
+            waiting_to_start=unread + inbox,
             waiting_for_key=keyed,
-            waiting_for_reader=calls.held,
-            delivered=calls.delivered,
+            waiting_for_reader=held,
         )
+
+    @property
+    def _taken(self) -> int:
+        """How many items there have been."""
+        return self._calls.taken
+
+    @property
+    def _unread(self) -> int:
+        """How many of them the source has yet to give."""
+        return 0
 
     # The source.
 
@@ -306,19 +320,6 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             insort(self._inbox, freed, key=_index)
 
     # The limiter.
-
-    def _refuse_holder(self, limiter: CapacityLimiter) -> None:
-        """Refuse a task that holds a token of *limiter*.
-
-        A call that holds a token and waits for inner calls that need one could wait
-        for ever.
-        """
-        if is_held_around(limiter) or holds_token(limiter):
-            raise RuntimeError(
-                f"{self.name}() is entered by a task that holds a token of its "
-                f"limiter, and so could wait for ever; give the inner block a limit of "
-                f"its own"
-            )
 
     def _on_resized(self) -> None:
         """Read on, if there is room for more now."""

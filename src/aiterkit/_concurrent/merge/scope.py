@@ -27,6 +27,7 @@ from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 from aiterkit._runtime.task import BlockTask
 
@@ -83,6 +84,10 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
             self.wake_sources()
         else:
             self._readers[upstream].wake()
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.state.statistics()
 
     def wake_sources(self) -> None:
         """Let every source that waits for room look again."""

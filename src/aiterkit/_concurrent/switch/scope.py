@@ -13,6 +13,7 @@ from aiterkit._runtime.errors import without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader, open_result
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 R = TypeVar("R")
@@ -90,6 +91,10 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     def on_received(self) -> None:
         assert self._inner is not None  # noqa: S101 - only it waits for room
         self._inner.wake()
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.state.statistics()
 
     def _finish(self) -> None:
         del self._outer  # it refers to this scope

@@ -37,6 +37,7 @@ UNTOLD = [f"--ignore-glob={name}" for name in [*TOLD, EVERY]]
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
 # Of the tests, what is left out there, and why.
 NOT_ON_NODE = {
+    "concurrent/contract/test_ctrl_c.py": "needs an event loop that waits for real",
     "concurrent/contract/test_loops.py": "needs an event loop that waits for real",
     "concurrent/contract/test_nesting.py": "needs Trio",
     "concurrent/test_backend.py": "needs Trio",
@@ -55,14 +56,17 @@ NOT_ON_NODE = {
     "sequential/test_faults.py": "slow: tries the tests",
     "sequential/test_mutants.py": "slow: tries the tests",
     "sequential/test_twin_mutants.py": "slow: tries the tests",
+    "testing/test_explore.py": "slow: many schedules",
     "testing/test_explore_all.py": "slow: all schedules",
     "testing/test_laws.py": "slow: judges other libraries too",
+    "testing/test_laws_of_leaving.py": "slow: judges other libraries too",
+    "testing/test_rare_faults.py": "slow: many schedules",
 }
 ON_NODE = [
     *(f"tests/{each}" for each in ("concurrent", "sequential", "testing")),
     *(f"--ignore=tests/{each}" for each in NOT_ON_NODE),
-    # Of the tests of leaving, the third with the largest sources is slow, too.
-    *["-k", "not trio and not (contract and holding_a_block)"],
+    # Of three kinds of sources, the tests of leaving have here one: a generator.
+    *["-k", "not trio and not (contract and (holding_a_block or -Source-))"],
     # On 3.15, linecache warns of the frame by which Pyodide runs everything, and
     # Hypothesis of a generator of random numbers that it holds itself.
     *["-W", "default:Module globals is missing:DeprecationWarning"],

@@ -1188,6 +1188,8 @@ BY_TRIO = {
     "balance: does not say that the last item was received",
     "batched: lets a late item join",
 }
+# On Trio, a yield that is cancelled counts as wasted, so the next waits ask at once.
+HARMLESS_ON_TRIO = {"buffer: yields before it asks"}
 
 
 @leaves_garbage
@@ -1200,5 +1202,7 @@ def test_a_fault_is_found(
     backends = available_backends()
     if request.node.callspec.id in BY_TRIO and "trio" not in backends:
         pytest.skip("of the schedules that are tried, only those of Trio find it")
+    if request.node.callspec.id in HARMLESS_ON_TRIO:
+        backends = ("asyncio",)
     for backend in backends:
         assert_found(fault.killer, fault.arguments, backend)

@@ -27,7 +27,7 @@ def hold(token: HeldToken) -> None:
 
 
 def is_held_around(limiter: object) -> bool:
-    """Tell whether a call around the current code holds a token of *limiter*."""
+    """Return whether a call around the current code holds a token of *limiter*."""
     return any(token.limiter is limiter and token.is_held for token in _held.get())
 
 

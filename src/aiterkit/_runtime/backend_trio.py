@@ -90,9 +90,9 @@ class TrioWaiter:
 # the user that we call are not protected.
 
 
-# Nor are these functions, and what they are about to begin must not be lost. So they
-# do one thing each: CPython heeds a signal where a function begins, but not where an
-# `await` goes on.
+# These functions are not protected either, and the call that they begin must not be
+# lost. So each does one thing: CPython handles a signal when a function begins, but not
+# when an `await` goes on.
 
 
 @disable_ki_protection

@@ -1,8 +1,8 @@
 """How a block notices that its limiter was resized.
 
-A limiter tells only those who wait for a token. A block whose results wait for a busy
-reader waits for none, although with more tokens it could read on. So while it is open,
-the limiter has a class of its own, which is told of each change.
+A limiter wakes only the tasks that wait for a token. A block whose results wait for a
+busy reader waits for no token, although with more tokens it could read on. So while
+the block is open, its limiter has a subclass that calls the block at each change.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def watch(limiter: CapacityLimiter, on_resized: OnResized) -> None:
     if limiter in _watchers:
         _watchers[limiter].append(on_resized)
         return
-    # One that cannot be watched is looked at when the reader asks.
+    # A limiter that cannot be watched is checked whenever the reader asks.
     with suppress(TypeError):
         kind: Any = type(limiter)
         limiter.__class__ = _watched(kind)
@@ -34,7 +34,7 @@ def watch(limiter: CapacityLimiter, on_resized: OnResized) -> None:
 
 
 def unwatch(limiter: CapacityLimiter, on_resized: OnResized) -> None:
-    """Call it no more."""
+    """Stop calling *on_resized*."""
     watchers = _watchers.get(limiter, [])
     if on_resized in watchers:
         watchers.remove(on_resized)
@@ -46,7 +46,7 @@ def unwatch(limiter: CapacityLimiter, on_resized: OnResized) -> None:
 
 @cache
 def _watched(kind: type[Any]) -> type[Any]:
-    """Return a class that is *kind*, but for what happens when it is resized."""
+    """Return a subclass of *kind* that calls its watchers when it is resized."""
     tokens: Any = kind.total_tokens
 
     def resize(limiter: CapacityLimiter, total: float) -> None:

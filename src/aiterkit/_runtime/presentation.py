@@ -79,7 +79,7 @@ def _misuse(
 
 
 def _is_of_the_call(trace: TracebackType | None) -> bool:
-    """Tell whether an error was raised by a call of a function, and not within it."""
+    """Return whether the call of a function raised an error, not the code in it."""
     inner = trace and trace.tb_next
     if inner is not None and inner.tb_frame.f_code.co_name == "call_user":  # on Trio
         inner = inner.tb_next

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import sys
 from asyncio import events, selector_events
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
@@ -47,7 +48,7 @@ def _close(loop: Any) -> None:
 
 def _no_real_loop() -> NoReturn:
     # What was to run would warn, in a later test, that it was never awaited.
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         for value in tuple(frame.f_locals.values()):
             if (

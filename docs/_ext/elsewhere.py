@@ -170,7 +170,10 @@ NOTES: dict[str, str] = {
         "Kotlin the function returns a flow, and the limit is 16; in Rust 0 means no "
         "limit."
     ),
-    "concurrent_merge": "fs2 `merge` takes two sources.",
+    "concurrent_merge": (
+        'fs2 `merge` takes two sources; its `mergeHaltBoth` is `until="any"`, and '
+        '`mergeHaltL` is `until="first"`.'
+    ),
     "concurrent_partition": (
         "RxJS `groupBy` makes a stream for each key it meets. Here you give the keys "
         "beforehand, and an item with another key is an error."

@@ -182,6 +182,7 @@ RELATED: dict[str, tuple[str, ...]] = {
         "choose.md#combine-sources",
         "backpressure.md",
         "recipes-sources.md#round-robin",
+        "stopping.md#when-one-of-several-sources-ends",
         "recipes-sources.md#sources-added-while-running",
         "recipes-threads.md#a-signal-as-a-source",
     ),

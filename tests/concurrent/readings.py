@@ -53,6 +53,11 @@ READINGS = [
     Reading("concurrent_merge", ak.concurrent_merge, 2),
     Reading("concurrent_merge of 0", lambda s: ak.concurrent_merge(s, buffer=0), 1),
     Reading("concurrent_merge buffered", lambda s: ak.concurrent_merge(s, buffer=2), 3),
+    Reading(
+        "concurrent_merge until any",
+        lambda s: ak.concurrent_merge(s, until="any"),
+        2,
+    ),
     Reading("concurrent_filter", lambda s: ak.concurrent_filter(passes, s, limit=1), 2),
     Reading(
         "concurrent_flat_map outer",

@@ -24,6 +24,7 @@ from aiterkit._concurrent.merge.scope import (
 )
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
+    EndingArrivals,
     LatestRow,
     MergeState,
     ReadAhead,
@@ -66,6 +67,7 @@ from . import (
     test_keys as keys,
     test_limiter as limiter,
     test_merge as merge,
+    test_merge_ends as merge_ends,
     test_merge_state as merge_state,
     test_reading as reading,
     test_share as share,
@@ -1009,6 +1011,69 @@ fault(
     balance.test_no_more_than_buffer_items_are_read_before_a_reader_asks,
     probe=SourceProbe,
     buffer=0,
+)
+fault(
+    "merge",
+    "ends with any source where the first is to end it",
+    EndingArrivals,
+    "end",
+    ("upstream.index == 0", "True"),
+    merge_ends.test_it_ends_with,
+    until="first",
+    lines=["a---|", "-x|"],
+    merged="ax--|",
+)
+fault(
+    "merge",
+    "lets the other sources go on after the end",
+    EndingArrivals,
+    "end",
+    ("other is not upstream", "False"),
+    merge_ends.test_it_ends_with,
+    until="any",
+    lines=["a-----|", "-x--|"],
+    merged="ax--|",
+)
+fault(
+    "merge",
+    "loses at the end what a cancelled read gives",
+    EndingArrivals,
+    "takes_last_read",
+    ("self.settled and", "False and"),
+    merge_ends.test_what_a_cancelled_read_gives_all_the_same_is_given,
+)
+fault(
+    "merge",
+    "takes a last read after an error",
+    EndingArrivals,
+    "takes_last_read",
+    ("and not self._failure", "and True"),
+    merge_ends.test_of_two_such_errors_the_second_is_attached,
+)
+fault(
+    "merge",
+    "ends before a source that ended is closed",
+    EndingArrivals,
+    "end",
+    ("# It leaves when it is closed.", "self.leave(upstream)"),
+    merge_ends.test_one_that_ended_long_before_is_closed_before_the_end,
+)
+fault(
+    "merge",
+    "loses what is there when it ends",
+    EndingArrivals,
+    "end",
+    ("self.settled = True", "self.settled = True; self.queue.clear()"),
+    merge_ends.test_what_waits_for_a_busy_reader_comes_before_the_end,
+)
+fault(
+    "merge",
+    "stops the others twice",
+    EndingArrivals,
+    "end",
+    ("not self.settled and", "True and"),
+    merge_ends.test_the_end_is_decided_once,
+    any_ends_it=True,
 )
 
 

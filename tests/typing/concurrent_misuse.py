@@ -7,6 +7,7 @@ from aiterkit import (
     concurrent_for_each,
     concurrent_map,
     concurrent_map_unordered,
+    concurrent_merge,
     concurrent_until,
 )
 
@@ -103,3 +104,9 @@ async def a_stop_that_cannot_be_called_or_awaited() -> None:
     concurrent_until(urls, 60)  # rejected
     concurrent_until(urls)  # rejected
     concurrent_until(3, stopping.wait)  # rejected
+
+
+async def an_end_that_a_merge_does_not_know() -> None:
+    concurrent_merge(urls, until="last")  # rejected
+    concurrent_merge(urls, until=None)  # rejected
+    concurrent_merge(urls, until=asyncio.Event().wait)  # rejected

@@ -246,6 +246,12 @@ SUBJECTS = [
         lambda s, w: ak.concurrent_merge(s, w.kind(w.log, "other", 0.5, 99, "ends")),
     ),
     Subject(
+        "concurrent_merge until the first ends",
+        lambda s, w: ak.concurrent_merge(
+            s, w.kind(w.log, "other", 0.5, 99, "ends"), until="first"
+        ),
+    ),
+    Subject(
         "concurrent_zip",
         lambda s, w: ak.concurrent_zip(s, w.kind(w.log, "other", 0.5, 99, "ends")),
     ),

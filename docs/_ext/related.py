@@ -115,6 +115,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     "concurrent_batched": (
         "choose.md#make-batches",
         "tutorial.md",
+        "backpressure.md#a-source-that-cannot-wait",
         "recipes.md#single-calls-gathered-into-batches",
     ),
     "concurrent_broadcast": (
@@ -154,6 +155,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     "concurrent_heartbeat": ("choose.md#react-to-the-newest-item",),
     "concurrent_latest": (
         "choose.md#react-to-the-newest-item",
+        "backpressure.md#a-source-that-cannot-wait",
         "recipes-sources.md#wire-tap",
     ),
     "concurrent_map": (
@@ -180,9 +182,9 @@ RELATED: dict[str, tuple[str, ...]] = {
     ),
     "concurrent_merge": (
         "choose.md#combine-sources",
+        "stopping.md#when-one-of-several-sources-ends",
         "backpressure.md",
         "recipes-sources.md#round-robin",
-        "stopping.md#when-one-of-several-sources-ends",
         "recipes-sources.md#sources-added-while-running",
         "recipes-threads.md#a-signal-as-a-source",
     ),

@@ -46,8 +46,10 @@ from aiterkit._concurrent.timing.state import (
     Batches,
     Debounced,
     Heartbeats,
-    Newest,
+    Latest,
+    QuietBatches,
     Sampled,
+    Settling,
 )
 from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.sync_source import SyncSource
@@ -56,6 +58,7 @@ from aiterkit.testing import SourceProbe, SyncSourceProbe
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
+    test_batched as batches,
     test_blocks as blocks,
     test_buffer as buffer,
     test_errors as errors,
@@ -294,9 +297,9 @@ fault(
 fault(
     "latest",
     "tells nobody",
-    Newest,
+    Latest,
     "take",
-    ("return is_first", "return False"),
+    ("return True", "return False"),
     timing.test_the_newest_item_is_given_when_it_has_settled,
     use=ak.concurrent_latest,
     source="a-bc-|",
@@ -305,18 +308,54 @@ fault(
 fault(
     "latest",
     "counts what waits as dropped",
-    Newest,
+    Latest,
     "dropped",
-    (" - len(self._settled)", ""),
-    timing.test_the_latest_item_settles_at_once,
+    (" - len(self._items)", ""),
+    timing.test_the_newest_items_wait_the_oldest_of_them_first,
 )
 fault(
     "latest",
+    "gives the newest first",
+    Latest,
+    "pop_value",
+    (".popleft()", ".pop()"),
+    timing.test_the_newest_items_wait_the_oldest_of_them_first,
+)
+fault(
+    "latest",
+    "drops the newest, not the oldest",
+    Latest,
+    "take",
+    (
+        "self._items.append(item)",
+        "self._items.append(item) if len(self._items) < self._items.maxlen else 0",
+    ),
+    timing.test_under_every_schedule_the_last_few_are_given,
+)
+fault(
+    "latest",
+    "keeps one more",
+    Latest,
+    "__init__",
+    ("maxlen=size", "maxlen=size + 1"),
+    timing.test_the_newest_items_wait_the_oldest_of_them_first,
+)
+fault(
+    "debounce",
+    "counts what waits as dropped",
+    Settling,
+    "dropped",
+    (" - len(self._settled)", ""),
+    timing.test_what_settles_is_decided_by_the_time_alone,
+)
+fault(
+    "debounce",
     "keeps the oldest",
-    Newest,
+    Settling,
     "_settle",
     ("self._settled[:] =", "self._settled = self._settled or list"),
-    timing.test_a_slow_reader_sees_the_newest_and_the_rest_is_counted,
+    timing.test_what_has_settled_gives_its_place_to_the_next_that_settles,
+    use=timing.debounce,
 )
 fault(
     "debounce",
@@ -332,7 +371,7 @@ fault(
 fault(
     "debounce",
     "keeps the last at the end",
-    Newest,
+    Settling,
     "pop_value",
     ("not self._settled", "self._settled"),
     timing.test_the_newest_item_is_given_when_it_has_settled,
@@ -940,7 +979,10 @@ fault(
     Batches,
     "take",
     ("self.is_awaited and now", "now"),
-    timing.test_within_no_time_items_gather_while_nobody_waits,
+    timing.test_a_slow_reader_gets_what_has_gathered,
+    size=9,
+    reads=[2.5, 2, 9],
+    batches=["ab", "cd", "efghij"],
 )
 fault(
     "heartbeat",
@@ -1074,6 +1116,63 @@ fault(
     ("not self.settled and", "True and"),
     merge_ends.test_the_end_is_decided_once,
     any_ends_it=True,
+)
+fault(
+    "batched",
+    "gives the first alone of several items at once, within no time",
+    Batches,
+    "take",
+    ("and self._within > 0", "and True"),
+    batches.test_what_comes_at_once_comes_together_to_a_reader_that_waits,
+    size=None,
+)
+fault(
+    "batched",
+    "counts the quiet from the first item on",
+    QuietBatches,
+    "take",
+    ("elif now < self._deadline", "elif False"),
+    batches.test_a_batch_is_given,
+    source="a-b-------|",
+    size=None,
+    options={"quiet": 3},
+    batches="-----[ab]-|",
+)
+fault(
+    "batched",
+    "forgets its time while it is not quiet",
+    QuietBatches,
+    "take",
+    ("min(now + self._quiet, self._latest)", "now + self._quiet"),
+    batches.test_a_batch_is_given,
+    source="a---b---c--------|",
+    size=None,
+    options={"quiet": 6, "within": 5},
+    batches="-----[ab]----[c]-|",
+)
+fault(
+    "batched",
+    "wants another silence when one is over",
+    QuietBatches,
+    "take",
+    ("elif now < self._deadline", "else"),
+    batches.test_a_batch_that_is_over_waits_for_no_more_silence,
+)
+fault(
+    "batched",
+    "forgets when the next is over at the latest",
+    QuietBatches,
+    "pop_value",
+    ("self._next_latest, inf", "inf, inf"),
+    batches.test_an_item_that_was_too_much_is_quiet_by_its_own_time,
+)
+fault(
+    "batched",
+    "takes the time of the batch for that of the next",
+    QuietBatches,
+    "take",
+    ("self._next_latest = now", "self._latest = now"),
+    batches.test_silence_is_decided_by_the_time_alone,
 )
 
 

@@ -266,7 +266,12 @@ SUBJECTS = [
     Subject(
         "concurrent_batched", lambda s, _: ak.concurrent_batched(s, 2, within=0.25)
     ),
+    Subject(
+        "concurrent_batched when quiet",
+        lambda s, _: ak.concurrent_batched(s, quiet=0.25),
+    ),
     Subject("concurrent_latest", lambda s, _: ak.concurrent_latest(s)),
+    Subject("concurrent_latest of 3", lambda s, _: ak.concurrent_latest(s, 3)),
     Subject("concurrent_debounce", lambda s, _: ak.concurrent_debounce(s, seconds=0.1)),
     Subject("concurrent_sample", lambda s, _: ak.concurrent_sample(s, seconds=0.25)),
     Subject(

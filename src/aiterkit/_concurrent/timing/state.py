@@ -1,6 +1,7 @@
 """What is given when: decided by the time that is passed in, never by waiting."""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable
 from math import floor, inf
 from typing import Generic, TypeVar
@@ -61,7 +62,7 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
 
     def __init__(
         self,
-        size: int,
+        size: float,
         within: float,
         weight: Callable[[T], float] | None,
         max_weight: float,
@@ -102,8 +103,9 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         now = self._now()
         deadline = now + self._within
         # If a reader waits, it was promised the batch for the deadline: whether it
-        # or the source is the first to be woken then must make no difference.
-        is_over = self.is_awaited and now >= self._deadline
+        # or the source is the first to be woken then must make no difference. Within
+        # no time the first item wakes it, and what comes before it is resumed joins.
+        is_over = self.is_awaited and now >= self._deadline and self._within > 0
         if self._items and (is_over or self._load + load > self._max_weight):
             self._next.append(item)
             self._next_load = load
@@ -131,7 +133,96 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         return batch
 
 
+class QuietBatches(Batches[T]):
+    """The same; a batch is also over when nothing has come for some time."""
+
+    def __init__(
+        self,
+        size: float,
+        within: float,
+        weight: Callable[[T], float] | None,
+        max_weight: float,
+        quiet: float,
+        *,
+        now: Callable[[], float] = current_time,
+    ) -> None:
+        super().__init__(size, min(within, quiet), weight, max_weight, now=now)
+        self._quiet = quiet
+        self._longest = within
+        # When the batch that gathers is over at the latest, and the next one.
+        self._latest = inf
+        self._next_latest = inf
+
+    def take(self, item: T) -> bool:
+        is_first = not self._items
+        must_look = super().take(item)
+        now = self._now()
+        if is_first:
+            self._latest = now + self._longest
+        elif self._next:
+            self._next_latest = now + self._longest
+        elif now < self._deadline:  # what is over stays so, for whoever asks
+            self._deadline = min(now + self._quiet, self._latest)
+        return must_look
+
+    def pop_value(self) -> tuple[T, ...] | Empty:
+        batch = super().pop_value()
+        if batch is not EMPTY:
+            self._latest, self._next_latest = self._next_latest, inf
+        return batch
+
+
 class Newest(TimedBuffer[T, T]):
+    """The newest items, and how many were dropped for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: int = 0  # items that the source has given
+        self.delivered: int = 0  # items that the reader has received
+
+    def start(self) -> None:
+        """Note that the block is entered now."""
+
+    @property
+    @abstractmethod
+    def dropped(self) -> int:
+        """How many items the reader will never see."""
+
+    def has_room(self) -> bool:
+        return True
+
+
+class Latest(Newest[T]):
+    """The newest items, at most *size* of them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._items: deque[T] = deque(maxlen=size)
+
+    @property
+    def due(self) -> float:
+        return inf
+
+    @property
+    def dropped(self) -> int:
+        return self.taken - self.delivered - len(self._items)
+
+    def take(self, item: T) -> bool:
+        self.taken += 1
+        self._items.append(item)
+        return True
+
+    def is_empty(self) -> bool:
+        return not self._items
+
+    def pop_value(self) -> T | Empty:
+        if not self._items:
+            return EMPTY
+        self.delivered += 1
+        return self._items.popleft()
+
+
+class Settling(Newest[T]):
     """The newest item that has settled, and the one that has yet to settle."""
 
     def __init__(self, *, now: Callable[[], float] = current_time) -> None:
@@ -140,11 +231,6 @@ class Newest(TimedBuffer[T, T]):
         self._settled: list[T] = []  # what the reader may have: one at most
         self._fresh: list[T] = []  # what has yet to settle: one at most
         self._deadline = inf  # when the fresh one settles
-        self.taken: int = 0  # items that the source has given
-        self.delivered: int = 0  # items that the reader has received
-
-    def start(self) -> None:
-        """Note that the block is entered now."""
 
     @abstractmethod
     def _settles_at(self, now: float) -> float:
@@ -158,9 +244,6 @@ class Newest(TimedBuffer[T, T]):
     def dropped(self) -> int:
         return self.taken - self.delivered - len(self._settled) - len(self._fresh)
 
-    def has_room(self) -> bool:
-        return True
-
     def take(self, item: T) -> bool:
         now = self._now()
         if now >= self._deadline:
@@ -169,8 +252,6 @@ class Newest(TimedBuffer[T, T]):
         is_first = not self._fresh
         self._fresh[:] = (item,)
         self._deadline = self._settles_at(now)
-        if now >= self._deadline:
-            self._settle()
         return is_first
 
     def _settle(self) -> None:
@@ -192,14 +273,7 @@ class Newest(TimedBuffer[T, T]):
         return self._settled.pop()
 
 
-class Latest(Newest[T]):
-    """Items settle at once."""
-
-    def _settles_at(self, now: float) -> float:
-        return now
-
-
-class Debounced(Newest[T]):
+class Debounced(Settling[T]):
     """Items settle when nothing has come for some time."""
 
     def __init__(
@@ -212,7 +286,7 @@ class Debounced(Newest[T]):
         return now + self._seconds
 
 
-class Sampled(Newest[T]):
+class Sampled(Settling[T]):
     """Items settle at the next beat of a clock."""
 
     def __init__(

@@ -186,6 +186,21 @@ def test_under_every_schedule_nothing_that_was_given_is_lost(
     explore(test, schedules=40, strategy=strategy, seed=1)
 
 
+@pytest.mark.parametrize("until", ["any", "first"])
+def test_so_it_is_under_every_schedule_with_one_preemption(until: str) -> None:
+    async def test() -> None:
+        sources = [SourceProbe("a"), SourceProbe("12")]
+        async with merge(*sources, until=until) as results:
+            got = [item async for item in results]
+            for source in sources:
+                source.assert_closed_once()
+        assert sorted(got) == sorted(sources[0].taken + sources[1].taken)
+        assert until == "any" or "a" in got
+
+    tried = explore(test, schedules="all", preemptions=1)
+    assert tried.schedules > 100
+
+
 async def test_what_a_cancelled_read_gives_all_the_same_is_given() -> None:
     stubborn = SourceProbe("xyz", gap=10, ignore_cancel_once=True)
     async with merge(play("a--|"), stubborn, until="any") as results:

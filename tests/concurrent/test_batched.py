@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
 from aiterkit._concurrent.timing.scope import SingleSourceScope
-from aiterkit._concurrent.timing.state import Batches, QuietBatches
+from aiterkit._concurrent.timing.state import Batches
 from aiterkit.testing import (
     SourceProbe,
     assert_timeline,
@@ -348,7 +348,8 @@ class Clock:
 
 def test_silence_is_decided_by_the_time_alone() -> None:
     clock = Clock()
-    timed = QuietBatches[str](math.inf, 5, None, math.inf, 2, now=clock)
+    timed = Batches[str](math.inf, 5, 2, None, math.inf)
+    timed.start(clock)
     assert timed.due == math.inf
     assert timed.take("a")
     assert timed.due == 2
@@ -383,7 +384,8 @@ def test_silence_is_decided_by_the_time_alone() -> None:
 
 def test_within_no_time_an_item_that_comes_just_then_joins() -> None:
     clock = Clock()
-    timed = Batches[str](math.inf, 0, None, math.inf, now=clock)
+    timed = Batches[str](math.inf, 0, None, None, math.inf)
+    timed.start(clock)
     timed.is_awaited = True
     assert timed.take("a")
     clock.time = 1e-6  # the reader is about to be resumed

@@ -47,7 +47,6 @@ from aiterkit._concurrent.timing.state import (
     Debounced,
     Heartbeats,
     Latest,
-    QuietBatches,
     Sampled,
     Settling,
 )
@@ -257,7 +256,7 @@ fault(
     "forgets when the next is due",
     Batches,
     "pop_value",
-    ("self._next_deadline, inf", "inf, inf"),
+    ("began, self._next_began = self._next_began, inf", "began = inf"),
     timing.test_an_item_that_was_too_much_keeps_the_time_at_which_it_came,
 )
 fault(
@@ -414,7 +413,7 @@ fault(
     "beats from the beginning of time",
     Sampled,
     "start",
-    ("self._now()", "0"),
+    ("= now()", "= 0"),
     timing.test_beats_are_counted_from_the_entry_of_the_block,
 )
 fault(
@@ -1122,16 +1121,16 @@ fault(
     "gives the first alone of several items at once, within no time",
     Batches,
     "take",
-    ("and self._within > 0", "and True"),
+    ("and self._shortest > 0", "and True"),
     batches.test_what_comes_at_once_comes_together_to_a_reader_that_waits,
     size=None,
 )
 fault(
     "batched",
     "counts the quiet from the first item on",
-    QuietBatches,
+    Batches,
     "take",
-    ("elif now < self._deadline", "elif False"),
+    ("and now < self._deadline:", "and False:"),
     batches.test_a_batch_is_given,
     source="a-b-------|",
     size=None,
@@ -1141,9 +1140,9 @@ fault(
 fault(
     "batched",
     "forgets its time while it is not quiet",
-    QuietBatches,
+    Batches,
     "take",
-    ("min(now + self._quiet, self._latest)", "now + self._quiet"),
+    ("due if due < self._latest else self._latest", "due"),
     batches.test_a_batch_is_given,
     source="a---b---c--------|",
     size=None,
@@ -1153,26 +1152,18 @@ fault(
 fault(
     "batched",
     "wants another silence when one is over",
-    QuietBatches,
+    Batches,
     "take",
-    ("elif now < self._deadline", "else"),
+    ("and now < self._deadline:", "and True:"),
     batches.test_a_batch_that_is_over_waits_for_no_more_silence,
 )
 fault(
     "batched",
-    "forgets when the next is over at the latest",
-    QuietBatches,
-    "pop_value",
-    ("self._next_latest, inf", "inf, inf"),
-    batches.test_an_item_that_was_too_much_is_quiet_by_its_own_time,
-)
-fault(
-    "batched",
-    "takes the time of the batch for that of the next",
-    QuietBatches,
+    "forgets when the next one began",
+    Batches,
     "take",
-    ("self._next_latest = now", "self._latest = now"),
-    batches.test_silence_is_decided_by_the_time_alone,
+    ("self._next_began = now", "self._next_began = now - 1"),
+    batches.test_an_item_that_was_too_much_is_quiet_by_its_own_time,
 )
 
 

@@ -458,7 +458,8 @@ class Clock:
 
 def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
     clock = Clock()
-    timed = Batches[str](3, 5, None, math.inf, now=clock)
+    timed = Batches[str](3, 5, None, None, math.inf)
+    timed.start(clock)
     assert timed.due == math.inf
     assert timed.is_empty()
     assert timed.take("a")  # a waiting reader must know of the time
@@ -479,10 +480,9 @@ def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
 
 def test_what_settles_is_decided_by_the_time_alone() -> None:
     clock = Clock()
-    for timed in (Debounced[str](2, now=clock), Sampled[str](2, now=clock)):
+    for timed in (Debounced[str](2), Sampled[str](2)):
         clock.time = 0
-        if isinstance(timed, Sampled):
-            timed.start()
+        timed.start(clock)
         assert timed.take("a")
         assert not timed.take("b")
         assert (timed.due, popped(timed), timed.dropped) == (2, [], 1)

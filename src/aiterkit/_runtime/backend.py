@@ -72,6 +72,12 @@ class Backend(NamedTuple):
     cancel_once: Callable[[Cancellable], None]
     """Cancel one wait of a task, and no other after it."""
 
+    now: Callable[[], float]
+    """Return the time of the clock that runs, as `anyio.current_time` does.
+
+    That looks for the clock each time, which is paid per item.
+    """
+
     count_cancellations: Callable[[Cancellable], int]
     """Count the native cancellations that have reached a task."""
 
@@ -144,6 +150,7 @@ def current_backend() -> Backend:
             _nothing,
             asyncio.current_task,
             _cancel_once,
+            loop.time,
             _count_cancellations,
             _is_resumed_by_block,
         )
@@ -162,6 +169,7 @@ def current_backend() -> Backend:
             trio.on_entered,
             trio.current_task,
             trio.cancel_once,
+            trio.current_time,
             trio.count_cancellations,
             trio.is_resumed_by_block,
         )

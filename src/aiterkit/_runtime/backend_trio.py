@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
-from trio import Cancelled, Nursery
+from trio import Cancelled, Nursery, current_time
 from trio.lowlevel import (
     Abort,
     Task,
@@ -28,6 +28,7 @@ __all__ = [
     "cancel_once",
     "count_cancellations",
     "current_task",
+    "current_time",
     "is_resumed_by_block",
     "on_entered",
     "steps_of_user",

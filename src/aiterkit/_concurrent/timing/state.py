@@ -6,8 +6,6 @@ from collections.abc import Callable
 from math import floor, inf
 from typing import Generic, TypeVar
 
-from anyio import current_time
-
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 
 R = TypeVar("R")
@@ -19,10 +17,15 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     """What lies between one source and its reader; then the end, or an error."""
 
     ended: bool
+    _now: Callable[[], float]
 
     def __init__(self) -> None:
         super().__init__()
         self.is_awaited: bool = False  # while a reader waits
+
+    def start(self, now: Callable[[], float]) -> None:
+        """Note that the block is entered, where *now* tells the time."""
+        self._now = now
 
     @property
     @abstractmethod
@@ -64,25 +67,28 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self,
         size: float,
         within: float,
+        quiet: float | None,
         weight: Callable[[T], float] | None,
         max_weight: float,
-        *,
-        now: Callable[[], float] = current_time,
     ) -> None:
         super().__init__()
         self._size = size
         self._within = within
+        self._quiet = quiet
         self._weight = weight
         self._max_weight = max_weight
-        self._now = now
-        # The batch that gathers: its items, its weight, and when it is over.
+        # How long a batch waits whose first item is the last to come.
+        self._shortest = within if quiet is None else min(within, quiet)
+        # The batch that gathers: its items, its weight, when it is over, and when it is
+        # over though it is never quiet.
         self._items: list[T] = []
         self._load: float = 0
         self._deadline = inf
-        # One item at most that belongs to the next batch, and the same of it.
+        self._latest = inf
+        # One item at most that belongs to the next batch, its weight, and its time.
         self._next: list[T] = []
         self._next_load: float = 0
-        self._next_deadline = inf
+        self._next_began = inf
 
     @property
     def due(self) -> float:
@@ -101,21 +107,25 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
     def take(self, item: T) -> bool:
         load = 0.0 if self._weight is None else self._weight(item)
         now = self._now()
-        deadline = now + self._within
         # If a reader waits, it was promised the batch for the deadline: whether it
         # or the source is the first to be woken then must make no difference. Within
         # no time the first item wakes it, and what comes before it is resumed joins.
-        is_over = self.is_awaited and now >= self._deadline and self._within > 0
+        is_over = self.is_awaited and now >= self._deadline and self._shortest > 0
         if self._items and (is_over or self._load + load > self._max_weight):
             self._next.append(item)
             self._next_load = load
-            self._next_deadline = deadline
+            self._next_began = now
             return True
         self._items.append(item)
         self._load += load
         if len(self._items) == 1:
-            self._deadline = deadline
+            self._deadline = now + self._shortest
+            self._latest = now + self._within
             return True
+        # A batch that is over stays so, until somebody asks for it.
+        if self._quiet is not None and now < self._deadline:
+            due = now + self._quiet
+            self._deadline = due if due < self._latest else self._latest  # noqa: FURB136 - a call is paid per item
         return self._is_full()
 
     def is_empty(self) -> bool:
@@ -129,46 +139,9 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         batch = tuple(self._items)
         self._items, self._next = self._next, []
         self._load, self._next_load = self._next_load, 0
-        self._deadline, self._next_deadline = self._next_deadline, inf
-        return batch
-
-
-class QuietBatches(Batches[T]):
-    """The same; a batch is also over when nothing has come for some time."""
-
-    def __init__(
-        self,
-        size: float,
-        within: float,
-        weight: Callable[[T], float] | None,
-        max_weight: float,
-        quiet: float,
-        *,
-        now: Callable[[], float] = current_time,
-    ) -> None:
-        super().__init__(size, min(within, quiet), weight, max_weight, now=now)
-        self._quiet = quiet
-        self._longest = within
-        # When the batch that gathers is over at the latest, and the next one.
-        self._latest = inf
-        self._next_latest = inf
-
-    def take(self, item: T) -> bool:
-        is_first = not self._items
-        must_look = super().take(item)
-        now = self._now()
-        if is_first:
-            self._latest = now + self._longest
-        elif self._next:
-            self._next_latest = now + self._longest
-        elif now < self._deadline:  # what is over stays so, for whoever asks
-            self._deadline = min(now + self._quiet, self._latest)
-        return must_look
-
-    def pop_value(self) -> tuple[T, ...] | Empty:
-        batch = super().pop_value()
-        if batch is not EMPTY:
-            self._latest, self._next_latest = self._next_latest, inf
+        began, self._next_began = self._next_began, inf
+        self._deadline = began + self._shortest
+        self._latest = began + self._within
         return batch
 
 
@@ -179,9 +152,6 @@ class Newest(TimedBuffer[T, T]):
         super().__init__()
         self.taken: int = 0  # items that the source has given
         self.delivered: int = 0  # items that the reader has received
-
-    def start(self) -> None:
-        """Note that the block is entered now."""
 
     @property
     @abstractmethod
@@ -225,9 +195,8 @@ class Latest(Newest[T]):
 class Settling(Newest[T]):
     """The newest item that has settled, and the one that has yet to settle."""
 
-    def __init__(self, *, now: Callable[[], float] = current_time) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._now = now
         self._settled: list[T] = []  # what the reader may have: one at most
         self._fresh: list[T] = []  # what has yet to settle: one at most
         self._deadline = inf  # when the fresh one settles
@@ -276,10 +245,8 @@ class Settling(Newest[T]):
 class Debounced(Settling[T]):
     """Items settle when nothing has come for some time."""
 
-    def __init__(
-        self, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
-        super().__init__(now=now)
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
 
     def _settles_at(self, now: float) -> float:
@@ -289,15 +256,14 @@ class Debounced(Settling[T]):
 class Sampled(Settling[T]):
     """Items settle at the next beat of a clock."""
 
-    def __init__(
-        self, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
-        super().__init__(now=now)
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
         self._start = inf
 
-    def start(self) -> None:
-        self._start = self._now()
+    def start(self, now: Callable[[], float]) -> None:
+        super().start(now)
+        self._start = now()
 
     def _settles_at(self, now: float) -> float:
         beats = floor((now - self._start) / self._seconds) + 1
@@ -307,13 +273,10 @@ class Sampled(Settling[T]):
 class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
     """Items, and a beat whenever the reader received nothing for some time."""
 
-    def __init__(
-        self, beat: B, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
+    def __init__(self, beat: B, seconds: float) -> None:
         super().__init__()
         self._beat = beat
         self._seconds = seconds
-        self._now = now
         self._item: list[T] = []  # what the reader may have: one at most
         self._deadline = inf  # when the next beat is due
         # Whether a beat came due just before an item or the end, while a reader
@@ -321,9 +284,9 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
         # the first to be woken must make no difference.
         self._owes_beat = False
 
-    def start(self) -> None:
-        """Note that the block is entered now."""
-        self._deadline = self._now() + self._seconds
+    def start(self, now: Callable[[], float]) -> None:
+        super().start(now)
+        self._deadline = now() + self._seconds
 
     @property
     def due(self) -> float:

@@ -17,7 +17,6 @@ from aiterkit._concurrent.timing.state import (
     Debounced,
     Latest,
     Newest,
-    QuietBatches,
     Sampled,
 )
 from aiterkit._core.checks import check_callable, check_count, check_positive
@@ -232,11 +231,9 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         limit = (
             inf if max_weight is None else check_positive(max_weight, name="max_weight")
         )
-        if quiet is None:
-            timed = Batches(most, longest, weight, limit)
-        else:
+        if quiet is not None:
             quiet = check_positive(quiet, name="quiet")
-            timed = QuietBatches(most, longest, weight, limit, quiet)
+        timed = Batches(most, longest, quiet, weight, limit)
         name = type(self).__name__
         self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
@@ -257,9 +254,7 @@ class _NewestOperator(ConcurrentOperator[SingleSourceScope[T, T]]):
 
     async def __aenter__(self) -> NewestResults[T]:
         """Start to read; give the newest items."""
-        scope = await self._open()
-        self._timed.start()
-        return NewestResults(scope, self._timed)
+        return NewestResults(await self._open(), self._timed)
 
 
 class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a function

@@ -47,6 +47,12 @@ class Backend(NamedTuple):
     end_wait: Callable[[Any], None]
     """End a wait that *make_waiter* made. Only the first time counts."""
 
+    wait_until: Callable[[Any, float], Awaitable[object]]
+    """Await a wait that *make_waiter* made, at most until a time on its clock.
+
+    A cancel scope of anyio does this as well, and costs more than the wait.
+    """
+
     turn_trap: object
     """What a task yields to its loop to let others run once."""
 
@@ -143,6 +149,7 @@ def current_backend() -> Backend:
         return Backend(
             make,
             _end_future,
+            partial(_wait_until, loop),
             None,
             ASYNCIO_TURN,
             None,
@@ -162,6 +169,7 @@ def current_backend() -> Backend:
         return Backend(
             trio.TrioWaiter,
             trio.TrioWaiter.end,
+            trio.wait_until,
             trap,
             trio.TrioTurn(trap),
             trio.call_user,
@@ -188,6 +196,16 @@ def _end_future(future: asyncio.Future[None]) -> None:
             future.set_result(None)
         except asyncio.InvalidStateError:
             pass  # just here, Ctrl-C has cancelled the task that waits
+
+
+async def _wait_until(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[None], due: float
+) -> None:
+    timer = loop.call_at(due, _end_future, future)
+    try:
+        await future
+    finally:
+        timer.cancel()
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:

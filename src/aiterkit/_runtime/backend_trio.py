@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
-from trio import Cancelled, Nursery, current_time
+from trio import Cancelled, CancelScope, Nursery, current_time
 from trio.lowlevel import (
     Abort,
     Task,
@@ -33,6 +33,7 @@ __all__ = [
     "on_entered",
     "steps_of_user",
     "turn_trap",
+    "wait_until",
 ]
 
 
@@ -78,6 +79,12 @@ class TrioWaiter:
         # Trio forbids to reschedule a task that a cancellation woke already.
         self._over = True
         return Abort.SUCCEEDED
+
+
+async def wait_until(waiter: TrioWaiter, due: float) -> None:
+    """Wait, but no longer than until *due*."""
+    with CancelScope(deadline=due):
+        await waiter
 
 
 # Ctrl-C. Trio raises KeyboardInterrupt between any two lines of code that is not

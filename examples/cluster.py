@@ -257,7 +257,7 @@ def read_arguments() -> argparse.Namespace:
         type=Path,
         default=Path(aiterkit.__file__).parent,
         metavar="FOLDER",
-        help="where the files are; without it, those of this package",
+        help="where the files are (default: the files of this package)",
     )
     parser.add_argument(
         "--on",

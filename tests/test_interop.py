@@ -32,7 +32,7 @@ import aiterkit as ak
 from aiostream import pipe, stream
 from aiterkit.testing import CallProbe, SourceProbe
 
-from .concurrent.forms import on_asyncio
+from .helpers import on_asyncio
 
 PAGE = Path(__file__).parent.parent / "docs" / "interop.md"
 SOON = 30  # seconds, after which a test that is stuck fails

@@ -7,7 +7,7 @@ Over all public names. Other mistakes of the sequential side are in its folder.
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,19 @@ def use(made: Any) -> None:
     """Start *made* if it is a coroutine, which checks its arguments only then."""
     if hasattr(made, "send"):
         made.send(None)
+
+
+async def alen(item: Sized) -> int:
+    return len(item)
+
+
+async def drop(made: Any) -> None:
+    """End *made*, a block or a generator, without reading it."""
+    if hasattr(made, "__aenter__"):
+        async with made:
+            pass
+    else:
+        await made.aclose()
 
 
 # Each operator that takes a function and a source, called with the function first.
@@ -170,6 +183,60 @@ def test_a_function_that_cannot_be_called_is_refused_before_the_source_is_opened
     assert message.startswith(f"{name} must be callable, not ")
     assert len(message) <= len(f"{name} must be callable, not ") + 200
     assert not source.opened
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ak.achain,
+        ak.amerge,
+        ak.azip,
+        ak.azip_longest,
+        ak.concurrent_merge,
+        ak.concurrent_zip,
+        ak.concurrent_zip_latest,
+    ],
+)
+@pytest.mark.parametrize("gather", [list, tuple])
+async def test_a_list_of_sources_in_place_of_the_sources_is_recognised(
+    operator: Callable[..., Any], gather: Callable[[Any], Any]
+) -> None:
+    sources = [SourceProbe("ab"), SourceProbe("cd")]
+    name = operator.__name__
+    with pytest.warns(RuntimeWarning) as caught:
+        made: Any = operator(gather(sources))
+    assert str(caught[0].message) == (
+        f"{name}() was given one list of sources, so its items are those sources; "
+        f"to combine them, give each as an argument: {name}(*sources)"
+    )
+    assert caught[0].filename == __file__
+    await drop(made)
+
+
+@pytest.mark.parametrize(
+    "sources", [[[]], [[[1], [2]]], [SourceProbe("a")], ["ab", ()]]
+)
+async def test_other_single_sources_cause_no_warning(sources: list[Any]) -> None:
+    for operator in (ak.achain, ak.azip, ak.concurrent_merge):
+        await drop(operator(*sources))
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        lambda f, s: LOOSE.concurrent_flat_map(f, s, limit=1),
+        lambda f, s: LOOSE.concurrent_flat_map_unordered(f, s, limit=1),
+        LOOSE.concurrent_switch_map,
+    ],
+    ids=["flat_map", "flat_map_unordered", "switch_map"],
+)
+@pytest.mark.parametrize("func", [len, alen], ids=["sync", "async"])
+async def test_the_function_is_blamed_for_what_it_returns(
+    operator: Callable[[Any, Any], Any], func: Any
+) -> None:
+    with pytest.raises(TypeError, match=r"^func must return an iterable, .* not 'int'"):
+        async with operator(func, ["ab"]) as results:
+            await anext(results)
 
 
 def test_the_roots_are_blamed_by_their_name() -> None:

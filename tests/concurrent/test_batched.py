@@ -20,13 +20,9 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import popped
+from ..helpers import Boom, popped  # noqa: TID252 - tests stand on no path
 
 LOOSE: Any = ak
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 def batched(source: Any, size: int | None = None, **options: Any) -> Any:

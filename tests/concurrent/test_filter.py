@@ -10,25 +10,16 @@ import aiterkit as ak
 from aiterkit._concurrent.map.state import FilteredCalls
 from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
 
-from .forms import any_source, calls
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import (  # noqa: TID252 - tests stand on no path
+    Boom,
+    any_source,
+    collect_repr as collect,
+)
+from .map_forms import calls
 
 
 def odd(item: int) -> object:
     return item % 2
-
-
-async def collect(results: Any) -> tuple[list[Any], str]:
-    got: list[Any] = []
-    try:
-        async for result in results:
-            got.append(result)
-    except (Boom, RuntimeError) as error:
-        return got, repr(error)
-    return got, ""
 
 
 async def test_what_does_not_pass_leaves_a_gap_in_time_only() -> None:

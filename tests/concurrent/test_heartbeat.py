@@ -11,7 +11,7 @@ import aiterkit as ak
 from aiterkit._concurrent.timing.state import Heartbeats
 from aiterkit.testing import ProbeError, SourceProbe, assert_timeline, explore, play
 
-from .forms import popped
+from ..helpers import popped  # noqa: TID252 - tests stand on no path
 
 heartbeat = ak.concurrent_heartbeat
 

@@ -21,13 +21,9 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import at_the_tail, popped
+from ..helpers import Boom, at_the_tail, popped  # noqa: TID252 - tests stand on no path
 
 LOOSE: Any = ak
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 def merge(*sources: Any, until: str, buffer: int = 1) -> Any:

@@ -17,22 +17,17 @@ from aiterkit.testing import (
     play,
 )
 
-from .forms import at_the_tail
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import (  # noqa: TID252 - tests stand on no path
+    Boom,
+    at_the_tail,
+    collect_repr,
+)
 
 
 async def collect(results: Any) -> tuple[list[Any], str]:
     """Read to the end or to the error; name both operators alike."""
-    got: list[Any] = []
-    try:
-        async for result in results:
-            got.append(result)
-    except (Boom, ValueError) as error:
-        return got, repr(error).replace("concurrent_zip()", "azip()")
-    return got, ""
+    got, error = await collect_repr(results)
+    return got, error.replace("concurrent_zip()", "azip()")
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,13 @@ RESTART = "_sequential.timing:_restart"
 fault(
     "opens from the start again",
     RESTART,
-    ("last, waits = item, None", "waits = None"),
+    ("item, None", "last, None"),
     restarting.test_it_goes_on_from_the_last_item_after_the_wait,
 )
 fault(
     "does not start the waits anew",
     RESTART,
-    ("last, waits = item, None", "last = item"),
+    ("item, None", "item, waits"),
     restarting.test_it_goes_on_from_the_last_item_after_the_wait,
 )
 fault(
@@ -78,13 +78,13 @@ fault(
 fault(
     "takes an error of the reader for one of the source",
     RESTART,
-    ("is_open = False\n                    yield", "yield"),
+    ("is_open = False yield", "yield"),
     restarting.test_an_error_of_the_reader_opens_nothing,
 )
 fault(
     "takes an error at the last close for a failure",
     RESTART,
-    ("is_open = False\n                return", "return"),
+    ("is_open = False return", "return"),
     restarting.test_an_error_at_the_close_after_the_end_is_no_failure_to_go_on_from,
 )
 fault(
@@ -215,7 +215,7 @@ fault(
 fault(
     "takes a block for anything else",
     "_core.source:_complaint",
-    ('special(source, "__aenter__")', "False"),
+    ("'__aenter__'", "'nothing of the kind'"),
     core.test_the_message_for_a_bad_source_says_what_it_should_be,
     source=core.Block(),
     message=r"enter it: async with Block\(\.\.\.\) as results",

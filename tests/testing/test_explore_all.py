@@ -2,16 +2,18 @@ import asyncio
 import gc
 import io
 import itertools
+import random
 import re
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Literal, TypeAlias
 
 import anyio
 import pytest
 from anyio import lowlevel
+from anyio._backends import _asyncio as asyncio_backend
 
 from aiterkit.testing import (
     DeadlockError,
@@ -23,6 +25,7 @@ from aiterkit.testing import (
     explore,
     interrupted,
 )
+from aiterkit.testing._asyncio_explorer import ExploringLoop
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
 Interrupt: TypeAlias = Literal["cancel", "timeout", "break"]
@@ -617,6 +620,49 @@ def test_what_is_collected_between_two_runs_is_no_part_of_either() -> None:
     assert len(runs) > 200
     assert len(set(runs)) == 1 + (len(runs) - 1) // 200
     assert runs[-1] == (len(runs) - 1) // 200 * 200
+
+
+def test_the_order_in_which_a_scope_of_anyio_cancels_makes_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Shuffled(set[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            return iter(source.sample(list(super().__iter__()), len(self)))
+
+    def enter(self: Any) -> Any:
+        # The tasks of a scope are in a set, whose order comes from their addresses.
+        self._tasks = Shuffled(self._tasks)
+        self._child_scopes = Shuffled(self._child_scopes)
+        return entered(self)
+
+    async def cleaned_up_in_turn() -> None:
+        async def clean_up(steps: int) -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    for _ in range(steps):
+                        await lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            for steps in range(3):
+                tasks.start_soon(clean_up, steps)
+
+    source = random.Random(1)
+    entered = asyncio_backend.CancelScope.__enter__
+    options: Any = {"interrupt": "timeout", "preemptions": 0}
+    count = all_of("asyncio", cleaned_up_in_turn, **options)
+    assert count > 50
+    monkeypatch.setattr(asyncio_backend.CancelScope, "__enter__", enter)
+    assert all_of("asyncio", cleaned_up_in_turn, **options) == count
+    # It is the explorer that puts them in order.
+    monkeypatch.setattr(ExploringLoop, "_sort_woken", unsorted)
+    with pytest.raises(UnstableTestError):
+        all_of("asyncio", cleaned_up_in_turn, **options)
+
+
+def unsorted(self: Any, ready: Any) -> None:
+    self._sorted = len(ready)
 
 
 @BACKENDS

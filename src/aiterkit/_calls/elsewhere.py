@@ -34,7 +34,7 @@ from anyio.abc import Process
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
 from aiterkit._calls.function import sync_result
-from aiterkit._core.checks import name_of
+from aiterkit._core.checks import name_of, shortened
 
 Run = Callable[..., Coroutine[Any, Any, Any]]
 """Runs a partial of a user's function, as `anyio.to_thread.run_sync` does."""
@@ -50,6 +50,20 @@ def in_executor(executor: Executor, /) -> Run:
             return await _run_in(executor, work)
 
     return run
+
+
+def refused_place(to: Any, /) -> Exception:
+    """Return why *to* is no place to run in, and what was probably meant."""
+    hint = ""
+    if isinstance(to, type) and issubclass(to, Executor):
+        hint = f": make one, {to.__name__}()"
+    elif hasattr(cast("object", to), "get_executor"):  # Dask's client
+        hint = ": use client.get_executor(pure=False)"
+    kind = ValueError if isinstance(to, str) else TypeError
+    return kind(
+        f"to must be 'thread', 'process', 'interpreter' or a "
+        f"concurrent.futures.Executor, not {shortened(cast('object', to))}{hint}"
+    )
 
 
 async def _run_in(executor: Executor, work: partial[Any], /) -> Any:
@@ -79,22 +93,22 @@ async def _run_in(executor: Executor, work: partial[Any], /) -> Any:
 async def _wait_for(future: Future[Any], /) -> None:
     """Return when *future* is done; cancel it if the caller is cancelled.
 
-    What runs already cannot be cancelled, so it is waited for. A cancel scope then
-    interrupts the next wait of the caller by itself. asyncio's ``Task.cancel``
-    interrupts only once, so that is raised here.
+    A call that runs already cannot be cancelled, so this waits for it. A cancel scope
+    then interrupts the next wait of the caller by itself. asyncio's ``Task.cancel``
+    interrupts only once, so its cancellation is raised here.
     """
     done = Event()
     loop = cast("Any", current_token().native_token)  # of asyncio or of Trio
     wake = getattr(loop, "run_sync_soon", None) or loop.call_soon_threadsafe
 
-    def tell(_: Future[Any]) -> None:
+    def notify(_: Future[Any]) -> None:
         # After Ctrl-C, the event loop may have ended before the call.
         with suppress(RuntimeError):
             wake(done.set)
 
     # A callback starts no thread. A thread that waited for the future would be one per
     # call, and would hang if the executor's own thread waited for the event loop.
-    future.add_done_callback(tell)
+    future.add_done_callback(notify)
     interrupted: BaseException | None = None
     try:
         try:
@@ -113,13 +127,13 @@ async def _wait_for(future: Future[Any], /) -> None:
         if interrupted is not None:
             raise interrupted
     finally:
-        interrupted = None  # or it and its traceback form a cycle
+        interrupted = None  # else it and its traceback form a cycle
 
 
 async def in_process(work: partial[Any], /, *, limiter: CapacityLimiter | None) -> Any:
     """Run a function in one of the worker processes of anyio."""
     if "__main__" not in sys.modules:
-        # A worker has none while it imports the program's one under another name.
+        # A worker has no `__main__` while it imports the program's under another name.
         raise RuntimeError(_NO_GUARD)
     try:
         return await to_process.run_sync(work, limiter=limiter, cancellable=True)
@@ -132,7 +146,7 @@ async def in_process(work: partial[Any], /, *, limiter: CapacityLimiter | None) 
         raise _unsent(error, work) from error
 
 
-# What pickle raises if it cannot take something. A user's function may raise it too.
+# What pickle raises for an object that it cannot pickle. A function may raise it too.
 _UNPICKLABLE = PicklingError, TypeError, AttributeError
 
 _GUARD = 'start the program under if __name__ == "__main__":'
@@ -194,10 +208,10 @@ def _worker_broke(error: BrokenWorkerProcess, work: partial[Any], /) -> Exceptio
 
 
 def _not_taken(error: Exception, work: partial[Any], /) -> Exception:
-    """Return why the executor did not take the call, where it said *error*."""
+    """Return an error that says why the executor refused the call with *error*."""
     if isinstance(error, BrokenExecutor):
         return _broken(error, work)
-    if isinstance(error, _UNPICKLABLE):  # as Dask tells at once
+    if isinstance(error, _UNPICKLABLE):  # Dask raises it at once
         return _unsent(error, work)
     return RuntimeError(_NOT_TAKEN.format(name_of(work), _reason(error)))
 
@@ -205,9 +219,9 @@ def _not_taken(error: Exception, work: partial[Any], /) -> Exception:
 def _explained(
     error: Exception, work: partial[Any], executor: Executor, /
 ) -> Exception | None:
-    """Return a better error if *error* is the executor's own, and no one's otherwise.
+    """Return a clearer error if *error* comes from the executor, and None if not.
 
-    The better one is of the same class of the standard library, for ``except``.
+    It is of the same class of the standard library, so ``except`` catches both.
     """
     if isinstance(error, BrokenExecutor):
         return _broken(error, work)
@@ -227,7 +241,7 @@ _FIRST_FRAME = re.compile(r'^  File ".*", line \d+, in (\w+)', re.MULTILINE)
 
 
 def _cannot_be_sent(error: Exception, work: partial[Any], /) -> bool:
-    """Tell whether *error* was raised when *work* was pickled, and not by the function.
+    """Return whether *error* comes from pickling *work*, not from the function.
 
     If it was, pickling it again raises the same.
     """

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def options_by_name(*names: str) -> Callable[[F], F]:
-    """Tell what was meant by a call that gives options by place, or no function."""
+    """Answer a call with positional options or no function by its correction."""
 
     def decorate(change: F) -> F:
         name = change.__name__
@@ -57,7 +57,7 @@ def check_change(change: str, func: object, /) -> None:
 
 
 def is_async_generator(func: Callable[..., Any], /) -> bool:
-    """Tell whether *func*, a partial or an object, is an async generator function."""
+    """Return whether *func*, a partial or an object, is an async generator function."""
     return isasyncgenfunction(func) or isasyncgenfunction(dunder_call(func))
 
 

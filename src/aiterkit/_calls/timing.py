@@ -92,7 +92,7 @@ _IS_GENERATOR = (
 
 
 def _refuse(func: Callable[..., Any], result: object, limit: float) -> NoReturn:
-    """Say why *func*, which returned a *result* that cannot be awaited, is no good."""
+    """Raise an error that says why *func*, which returned *result*, is refused."""
     name = name_of(func)
     if isinstance(result, AsyncIterator):
         raise TypeError(_IS_GENERATOR.format(name, limit))
@@ -171,8 +171,8 @@ def paced(
         Calls start in the order in which they were made, so an expensive one is not
         delayed by cheap ones that came later.
         A call that is cancelled while it waits delays no other and costs nothing.
-        The pace belongs to the function that is returned: everyone who calls it
-        shares it. Each event loop has a pace of its own.
+        The pace belongs to the function that is returned: all its callers share it.
+        Each event loop has a pace of its own.
 
     Args:
         func: Any function; what it returns is awaited if it can be. The one returned
@@ -219,7 +219,7 @@ def paced(
 def _amount(cost: Any, most: int, func: Callable[..., Any], /) -> Exact:
     """Return the *cost* of a call of *func* as an exact number, from 0 to *most*."""
     if isinstance(cost, CoroutineType):
-        cost.close()  # or Python would also warn that it was never awaited
+        cost.close()  # else Python would also warn that it was never awaited
         raise TypeError("cost must be a sync function, and it returned a coroutine")
     if isinstance(cost, bool) or not isinstance(cost, int | float):
         raise TypeError(f"cost must return a number, not {shortened(cost)}")
@@ -233,11 +233,11 @@ def _amount(cost: Any, most: int, func: Callable[..., Any], /) -> Exact:
 
 
 class _Bucket:
-    """When the next call may start.
+    """A token bucket: when the next call may start.
 
-    What was spent is counted in exact numbers, so that the last of many calls is as
-    exact as the first: when *spent* - *burst* + *cost* has come in since the bucket
-    was full, the next call may start.
+    The costs are added up in exact numbers, so that the last of many calls starts as
+    exactly as the first: once *spent* - *burst* + *cost* has come in since the bucket
+    was full.
     """
 
     __slots__ = ("_burst", "_full_at", "_per_second", "_spent")
@@ -245,8 +245,8 @@ class _Bucket:
     def __init__(self, per_second: float, burst: int) -> None:
         self._per_second = per_second
         self._burst = burst
-        self._full_at = -inf
-        self._spent: Exact = 0
+        self._full_at = -inf  # when the bucket was full for the last time
+        self._spent: Exact = 0  # since then
 
     def due(self, cost: Exact) -> float:
         """Return when a call of such a *cost* may start."""
@@ -255,7 +255,7 @@ class _Bucket:
 
     def start(self, now: float, cost: Exact) -> None:
         """Note a start, which must not come before it is due."""
-        # Not if it has just become full: counting on is the exact way then.
+        # At the very moment when it is full again, counting on is the exact way.
         if now > self._full_at + self._spent / self._per_second:
             self._full_at = now
             self._spent = 0
@@ -263,13 +263,13 @@ class _Bucket:
 
 
 class _Turns:
-    """Who waits to start, in order. Only the first of them looks at the clock."""
+    """The calls that wait to start, in order. Only the first looks at the clock."""
 
     __slots__ = ("_bucket", "_waiting")
 
     def __init__(self, bucket: _Bucket) -> None:
         self._bucket = bucket
-        # A dict would search for its first key past all that were deleted.
+        # A dict would search for its first key past all deleted ones.
         self._waiting: OrderedDict[Event, None] = OrderedDict()
 
     async def take(self, cost: Exact) -> None:
@@ -295,9 +295,9 @@ class _Turns:
 
 
 class _Pace:
-    """The pace of one function, which is another one in each event loop.
+    """The pace of one function, which is separate in each event loop.
 
-    Their clocks have nothing in common, and a task of one cannot wake one of another.
+    Event loops have no common clock, and a task of one cannot wake a task of another.
     """
 
     __slots__ = ("__weakref__", "_burst", "_per_second")
@@ -319,5 +319,5 @@ class _Pace:
         return turns
 
 
-# One for all functions, so that a loop that goes on does not keep those that are gone.
+# One for all functions, so that a running loop does not keep deleted ones alive.
 _turns = RunVar[WeakKeyDictionary[_Pace, _Turns]]("aiterkit.paced")

@@ -5,6 +5,7 @@ sync or async. A sequential operator closes a source only if it got it by callin
 function (`arestarted`); a concurrent one closes its sources where it reads them.
 """
 
+import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from functools import partial
 from types import CoroutineType, FunctionType, MethodType
@@ -20,6 +21,8 @@ T = TypeVar("T")
 _PARTIAL: Any = partial
 
 _RULE = "source must be an iterable, sync or async"
+RESULT_RULE = "func must return an iterable, sync or async"
+"""The rule for what a function of a flat map or a switch map returns."""
 
 
 def is_async_iterable(source: AnyIterable[T], /) -> TypeGuard[AsyncIterable[T]]:
@@ -68,6 +71,27 @@ def open_source(
     if is_async_iterable(source):
         return aiter(source)
     return iter(as_iterable(source, rule))
+
+
+def hint_at_star(
+    sources: tuple[AnyIterable[Any], ...], /, *, name: str, frames: int = 1
+) -> None:
+    """Warn of *sources* that were given to *name* as one list of sources.
+
+    The frame of the user's call is *frames* above the frame of this function.
+
+    ``concurrent_merge([first, second])`` is legal, and gives the two sources as items.
+    """
+    if len(sources) != 1 or not isinstance(sources[0], list | tuple):
+        return
+    items: Any = sources[0]
+    if items and all(map(is_async_iterable, items)):
+        warnings.warn(
+            f"{name}() was given one list of sources, so its items are those sources; "
+            f"to combine them, give each as an argument: {name}(*sources)",
+            RuntimeWarning,
+            stacklevel=2 + frames,
+        )
 
 
 def is_async(iterator: AsyncIterator[T] | Iterator[T], /) -> bool:

@@ -1,21 +1,20 @@
 """How one task waits for another: the cheapest wait that each backend has.
 
-Readers and workers take turns so often that an `anyio.Event` for each turn
-would cost more than the turns themselves. So this is the one room that knows
-which backend runs.
+Readers and workers alternate so often that an `anyio.Event` for each turn would cost
+more than the turns themselves. So only this module, `backend_asyncio` and
+`backend_trio` know which backend runs.
 """
 
-import asyncio
+import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
 Waiter: TypeAlias = Awaitable[object]
-"""A wait that happens once: one task awaits it, anyone may end it.
+"""A wait that happens once: one task awaits it, any task may end it.
 
-It is made by the task that will wait, which then waits with no step in between. A
+The task that will wait makes it, and awaits it without any step in between. A
 cancelled wait is over, and ending it again does nothing.
 """
 
@@ -27,14 +26,14 @@ class Cancellable(Protocol):
     """The backend's own task; None until it has begun."""
 
     cancellations: int
-    """How many cancellations had reached it before that of its block."""
+    """How many cancellations had reached it before its block cancelled it."""
 
     def cancel_at_every_wait(self) -> None:
         """Cancel it as anyio does: this wait, and each one after it."""
         ...
 
     def shield(self) -> None:
-        """Let its next waits be."""
+        """Keep cancellations away from its next waits."""
         ...
 
 
@@ -48,9 +47,15 @@ class Backend(NamedTuple):
     """End a wait that *make_waiter* made. Only the first time counts."""
 
     wait_until: Callable[[Any, float], Awaitable[object]]
-    """Await a wait that *make_waiter* made, at most until a time on its clock.
+    """Await a wait that *make_waiter* made, but no longer than until a time.
 
-    A cancel scope of anyio does this as well, and costs more than the wait.
+    A cancel scope of anyio can do this as well, but costs more than the wait.
+    """
+
+    now: Callable[[], float]
+    """Return the time, as `anyio.current_time` does.
+
+    That looks up the running backend each time, and it is paid per item.
     """
 
     turn_trap: object
@@ -59,15 +64,18 @@ class Backend(NamedTuple):
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
 
-    call_user: Callable[..., Any] | None
-    """Call a function of the user's with arguments, so that Ctrl-C can interrupt it.
+    call_user: Callable[[Callable[[Any], Any], Any], Any] | None
+    """Call a function of the user with an argument, so that Ctrl-C can interrupt it.
 
-    On Trio our own code is protected from that; what it calls would be so as well. None
+    On Trio our own code is protected from Ctrl-C, and so would be what it calls. None
     where there is no such protection.
     """
 
+    await_user: Callable[[Callable[[], Any]], Any] | None
+    """The same for the steps of what a function returns, which are to be awaited."""
+
     steps_of_user: Callable[[Any], Any] | None
-    """The same for the steps of a coroutine, which it returns."""
+    """The same for the steps of a coroutine. If it never begins, it is to be closed."""
 
     on_entered: Callable[[], None]
     """Note that the current task has entered the task group of a block."""
@@ -78,41 +86,39 @@ class Backend(NamedTuple):
     cancel_once: Callable[[Cancellable], None]
     """Cancel one wait of a task, and no other after it."""
 
-    now: Callable[[], float]
-    """Return the time of the clock that runs, as `anyio.current_time` does.
-
-    That looks for the clock each time, which is paid per item.
-    """
-
     count_cancellations: Callable[[Cancellable], int]
     """Count the native cancellations that have reached a task."""
 
     is_resumed_by_block: Callable[[Cancellable, object], bool | None]
-    """Tell whether a task that was cancelled once is resumed by that cancellation.
+    """Return whether a task that was cancelled once is resumed by that cancellation.
 
-    It gets what the task is resumed with: an error on asyncio, and what Trio sends.
-    False means that a scope of the task's own has cancelled it, in the same turn; and
-    None that nothing was cancelled, or that no shield may be raised.
+    Its argument is what the task is resumed with: an error on asyncio, and on Trio
+    what Trio sends. False means that a scope inside the task has cancelled it in the
+    same turn; None means that nothing was cancelled, or that no shield may be raised.
     """
 
 
-class AsyncioTurn(tuple[None]):
-    """One turn of asyncio's loop, in which every other task that can run does."""
+ThingT = TypeVar("ThingT", bound=Callable[..., object])
 
-    __slots__ = ()
-
-    __await__: Any = tuple[None].__iter__  # no function of ours is called
+STAND_INS: set[object] = set()
+"""Functions and classes of ours that Ctrl-C may interrupt as it may the user's code."""
 
 
-ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
+def stands_for_user(thing: ThingT) -> ThingT:
+    """Let Ctrl-C interrupt *thing*, which does little but call the user's code.
+
+    It must hold nothing that another task relies on when the block goes on.
+    """
+    STAND_INS.add(thing)
+    return thing
 
 
 class SpinPolicy:
     """Whether a task yields once before it parks.
 
-    Among tasks that are all busy, what is waited for is there after one turn of the
-    others, and a turn costs less than a wait that somebody must end. Where it is
-    not, the next 1, 3, 7, … 63 waits park at once.
+    Among tasks that are all busy, what a task waits for is there after one turn of the
+    others, and a turn costs less than a wait that another task must end. If it is not
+    there, the next 1, 3, 7, … 63 waits park at once.
     """
 
     __slots__ = ("_skip_length", "_to_skip")
@@ -120,7 +126,9 @@ class SpinPolicy:
     LONGEST_SKIP = 63
 
     def __init__(self) -> None:
+        # How many waits park at once after a wasted yield; it grows with each.
         self._skip_length: int = 0
+        # How many waits still park at once before the next yield.
         self._to_skip: int = 0
 
     def should_yield(self) -> bool:
@@ -141,120 +149,72 @@ class SpinPolicy:
 
 
 def current_backend() -> Backend:
-    """Return how tasks wait on the backend that runs now."""
-    cancelled = get_cancelled_exc_class()
-    if cancelled is asyncio.CancelledError:
-        loop = asyncio.get_running_loop()
-        make = partial(asyncio.Future[None], loop=loop)
-        return Backend(
-            make,
-            _end_future,
-            partial(_wait_until, loop),
-            None,
-            ASYNCIO_TURN,
-            None,
-            None,
-            _nothing,
-            asyncio.current_task,
-            _cancel_once,
-            loop.time,
-            _count_cancellations,
-            _is_resumed_by_block,
-        )
-    if cancelled.__module__.partition(".")[0] == "trio":
-        # Not at the top: Trio need not be installed.
-        from aiterkit._runtime import backend_trio as trio  # noqa: PLC0415
+    """Return how tasks wait on the backend that runs now.
 
-        trap = trio.turn_trap()
-        return Backend(
-            trio.TrioWaiter,
-            trio.TrioWaiter.end,
-            trio.wait_until,
-            trap,
-            trio.TrioTurn(trap),
-            trio.call_user,
-            trio.steps_of_user,
-            trio.on_entered,
-            trio.current_task,
-            trio.cancel_once,
-            trio.current_time,
-            trio.count_cancellations,
-            trio.is_resumed_by_block,
-        )
+    What is special to it stands in a module of its own, which is loaded only now: Trio
+    need not be installed, and asyncio takes long to load.
+    """
+    cancelled = get_cancelled_exc_class()
+    running_backend = _known.get(cancelled)
+    if running_backend is None:
+        running_backend = _known[cancelled] = _load(cancelled)
+    return running_backend()
+
+
+def _load(cancelled: type[BaseException]) -> Callable[[], Backend]:
+    name = cancelled.__module__.partition(".")[0]
+    if name == "asyncio":
+        from aiterkit._runtime import backend_asyncio  # noqa: PLC0415
+
+        return backend_asyncio.running_backend
+    if name == "trio":
+        from aiterkit._runtime import backend_trio  # noqa: PLC0415
+
+        return backend_trio.running_backend
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )
 
 
-def _nothing() -> None:
-    pass
-
-
-def _end_future(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        try:  # noqa: SIM105 - paid per wait
-            future.set_result(None)
-        except asyncio.InvalidStateError:
-            pass  # just here, Ctrl-C has cancelled the task that waits
-
-
-async def _wait_until(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[None], due: float
-) -> None:
-    timer = loop.call_at(due, _end_future, future)
-    try:
-        await future
-    finally:
-        timer.cancel()
+_known: dict[type[BaseException], Callable[[], Backend]] = {}
+"""What returns a backend, by its class of cancellations."""
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:
-    """Tell whether the current task itself holds a token of *limiter*."""
+    """Return whether the current task itself holds a token of *limiter*."""
     borrowers = limiter.statistics().borrowers
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
-# Cancelling, on asyncio. A task counts the cancellations that it was sent, which is how
-# `asyncio.timeout` and anyio know theirs; so do we.
+# An error tells whether it is a cancellation, and whose. Where asyncio is not loaded,
+# none is one of asyncio.
 
 
-def _cancel_once(task: Cancellable) -> None:
-    native: asyncio.Task[object] = task.native
-    task.cancel_at_every_wait()
-    if native.cancelling() > task.cancellations:
-        task.shield()
-    # Else it comes later: the task is about to run, or in a shield of its own.
-
-
-def _count_cancellations(task: Cancellable) -> int:
-    native: asyncio.Task[object] = task.native
-    return native.cancelling()
-
-
-def _is_resumed_by_block(task: Cancellable, _error: object) -> bool:
-    return bool(task.native.cancelling() > task.cancellations)
+def asyncio_cancelled() -> Any:
+    """Return `asyncio.CancelledError`, or no class at all if asyncio is not loaded."""
+    return getattr(sys.modules.get("asyncio"), "CancelledError", ())
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Tell a cancellation of this task from a `CancelledError` that is an error.
+    """Return whether *error* is a cancellation of this task.
 
-    On asyncio anybody may raise one: by awaiting what was cancelled elsewhere, or by
-    cancelling the task that calls.
+    If not, a `CancelledError` is an error like others. On asyncio any code may raise
+    one: by awaiting what was cancelled elsewhere, or by cancelling the calling task.
     """
     if not isinstance(error, get_cancelled_exc_class()):
         return False
-    if not isinstance(error, asyncio.CancelledError):
+    if not isinstance(error, asyncio_cancelled()):
         return True  # Trio raises its own for no other reason
-    task = asyncio.current_task()
+    task = sys.modules["asyncio"].current_task()
     return task is not None and task.cancelling() > 0 and not is_native_cancel(error)
 
 
 def is_native_cancel(error: BaseException) -> bool:
-    """Tell an `asyncio.Task.cancel` from the cancellation of an anyio cancel scope.
+    """Return whether *error* comes from `asyncio.Task.cancel`, not from a cancel scope.
 
     A scope cancels at every wait until it is left, but a task is cancelled once.
     """
-    if not isinstance(error, asyncio.CancelledError):
+    if not isinstance(error, asyncio_cancelled()):
         return False
     reason = error.args[0] if error.args else None
     return not (isinstance(reason, str) and reason.startswith(_BY_SCOPE))
@@ -266,11 +226,12 @@ _BY_SCOPE = ("Cancelled via cancel scope ", "Cancelled by cancel scope ")
 def repeat_cancel(error: BaseException) -> None:
     """Repeat a native cancellation of this task, whose *error* was caught.
 
-    The count of cancellations stays as it is: `asyncio.timeout` goes by that. What
-    cancels at every wait needs no repetition, and repeated it might outlive its scope.
+    The count of cancellations stays as it is, since `asyncio.timeout` relies on it. A
+    scope cancels at every wait, so it needs no repetition; repeated, its cancellation
+    might outlive the scope.
     """
     if not is_native_cancel(error):
         return
-    task = cast("asyncio.Task[object]", asyncio.current_task())
+    task: Any = sys.modules["asyncio"].current_task()
     task.uncancel()
     task.cancel(*error.args[:1])

@@ -1,8 +1,7 @@
 """How tasks wait on Trio, and how they are cancelled. Imported only where it runs."""
 
 import sys
-import types
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
@@ -19,22 +18,28 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from aiterkit._runtime.backend import Cancellable
+from aiterkit._runtime.backend import STAND_INS, Backend, Cancellable
 
-__all__ = [
-    "TrioTurn",
-    "TrioWaiter",
-    "call_user",
-    "cancel_once",
-    "count_cancellations",
-    "current_task",
-    "current_time",
-    "is_resumed_by_block",
-    "on_entered",
-    "steps_of_user",
-    "turn_trap",
-    "wait_until",
-]
+
+def running_backend() -> Backend:
+    """Return how tasks wait on Trio."""
+    trap = turn_trap()
+    return Backend(
+        TrioWaiter,
+        TrioWaiter.end,
+        wait_until,
+        current_time,
+        trap,
+        TrioTurn(trap),
+        call_user,
+        await_user,
+        steps_of_user,
+        on_entered,
+        current_task,
+        cancel_once,
+        count_cancellations,
+        is_resumed_by_block,
+    )
 
 
 def turn_trap() -> object:
@@ -67,7 +72,7 @@ class TrioWaiter:
         self._task: Task = current_task()
 
     def __await__(self) -> Generator[Any, Any, object]:
-        # The task that awaits this awaits it.
+        # `wait_task_rescheduled` parks the task that awaits this waiter.
         return wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105
 
     def end(self) -> None:
@@ -76,7 +81,7 @@ class TrioWaiter:
             reschedule(self._task)
 
     def _abort(self, _raise_cancel: Callable[[], NoReturn]) -> Abort:
-        # Trio forbids to reschedule a task that a cancellation woke already.
+        # Trio forbids rescheduling a task that a cancellation has woken.
         self._over = True
         return Abort.SUCCEEDED
 
@@ -87,39 +92,50 @@ async def wait_until(waiter: TrioWaiter, due: float) -> None:
         await waiter
 
 
-# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of code that is not
-# protected. In our own that would lose a task or leave a nursery open. So all of it is
-# protected, and the interrupt comes where the main task waits next; and what we call
-# of the user's is not.
+# Ctrl-C. Trio raises KeyboardInterrupt between any two lines of unprotected code. In
+# our own code that would lose a task or leave a nursery open. So all of it is
+# protected, and the interrupt comes at the next wait of the main task. The functions of
+# the user that we call are not protected.
+
+
+# These functions are not protected either, and the call that they begin must not be
+# lost. So each does one thing: CPython handles a signal when a function begins, but not
+# when an `await` goes on.
 
 
 @disable_ki_protection
-def call_user(function: Callable[..., Any], *args: Any) -> Any:
+def call_user(function: Callable[[Any], Any], argument: Any) -> Any:
     """Call *function*, and let Ctrl-C interrupt it."""
-    try:
-        return function(*args)
-    finally:
-        del function, args  # an error would hold this frame, and be held by it
+    return function(argument)
 
 
 @disable_ki_protection
-@types.coroutine
-def steps_of_user(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Take *steps*, and let Ctrl-C interrupt each."""
-    try:
-        return (yield from steps)
-    finally:
-        steps.close()  # if it was interrupted before the first
+async def await_user(function: Callable[[], Awaitable[Any]]) -> Any:
+    """Await what *function* returns, and let Ctrl-C interrupt each step of it."""
+    return await function()
+
+
+@disable_ki_protection
+async def steps_of_user(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Take the steps of *coroutine*, and let Ctrl-C interrupt each.
+
+    If it is interrupted before the first, the caller has to close *coroutine*.
+    """
+    return await coroutine
 
 
 def _protect_own_code() -> None:
-    own = (call_user, steps_of_user)
+    spared = {call_user, await_user, steps_of_user, *STAND_INS}
     for name, module in tuple(sys.modules.items()):
         if name.startswith(("aiterkit._runtime.", "aiterkit._concurrent.")):
             for value in tuple(vars(module).values()):
                 where = getattr(value, "__module__", None)
-                if where in (name, "aiterkit") and value not in own:
+                if where in (name, "aiterkit") and not _is_spared(value, spared):
                     _protect(value)
+
+
+def _is_spared(value: Any, spared: set[object]) -> bool:
+    return isinstance(value, Hashable) and value in spared
 
 
 def _protect(value: Any) -> None:
@@ -135,7 +151,7 @@ def _protect(value: Any) -> None:
 _protect_own_code()
 
 own_nurseries: WeakSet[Nursery] = WeakSet()
-"""Those of open blocks. They let a cancellation of the task that holds them pass."""
+"""The nurseries of open blocks. A cancellation of the task that holds them passes."""
 
 
 def on_entered() -> None:
@@ -149,17 +165,16 @@ def cancel_once(task: Cancellable) -> None:
 
 
 def count_cancellations(_task: Cancellable) -> int:
-    """Count nothing: Trio says by itself who has cancelled."""
+    """Count nothing: a cancellation of Trio names its source itself."""
     return 0
 
 
 def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
-    """Tell whether *sent* is the cancellation of *task* by its block.
+    """Return whether *sent* is the cancellation of *task* by its block.
 
-    Not where the task holds a nursery. That takes each cancellation for its own and
-    swallows it, where a shield hides the one from outside; and the task would go on
-    as if the nursery had ended well. So there Trio cancels every wait, until it is
-    left.
+    Return None where the task holds a nursery. Behind a shield, the nursery would take
+    the cancellation for its own and swallow it, and the task would go on as if the
+    nursery had ended well. So there Trio cancels every wait until the nursery is left.
     """
     error = getattr(sent, "error", None)
     if not isinstance(error, Cancelled):

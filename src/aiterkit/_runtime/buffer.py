@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 
 class Empty(Enum):
-    """What stands for a result where there is none yet."""
+    """The type of `EMPTY`, which `pop` returns while no result is there."""
 
     EMPTY = auto()
 
@@ -28,15 +28,15 @@ class ResultBuffer(ABC, Generic[R]):
     __slots__ = ("_failure", "ended", "unseen_errors")
 
     def __init__(self) -> None:
-        # Whether nothing more comes in. It is read before all else, so it is a
-        # plain attribute.
+        # True once nothing more comes in. Every wait checks it first, so it is a plain
+        # attribute.
         self.ended: bool = False
-        # Errors that the reader will never see; they are chained to the one that
-        # leaves the block.
+        # Errors that the reader will never see. The error that leaves the block gets
+        # them as its context.
         self.unseen_errors: list[BaseException] = []
-        # The error that ends the results: one at most. A list, so that it can be
-        # given away: an object that still held it when it is raised would be part of a
-        # reference cycle through its traceback.
+        # The error that ends the results, until it is raised: one at most. It is in a
+        # list so that it can be popped: an object that still held it when it is raised
+        # would be part of a reference cycle through its traceback.
         self._failure: list[BaseException] = []
 
     @property
@@ -46,14 +46,14 @@ class ResultBuffer(ABC, Generic[R]):
 
     @abstractmethod
     def is_empty(self) -> bool:
-        """Tell whether no result waits for the reader."""
+        """Return whether no result waits for the reader."""
 
     @abstractmethod
     def pop(self) -> R | Empty:
         """Return the next result, or raise the error that ends them, if it is there."""
 
     def close(self) -> list[BaseException]:
-        """Drop what was not received; return the errors among it."""
+        """Drop what was not received; return the errors that no reader has seen."""
         unseen, self.unseen_errors = self.unseen_errors + self._failure, []
         self._failure.clear()
         return unseen

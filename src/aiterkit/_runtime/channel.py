@@ -8,6 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._runtime.backend import Backend, SpinPolicy, Waiter
 from aiterkit._runtime.buffer import ResultBuffer
+from aiterkit._runtime.statistics import Statistics
 
 R = TypeVar("R")
 
@@ -47,8 +48,8 @@ class ResultChannel(ABC, Generic[R]):
         self.incomplete: bool = False  # once results are missing that never come
         self.was_read: bool = False  # once a reader has asked for a result
         self.is_receiving: bool = False  # while a task is inside `__anext__`
-        # The wait of that task, while it is parked. Whoever ends the wait sets this
-        # to None first, so that nobody ends it twice.
+        # The wait of that task, while it is parked. The task that ends the wait sets
+        # this to None first, so that no other ends it twice.
         self.receiver: Waiter | None = None
         # How many tasks are parked until the reader has received something.
         self.waiting_producers: int = 0
@@ -67,7 +68,7 @@ class ResultChannel(ABC, Generic[R]):
         """Read on: the reader has received a result, so there may be room."""
 
     def on_wait_failed(self) -> None:
-        """Note that the reader, whose wait was cancelled, does not look again."""
+        """Note that the wait of the reader was cancelled: it does not look again."""
 
     def begin_wait(self) -> Awaitable[object]:
         """Return a wait until a result may be there, or none will ever be."""
@@ -85,8 +86,12 @@ class ResultChannel(ABC, Generic[R]):
         """Return the state of the block, for the repr of its results."""
         return f"{self.name}, {'left' if self.closed else 'open'}"
 
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, run, were delivered or dropped."""
+
     async def raise_incomplete(self) -> NoReturn:
-        """Say that results are missing which will never come.
+        """Raise an error: results are missing that will never come.
 
         Raises:
             RuntimeError: Since the tasks of the block were cancelled from outside.
@@ -97,7 +102,7 @@ class ResultChannel(ABC, Generic[R]):
         )
 
     def refuse(self) -> NoReturn:
-        """Say why no result can be received by this task now."""
+        """Raise an error that says why this task cannot receive a result now."""
         raise RuntimeError(
             f"the results of {self.name}() can be read only inside its "
             f"'async with' block"

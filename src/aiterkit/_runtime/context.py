@@ -16,7 +16,7 @@ T = TypeVar("T")
 def stepwise(
     function: Callable[P, Generator[Any, Any, T]],
 ) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Do as `types.coroutine`, but tell checkers that the result can be sent to."""
+    """Do what `types.coroutine` does, typed as a coroutine that can be sent to."""
     return cast("Callable[P, Coroutine[Any, Any, T]]", types.coroutine(function))
 
 
@@ -26,8 +26,8 @@ def in_context(
 ) -> Generator[Any, Any, T]:
     """Run each step of *coroutine* in *context*, in *task*; return what it returns.
 
-    A task of its own would do the same, at many times the cost. The workers of a map
-    have these steps in their own loop, where one more generator for each call counts.
+    A separate task would do the same at many times the cost. The workers of a map have
+    these steps in their own loop, where one more generator per call would cost time.
     """
     run: Any = context.run
     send, sent = coroutine.send, None
@@ -62,10 +62,10 @@ def in_context(
 
 
 class Steps(chain[Any]):
-    """The *steps* of a coroutine, of which *task* sees each cancellation first.
+    """The *steps* of a coroutine, with each cancellation shown to *task* first.
 
-    To be awaited. On asyncio this costs next to nothing: all is resumed with None,
-    which `itertools.chain` passes on in C. What it returns is lost.
+    Await it. On asyncio this costs next to nothing: every step is resumed with None,
+    which `itertools.chain` passes on in C. The return value is lost.
     """
 
     _steps: Generator[Any, Any, Any]
@@ -81,7 +81,7 @@ class Steps(chain[Any]):
         return self
 
     def send(self, sent: Any) -> Any:
-        """Go on, on Trio."""
+        """Take the next step, on Trio."""
         try:
             if self._task.cancel_called:
                 return self._task.resume(self._steps.send, sent)
@@ -90,7 +90,7 @@ class Steps(chain[Any]):
             del sent  # Trio's box for a cancellation refers back to this frame
 
     def throw(self, error: BaseException) -> Any:
-        """Go on with an *error*, on asyncio."""
+        """Raise *error* in the next step, on asyncio."""
         try:
             if self._task.cancel_called:
                 return self._task.resume(self._steps.throw, error)
@@ -99,5 +99,5 @@ class Steps(chain[Any]):
             del error  # it holds this frame
 
     def close(self) -> None:
-        """Give it up."""
+        """Close the steps, which are not taken to their end."""
         self._steps.close()

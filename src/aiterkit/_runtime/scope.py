@@ -1,9 +1,9 @@
-"""What every block is: tasks that live from its entry to its exit, and one way out."""
+"""The base of every block: tasks that run from its entry to its exit; one way out."""
 
 import contextvars
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
@@ -33,16 +33,19 @@ _inner_blocks: contextvars.ContextVar["dict[TaskScope, None]"] = contextvars.Con
 class TaskScope(ABC):
     """The tasks of one block, from entry to exit.
 
-    The tasks run between `__aenter__` and `__aexit__` and nowhere else. Errors
-    that no reader will see are kept here until the block is left.
+    The tasks run between `__aenter__` and `__aexit__` only. Errors that no reader will
+    see are kept here until the block is left.
     """
 
     backend: Backend
     makes_calls: ClassVar[bool] = False
-    """Whether it calls a function of the user's on each item."""
+    """Whether it calls a function of the user on each item."""
 
     context: contextvars.Context
     tasks: TaskGroup
+    scope_type: type[CancelScope]
+    """The class of the backend, which makes a scope at a third of the cost."""
+
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn_trap: object
@@ -54,20 +57,22 @@ class TaskScope(ABC):
         self.was_read: bool = False  # once a reader has asked for a result
         # How many source tasks are parked until there is room.
         self.waiting_producers: int = 0
-        # What closing the sources raised. The first leaves the block, if nothing
-        # else does.
+        # What closing the sources raised. The exit raises the first of these, unless
+        # another error leaves the block.
         self.close_errors: list[BaseException] = []
-        # Whether the wait for the tasks, on exit, was cancelled itself.
+        # True once the exit, while it waited for the tasks, was cancelled itself.
         self.interrupted: bool = False
         self._running: dict[BlockTask, None] = {}  # in the order of their start
-        # The wait of the task that leaves the block, until the last task has ended.
+        # The wait of the task that leaves the block, while it waits for the last task.
         self._leaver: Waiter | None = None
-        # What must end the program, such as KeyboardInterrupt; it leaves the block
-        # before all else.
+        # An error that must end the program, such as KeyboardInterrupt. The exit raises
+        # it before any other.
         self._fatal: BaseException | None = None
-        # Whether a block around this one has cancelled the task that holds this one.
+        # True once a block around this one has cancelled the task that holds this one.
         self.screened: bool = False
+        # The open blocks that were entered by tasks of this one; a dict for its order.
         self._inner_blocks: dict[TaskScope, None] = {}
+        # The same of the block around this one, while this one is open in it.
         self._entered_within: dict[TaskScope, None] | None = None
 
     def bind_backend(self, backend: Backend) -> None:
@@ -77,7 +82,7 @@ class TaskScope(ABC):
         self.turn_trap = backend.turn_trap
 
     def _check_entry(self) -> None:  # noqa: B027 - most have nothing to check
-        """Refuse to be entered, if need be; nothing has been started yet."""
+        """Raise an error if the block must not be entered; nothing is started yet."""
 
     @abstractmethod
     def _start(self) -> None:
@@ -85,9 +90,9 @@ class TaskScope(ABC):
 
     @abstractmethod
     def abandon(self) -> None:
-        """Begin nothing more, and wake every wait: the block is left, or cancelled.
+        """Begin nothing more, and end every wait: the block is left, or cancelled.
 
-        If a reader misses results by that, its channel is `incomplete`.
+        If a reader then misses results, its channel becomes `incomplete`.
         """
 
     @abstractmethod
@@ -112,6 +117,7 @@ class TaskScope(ABC):
         self._check_entry()
         self.tasks = create_task_group()
         await self.tasks.__aenter__()
+        self.scope_type = type(self.tasks.cancel_scope)
         self._entered_by = self.backend.current_task()
         self.backend.on_entered()
         self._entered_within = _inner_blocks.get(None)
@@ -130,11 +136,11 @@ class TaskScope(ABC):
     ) -> None:
         """Cancel the tasks, await them, close the sources; raise what went wrong.
 
-        Each task is cancelled once, so that its cleanup runs in full, as if it stood in
-        a ``finally`` here; and as there, what cancels this task ends it.
+        Each task is cancelled once, so its cleanup runs in full, as if it were in a
+        ``finally`` here. As there, a cancellation of this task ends it.
 
-        The *error* that leaves the block already is never masked: only what must
-        end the program outranks it.
+        An *error* that is leaving the block already is masked only by one that must end
+        the program.
         """
         cancelled = get_cancelled_exc_class()
         interruption: BaseException | None = None
@@ -144,7 +150,8 @@ class TaskScope(ABC):
         if self.backend.current_task() is not self._entered_by:
             await self._leave_elsewhere()
         try:
-            if self._running:
+            # Those that end in their next step are left to the group, which waits too.
+            if not all(task.is_ending() for task in self._running):
                 interruption = await self._wait_for_tasks()
             try:
                 await self.tasks.__aexit__(None, None, None)
@@ -178,10 +185,10 @@ class TaskScope(ABC):
             del error, fatal, unseen, traceback, close_error, interruption
 
     async def _leave_elsewhere(self) -> NoReturn:
-        """Clean up, and say that this is the wrong task.
+        """Clean up, and raise an error, since this is the wrong task.
 
         The task group of the block belongs to the task that entered it, and stays
-        open there: nobody else may close it.
+        open there: no other task may close it.
         """
         try:
             await self._wait_for_tasks()
@@ -196,14 +203,14 @@ class TaskScope(ABC):
         )
 
     def _release(self) -> list[BaseException]:
-        """Let go of everything, after the last task; return what no reader has seen."""
+        """Release everything after the last task; return what no reader has seen."""
         self._finish()
         if self._entered_within is not None:
             self._entered_within.pop(self, None)
         return self.take_unseen() + self.close_errors
 
     def _stop_tasks(self) -> None:
-        """Cancel, once, each task that is in the user's code."""
+        """Cancel each task that runs code of the user, once."""
         for task in tuple(self._running):
             task.stop()
 
@@ -234,16 +241,16 @@ class TaskScope(ABC):
         return waiter
 
     async def _wait_shielded(self) -> None:
-        """Wait on, though a scope has cancelled this, for it would go on and on."""
+        """Wait in a shield: a cancelled scope would cancel each further wait."""
         with CancelScope(shield=True):
             await self._wait()
 
     def _interrupt(self) -> None:
         """Cancel all tasks as the backend does: at every wait, until they end.
 
-        Not by the scope of the group. anyio counts what a task was sent by its own
-        scope and by one around it together, and takes both off the count of the task
-        that leaves; a native cancellation of that would be lost.
+        The scope of the group would not do. anyio counts the cancellations of a task by
+        that scope and by one around it together, and subtracts both from the count of
+        the task that leaves: a native cancellation of that task would be lost.
         """
         if not self.interrupted:
             self.interrupted = True
@@ -264,16 +271,16 @@ class TaskScope(ABC):
                 self.tasks.cancel_scope.cancel()
 
     def screen_inner_blocks(self) -> None:
-        """Leave it to the blocks within this one to cancel their own tasks.
+        """Let each block within this one cancel its own tasks.
 
-        A task that is cancelled may hold one. It is cancelled there, leaves it, and so
-        cancels the tasks within, once; it must not come to them from both.
+        A task that is cancelled may hold such a block. It then leaves that block, which
+        cancels the tasks within once. They must not be cancelled from here as well.
         """
         for block in self._inner_blocks:
             block.screen()
 
     def screen(self) -> None:
-        """Let a cancellation from outside reach the tasks only through the leaver."""
+        """Shield the tasks: the task that leaves this block cancels them."""
         self.screened = True
         for task in self._running:
             task.shield()
@@ -293,7 +300,7 @@ class ReadScope(TaskScope, ResultChannel[R]):
 
     def __init__(self, buffer: ResultBuffer[R], *, name: str) -> None:
         TaskScope.__init__(self, name=name)
-        channel: Any = ResultChannel  # pyright cannot tell of which results
+        channel: Any = ResultChannel  # pyright cannot infer the type of the results
         channel.__init__(self, buffer, name=name)
 
     def bind_backend(self, backend: Backend) -> None:
@@ -314,7 +321,8 @@ class ReadScope(TaskScope, ResultChannel[R]):
 def _weightier(first: BaseException | None, other: BaseException) -> BaseException:
     """Return which of two interruptions is to be raised.
 
-    One that is no cancellation ends the program. One by a scope comes again.
+    An error that is no cancellation comes first, since it ends the program. A native
+    cancellation comes before one by a scope, which is repeated at the next wait.
     """
     if first is None or not isinstance(other, get_cancelled_exc_class()):
         return other
@@ -330,7 +338,7 @@ class ConcurrentOperator(Generic[ScopeT]):
     """The public `async with` block of an operator: entered once, and nothing else.
 
     Its `__init__` checks the arguments and makes the scope; its `__aenter__`
-    returns what the block is read by.
+    returns what the reader uses.
     """
 
     __signature__: ClassVar[Any] = BlockSignature()
@@ -365,10 +373,10 @@ class ConcurrentOperator(Generic[ScopeT]):
                 source=self,
             )
 
-    async def _open(self) -> ScopeT:
+    def _open(self) -> Coroutine[Any, Any, ScopeT]:
         scope = self._scope
         assert scope is not None  # noqa: S101 - __init__ made it
-        return await scope.__aenter__()
+        return scope.__aenter__()
 
     async def __aexit__(
         self,

@@ -15,11 +15,11 @@ class Sink(ABC, Generic[T_contra]):
 
     @abstractmethod
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
 
     @abstractmethod
     def put(self, item: T_contra) -> bool:
-        """Take an *item*; tell whether there is room for one more."""
+        """Take an *item*; return whether there is room for one more."""
 
     @abstractmethod
     def end(self) -> None:
@@ -30,14 +30,14 @@ class Sink(ABC, Generic[T_contra]):
         """Note that the source raised *error*, in the place of its next item."""
 
     def takes_last_read(self) -> bool:
-        """Tell whether a read counts that was under way when the source was stopped."""
+        """Return whether to keep the item of a read that was under way at the stop."""
         return False
 
     def on_stopped(self) -> None:
-        """Note that the source, which was stopped, will give nothing more."""
+        """Note that the source was stopped and will give nothing more."""
 
     def may_close(self) -> bool:
-        """Tell whether the source, which is read no more, may be closed."""
+        """Return whether the source may be closed now. It is not read any more."""
         return True
 
     def on_closed(self) -> None:
@@ -45,24 +45,24 @@ class Sink(ABC, Generic[T_contra]):
 
 
 class GuardedSink(Sink[T_contra]):
-    """A sink that runs a function of the user's on each item.
+    """A sink that runs a function of the user on each item.
 
-    What that raises counts as an error of the source, in the item's place, and the
-    source is read no more.
+    An error of that function counts as an error of the source, in the place of the
+    item, and the source is not read any more.
     """
 
     __slots__ = ()
 
     @abstractmethod
     def accept(self, item: T_contra) -> None:
-        """Take an *item*. This may run a function of the user's."""
+        """Take an *item*. This may run a function of the user."""
 
     @abstractmethod
     def stop_reading(self) -> None:
         """Read no more of the source. The read is not under way now."""
 
     def put(self, item: T_contra) -> bool:
-        """Take an *item*; tell whether there is room for one more."""
+        """Take an *item*; return whether there is room for one more."""
         try:
             self.accept(item)
         except BaseException as error:

@@ -1,8 +1,7 @@
 """How an async source is read: by one task, from its first item to its last.
 
-The same task closes it. So a generator that holds a task group, a timeout or a
-cancel scope across its `yield` is a safe source: what it holds touches nobody
-but this task.
+The same task closes it. So a generator that holds a task group, a timeout or a cancel
+scope across its `yield` is a safe source: what it holds can cancel this task alone.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 from anyio import CancelScope, get_cancelled_exc_class
 
 from aiterkit._core.call import COROUTINE, awaiting
-from aiterkit._core.source import open_source
+from aiterkit._core.source import RESULT_RULE, close, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import (
     SpinPolicy,
@@ -37,26 +36,26 @@ from aiterkit._runtime.task import BlockTask
 T = TypeVar("T")
 
 
-_NATIVE: Any = AsyncGeneratorType  # as `COROUTINE`
+_NATIVE: Any = AsyncGeneratorType  # compared by identity, as `COROUTINE`
 
 
 MAX_ITEMS_PER_TURN = 256
 """How many items may be read in a row without a turn for other tasks."""
 
 
-def open_to_read(source: AnyIterable[T]) -> AsyncIterator[T]:
-    """Return *source*, opened, and made async if it is not.
+def open_result(source: AnyIterable[T]) -> AsyncIterator[T]:
+    """Return *source*, which *func* returned, opened, and made async if it is not.
 
     Raises:
         TypeError: If *source* is not iterable.
     """
     if type(source) is _NATIVE:
-        return source  # type: ignore[return-value]  # it is one
-    return with_checkpoints(open_source(source))
+        return source  # type: ignore[return-value]  # an async generator
+    return with_checkpoints(open_source(source, RESULT_RULE))
 
 
 class SourceTask(BlockTask, ABC):
-    """What it takes to read a source in one task, from its first item to its close."""
+    """A task that reads a source from its first item to its close."""
 
     __slots__ = (
         "_is_closing",
@@ -73,11 +72,19 @@ class SourceTask(BlockTask, ABC):
         super().__init__(scope)
         self._scope = scope
         self._spin = SpinPolicy()
+        # The wait of this task, from its start until another task ends it. It stays
+        # when the wait is cancelled: then this task waits again.
         self._waiter: Waiter | None = None
+        # A native cancellation that came while this task waited for room, until the
+        # source gets it in its next step.
         self._pending_cancel: BaseException | None = None
+        # The generator of `_read_and_close`, while a source is read or closed.
         self._steps: Any = None
+        # True while the user's function is awaited for an inner source.
         self._is_opening = False
+        # True from the last read until the source is closed.
         self._is_closing = False
+        # True from the start of a wait of its own until this task runs again.
         self._is_parked = False
 
     def start_reading(self, name: str) -> None:
@@ -96,10 +103,10 @@ class SourceTask(BlockTask, ABC):
         self.wake()
 
     def _is_in_source(self) -> bool:
-        """Tell whether it waits in the source, and not for room, or to close it.
+        """Return whether this task waits inside the source, not for room or the close.
 
-        Elsewhere it needs no cancellation, and a generator that holds a task group or
-        a block must not be hit by one where it is suspended at its ``yield``.
+        Elsewhere it needs no cancellation. And a generator that holds a task group or a
+        block must not be cancelled while it is suspended at its ``yield``.
         """
         if self._is_parked or self._is_closing:
             return False
@@ -132,7 +139,7 @@ class SourceTask(BlockTask, ABC):
         # A generator and not an `async def`: to yield is the cheapest turn there is.
         trap, spin, most = self._scope.turn_trap, self._spin, MAX_ITEMS_PER_TURN
         is_generator = isinstance(iterator, AsyncGeneratorType)
-        steps_of_user = self._scope.backend.steps_of_user
+        await_user = self._scope.backend.await_user
         steps: Generator[Any, Any, Any]
         item: Any = None
         try:
@@ -156,7 +163,7 @@ class SourceTask(BlockTask, ABC):
                             else:
                                 spin.wasted()
                     except get_cancelled_exc_class() as error:
-                        spin.wasted()  # so would be the next, and all others
+                        spin.wasted()  # a cancelled scope cancels the next yield too
                         self._keep_cancel(error)
                         yield from self._wait_through_cancel().__await__()
                         has_room = sink.has_room()
@@ -164,11 +171,12 @@ class SourceTask(BlockTask, ABC):
                 if self._pending_cancel is not None:
                     self._repeat_pending_cancel()
                 try:
-                    steps = reading = read()
-                    if not is_generator and type(reading) is not COROUTINE:
-                        steps = awaiting(reading).__await__()
-                    if steps_of_user is not None:
-                        steps = steps_of_user(steps)
+                    if await_user is not None:
+                        steps = await_user(read)
+                    else:
+                        steps = reading = read()
+                        if not is_generator and type(reading) is not COROUTINE:
+                            steps = awaiting(reading).__await__()
                     item = yield from steps
                 except StopAsyncIteration:
                     sink.end()
@@ -178,7 +186,7 @@ class SourceTask(BlockTask, ABC):
                 except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                     self._read_raised(sink, error)
                     break
-                if self.stopped:  # it would not be interrupted
+                if self.stopped:  # the stop came when the read was over
                     if sink.takes_last_read():
                         give(item)
                     break
@@ -197,7 +205,7 @@ class SourceTask(BlockTask, ABC):
         return in_a_row
 
     def _raised(self, error: BaseException) -> None:
-        """Handle what ended this task's work and is not an error of the source."""
+        """Handle an error that ended this task and is no error of the source."""
         if without_cancelled(error) is not None and not is_cancelled(error):
             self._scope.abort(error)
         elif not self.cancel_called:
@@ -225,9 +233,9 @@ class SourceTask(BlockTask, ABC):
     async def _wait(self) -> None:
         """Wait until the sink may be settled.
 
-        A source that holds a timeout or a task group across its `yield` has put
-        this task inside its own scope, and that may be cancelled just now. It is
-        the source that must see it, in its next step, and not this wait.
+        A source that holds a timeout or a task group across its `yield` has put this
+        task inside its own scope, which may be cancelled during this wait. The source
+        must see that cancellation, in its next step; this wait must not.
         """
         try:
             await self._begin_wait()
@@ -237,16 +245,16 @@ class SourceTask(BlockTask, ABC):
 
     def _begin_wait(self) -> Waiter:
         scope = self._scope
-        if self._waiter is None:  # else it goes on with a wait that was cancelled
+        if self._waiter is None:  # else this repeats a wait that was cancelled
             scope.waiting_producers += 1
         self._waiter = waiter = scope.make_waiter()
-        self._is_parked = True  # until it goes on, which is later than it is woken
+        self._is_parked = True  # until this task runs, which is after it is woken
         return waiter
 
     def _keep_cancel(self, error: BaseException) -> None:
-        """Keep what cancelled a wait of ours for the next step of the source.
+        """Keep a native cancellation of our wait for the next step of the source.
 
-        What cancels at every wait cancels that one as well.
+        A scope cancels at every wait, so it cancels that step by itself.
         """
         if is_native_cancel(error):
             self._pending_cancel = error
@@ -257,7 +265,7 @@ class SourceTask(BlockTask, ABC):
         repeat_cancel(error)
 
     async def _wait_through_cancel(self) -> None:
-        """Go on with a wait that was cancelled, and let no cancellation end that."""
+        """Repeat a wait that was cancelled, so that no cancellation ends it early."""
         while self._waiter is not None:
             try:
                 with CancelScope(shield=True):
@@ -267,25 +275,22 @@ class SourceTask(BlockTask, ABC):
         self._is_parked = False
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
-        aclose = getattr(iterator, "aclose", None)
-        if aclose is None:
-            return
         try:
-            await aclose()
+            await close(iterator)
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)
 
     def _close_raised(self, error: BaseException) -> None:
         rest = without_cancelled(error)
         if isinstance(rest, BaseExceptionGroup):
-            # What a generator that holds a task group makes of GeneratorExit:
+            # A generator that holds a task group turns GeneratorExit into a group:
             # https://github.com/python/cpython/issues/135736
             group = cast("BaseExceptionGroup[BaseException]", rest)
             rest = group.split(GeneratorExit)[1]
             if rest is not None:
                 self._scope.close_errors.append(rest)
         elif rest is None or is_cancelled(rest):
-            pass  # it was cut short by what interrupted the exit
+            pass  # the exit was interrupted, and that cut the close short
         elif is_deliverable(rest):
             self._scope.close_errors.append(rest)
         else:
@@ -303,6 +308,13 @@ class SourceReader(SourceTask, Generic[T]):
         super().__init__(scope)
         self._iterator = iterator
         self._sink = sink
+
+    def start_reading(self, name: str) -> None:
+        """Begin to read. If it is a generator, the task's *name* tells which."""
+        iterator: Any = self._iterator
+        if type(iterator) is _NATIVE:
+            name = f"{name} {iterator.__name__}"
+        super().start_reading(name)
 
     async def run(self) -> None:
         """Read the source to its end, or until it is stopped; then close it."""

@@ -1,4 +1,4 @@
-"""How a sync source is read: by the task that needs an item, not by one of its own."""
+"""How a sync source is read: by the task that needs an item; it has no own task."""
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 from anyio.lowlevel import checkpoint
 
 from aiterkit._core.source import is_async
+from aiterkit._runtime.backend import stands_for_user
 from aiterkit._runtime.buffer import EMPTY, Empty
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import TaskScope
@@ -14,13 +15,20 @@ from aiterkit._runtime.sink import Sink
 
 T = TypeVar("T")
 
-_CONTAINERS: list[Iterable[Any]] = [(), [], range(0), "", set[str](), dict[str, str]()]
+_DICT = dict[str, str]()
+_CONTAINERS: list[Iterable[Any]] = [
+    *((), [], range(0), "", "\u20ac", b"", set[str]()),
+    *(_DICT, _DICT.values(), _DICT.items()),
+]
 _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
-"""Iterators that run nobody's code, and so need no context."""
+"""Iterators that run no code of the user, and so need no context.
+
+They know how many items are left.
+"""
 
 
 class SyncSource(Generic[T]):
-    """A sync source, of which several tasks take the items.
+    """A sync source whose items several tasks take.
 
     All of it runs in one copy of the context at entry, whichever task asks: a
     generator may set a variable in one step, and reset it in another.
@@ -40,10 +48,15 @@ class SyncSource(Generic[T]):
             if type(iterator) in _WITHOUT_CODE
             else cast("Callable[[], T]", partial(run, *call, next, iterator))
         )
-        """Return the next item; or raise what must be heard."""
+        """Return the next item; raise what the iterator raises."""
+
+    def may_have_items(self) -> bool:
+        """Return whether it may give one more item, as far as this can be known."""
+        iterator: Any = self._iterator
+        return type(iterator) not in _WITHOUT_CODE or iterator.__length_hint__() > 0
 
     def pull(self) -> T | Empty:
-        """Return the next item; or tell the sink why there is none."""
+        """Return the next item; or report to the sink why there is none."""
         try:
             return self.next()
         except BaseException as error:  # noqa: BLE001 - the reader gets it
@@ -51,7 +64,7 @@ class SyncSource(Generic[T]):
             return EMPTY
 
     def report(self, error: BaseException) -> None:
-        """Tell the sink of the end of the source, or of its *error*."""
+        """Report the end of the source to the sink, or its *error*."""
         if isinstance(error, StopIteration):
             self._sink.end()
         elif is_deliverable(error):
@@ -74,12 +87,13 @@ class SyncSource(Generic[T]):
             self._scope.close_errors.append(error)
 
 
+@stands_for_user
 class CheckpointingIterator(AsyncIterator[T]):
     """A sync source as an async one that lets other tasks run before each item.
 
-    Whoever reads it owns it, so it is closed if it is a generator. Other sync
-    iterators have no close of their own: a file, say, is its own iterator, and
-    its ``close()`` would end more than the iteration.
+    Its reader owns it, so it is closed if it is a generator. Other sync iterators have
+    no close of their own: a file, say, is its own iterator, and its ``close()`` would
+    end more than the iteration.
     """
 
     __slots__ = ("_iterator",)

@@ -1,8 +1,8 @@
 """A task of a block, which the block cancels once.
 
-What it awaits after that, to clean up, is not cancelled again: so an unshielded
-``finally`` runs in full, as it does in a plain loop that is left. Only if the exit of
-the block is interrupted, that ends too.
+What it awaits after that, to clean up, is not cancelled again. So an unshielded
+``finally`` runs in full, as it does when a plain loop is left. Only an interruption of
+the exit of the block ends that too.
 """
 
 from collections.abc import Callable, Coroutine
@@ -24,6 +24,7 @@ class TaskOwner(Protocol):
     backend: Backend
     interrupted: bool
     screened: bool
+    scope_type: type[CancelScope]
 
     def on_task_started(self, task: "BlockTask", /) -> None:
         """Note that *task* runs."""
@@ -34,7 +35,7 @@ class TaskOwner(Protocol):
         ...
 
     def screen_inner_blocks(self) -> None:
-        """Leave it to the blocks within this one to cancel their own tasks."""
+        """Let each block within this one cancel its own tasks."""
         ...
 
 
@@ -53,17 +54,17 @@ class BlockTask:
     )
 
     _handle: TaskHandle[None]
+    _shield: CancelScope
 
     def __init__(self, owner: TaskOwner) -> None:
         self.stopped: bool = False
-        """Whether it shall begin nothing more."""
-        self.cancel_called: bool = False
+        """True once it must begin nothing more."""
+        self.cancel_called: bool = False  # once its block has cancelled it
+        # How many native cancellations had reached it before its block cancelled it.
         self.cancellations: int = 0
-        self.native: Any = None
+        self.native: Any = None  # the task of the backend, while it runs
         self._owner = owner
-        # It is entered before all scopes of the user's, and becomes a shield when the
-        # one cancellation has arrived, which comes from the scope of the task.
-        self._shield = CancelScope()
+        # True once it only cleans up, so that no cancellation may come any more.
         self._is_cleaning_up = False
 
     def start(
@@ -74,8 +75,11 @@ class BlockTask:
         name: str,
         context: Context | None = None,
     ) -> None:
-        """Run *making*, in a task of that *name*."""
+        """Run *making* in a task called *name*."""
         owner = self._owner
+        # The outermost scope within the task. It becomes a shield once the one
+        # cancellation, which comes from the scope around it, has arrived.
+        self._shield = owner.scope_type()
         owner.on_task_started(self)
         self._handle = owner.tasks.create_task(making, name=name, context=context)
         if owner.interrupted:  # pragma: no cover - a task that starts just then
@@ -106,6 +110,10 @@ class BlockTask:
         """Begin nothing more; interrupt what the user's code does in this task."""
         self.stopped = True
 
+    def is_ending(self) -> bool:
+        """Return whether it ends in its next step, which it takes by itself."""
+        return False
+
     def cancel(self) -> None:
         """Cancel one wait of this task. It must be in the user's code."""
         if not self.cancel_called:
@@ -118,9 +126,10 @@ class BlockTask:
     def resume(self, step: Callable[[Any], Any], resumed_with: Any) -> Any:
         """Take a *step* of this cancelled task, with what it is resumed with.
 
-        If that is its cancellation, the waits after it are shielded. If it is one by
-        a scope of the task's own, in the same turn, then that scope must not see ours,
-        or it would let pass what it has to catch: ours comes with the next wait.
+        If it is resumed by the cancellation of its block, its later waits are shielded.
+        If a scope inside the task has cancelled it in the same turn, that scope must
+        not see the cancellation of the block, or it would not catch its own. The
+        cancellation of the block then comes with the next wait.
         """
         by_block: bool | None = None
         if not self._shield.shield:
@@ -136,17 +145,17 @@ class BlockTask:
                 self.unshield()
 
     def begin_cleanup(self) -> None:
-        """Let no cancellation by the block disturb what this task does from now on."""
+        """Keep the cancellation of the block away from the rest of this task."""
         if self.cancel_called:  # it may not have arrived
             self._is_cleaning_up = True
             self.shield()
 
     def cancel_at_every_wait(self) -> None:
-        """Cancel this wait, and each one after it that no shield keeps off."""
+        """Cancel this wait, and each later one that is not shielded."""
         self._handle.cancel()
 
     def shield(self) -> None:
-        """Let the next waits be, unless the exit of the block was interrupted."""
+        """Shield the next waits, unless the exit of the block was interrupted."""
         if not self._owner.interrupted:
             self._shield.shield = True
 

@@ -5,35 +5,32 @@ from typing import Any
 import pytest
 
 import aiterkit as ak
+from aiterkit.testing import SourceProbe
 
-from .leaving import (
-    KINDS,
-    MOMENTS,
+from ...catalogue import Entry  # noqa: TID252 - tests stand on no path
+from ...helpers import Boom  # noqa: TID252 - tests stand on no path
+from .cases import at_the_end, by_an_error_later, by_break_later, without_reading_later
+from .cleanups import (
     SUBJECTS,
-    Boom,
     Kind,
     Log,
-    Subject,
     Waiting,
     Work,
-    by_an_error,
-    by_break,
-    by_return_unread,
-    by_the_end,
+    every_kind,
+    every_moment,
+    every_subject,
     generator,
 )
-
-every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)
 
 
 @every_subject
 @every_kind
 @every_moment
-@pytest.mark.parametrize("leave", [by_break, by_return_unread, by_an_error])
+@pytest.mark.parametrize(
+    "leave", [by_break_later, without_reading_later, by_an_error_later]
+)
 async def test_however_it_is_left(
-    subject: Subject, kind: Kind, moment: Waiting, leave: Any
+    subject: Entry, kind: Kind, moment: Waiting, leave: Any
 ) -> None:
     log = Log()
     source = kind(log, "source", moment.pace, 600, "ends")
@@ -41,9 +38,9 @@ async def test_however_it_is_left(
         async with subject.open(source, Work(log, kind=kind)) as results:
             await leave(results)
     except Boom:
-        assert leave is by_an_error
+        assert leave is by_an_error_later
     # A generator that was never begun has nothing to clean up.
-    assert "source" in log.begun or "of 0" in subject.name
+    assert "source" in log.begun or subject.lazy
     log.assert_all_cleaned_up()
 
 
@@ -51,14 +48,14 @@ async def test_however_it_is_left(
 @every_kind
 @every_moment
 async def test_an_error_of_the_source_is_seen_after_all_have_cleaned_up(
-    subject: Subject, kind: Kind, moment: Waiting
+    subject: Entry, kind: Kind, moment: Waiting
 ) -> None:
     log = Log()
     source = kind(log, "source", moment.pace, 3, "fails")
     with pytest.raises(Boom):
         async with subject.open(source, Work(log, kind=kind, is_short=True)) as results:
             try:
-                await by_the_end(results)
+                await at_the_end(results)
             except Boom:
                 log.assert_all_cleaned_up(but="source")
                 raise
@@ -66,19 +63,42 @@ async def test_an_error_of_the_source_is_seen_after_all_have_cleaned_up(
 
 
 @pytest.mark.parametrize(
-    "subject", [s for s in SUBJECTS if s.calls != "nothing"], ids=str
+    "subject", [s for s in SUBJECTS if s.runs != "nothing"], ids=str
 )
 @every_kind
 @every_moment
 async def test_an_error_of_a_call_is_seen_after_its_siblings_have_cleaned_up(
-    subject: Subject, kind: Kind, moment: Waiting
+    subject: Entry, kind: Kind, moment: Waiting
 ) -> None:
     log = Log()
     source = kind(log, "source", moment.pace, 600, "ends")
     with pytest.raises(Boom, match="call"):
         async with subject.open(source, Work(log, fail=True, kind=kind)) as results:
-            await by_the_end(results)
+            await at_the_end(results)
     log.assert_all_cleaned_up()
+
+
+class PlainClose(SourceProbe[int]):
+    """A source, also an inner one, whose ``aclose`` is no async function."""
+
+    closed = 0
+
+    def aclose(self) -> Any:
+        self.closed += 1
+
+
+@every_subject
+async def test_a_close_that_is_a_plain_method_is_called(subject: Entry) -> None:
+    sources: list[PlainClose] = []
+
+    def kind(*_rest: object) -> PlainClose:
+        sources.append(PlainClose(range(9), gap=0.1))
+        return sources[-1]
+
+    source = kind()
+    async with subject.open(source, Work(Log(), kind=kind)) as results:
+        await by_break_later(results)
+    assert all(each.closed == 1 for each in sources if each.pulls)
 
 
 @every_kind
@@ -109,7 +129,7 @@ async def test_a_source_that_is_overtaken_cleans_up_before_the_next_is_opened(
 
     source = generator(log, "source", 2, 3, "ends")
     async with ak.concurrent_switch_map(open_next, source) as results:
-        await by_the_end(results)
+        await at_the_end(results)
     assert opened in ([0, 2], [0, 1, 2])
     log.assert_all_cleaned_up()
 
@@ -124,6 +144,6 @@ async def test_the_others_clean_up_when_the_shortest_source_ends_a_zip(
         kind(log, "long", 0.4, 99, "ends"),
     ]
     async with ak.concurrent_zip(*sources) as rows:
-        await by_the_end(rows)
+        await at_the_end(rows)
         log.assert_all_cleaned_up()
     assert {"short", "long"} <= set(log.ended)

@@ -10,27 +10,20 @@ import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import virtual_backend
 
-from .leaving import (
-    KINDS,
+from ...catalogue import Entry  # noqa: TID252 - tests stand on no path
+from ...helpers import Boom, on_asyncio  # noqa: TID252 - tests stand on no path
+from .cases import at_the_end
+from .cleanups import (
     MOMENTS,
-    SUBJECTS,
-    Boom,
     Kind,
     Log,
-    Subject,
     Waiting,
     Work,
-    by_the_end,
+    every_kind,
+    every_moment,
+    every_subject,
     generator,
-)
-
-every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)
-on_asyncio = pytest.mark.parametrize(
-    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
 )
 
 
@@ -38,7 +31,7 @@ class Use:
     """A block that is entered, waited in and left, and whose cleanup never ends."""
 
     def __init__(
-        self, subject: Subject, kind: Kind, moment: Waiting, cleanup: float = math.inf
+        self, subject: Entry, kind: Kind, moment: Waiting, cleanup: float = math.inf
     ) -> None:
         self.log = Log(cleanup)
         self.subject, self.kind, self.moment = subject, kind, moment
@@ -54,7 +47,7 @@ class Use:
 @every_kind
 @every_moment
 async def test_a_deadline_ends_a_cleanup_that_hangs(
-    subject: Subject, kind: Kind, moment: Waiting
+    subject: Entry, kind: Kind, moment: Waiting
 ) -> None:
     use = Use(subject, kind, moment)
     with anyio.move_on_after(2) as scope:
@@ -64,11 +57,30 @@ async def test_a_deadline_ends_a_cleanup_that_hangs(
     assert scope.cancelled_caught or not use.log.begun
 
 
+async def test_a_deadline_ends_a_call_that_hangs_though_no_source_is_read() -> None:
+    log = Log(cleanup=math.inf)
+
+    async def call(item: int) -> int:
+        try:
+            await anyio.sleep(500 * item)
+        finally:
+            if item:
+                await log.clean_up(f"call {item}")
+        return item
+
+    with anyio.move_on_after(2) as scope:
+        async with ak.concurrent_map(call, [0, 1], limit=2) as results:
+            assert await anext(results) == 0
+    assert scope.cancelled_caught
+    assert anyio.current_time() == 2
+    assert log.cut == ["call 1"]
+
+
 @every_subject
 @every_kind
 @every_moment
 async def test_a_deadline_in_the_body_is_kept(
-    subject: Subject, kind: Kind, moment: Waiting
+    subject: Entry, kind: Kind, moment: Waiting
 ) -> None:
     use = Use(subject, kind, moment)
     with anyio.move_on_after(0.6) as scope:
@@ -81,7 +93,7 @@ async def test_a_deadline_in_the_body_is_kept(
 @every_kind
 @on_asyncio
 async def test_a_native_timeout_ends_a_cleanup_that_hangs(
-    subject: Subject, kind: Kind
+    subject: Entry, kind: Kind
 ) -> None:
     use = Use(subject, kind, MOMENTS[1])
     try:
@@ -100,7 +112,7 @@ async def test_a_native_timeout_ends_a_cleanup_that_hangs(
 @every_kind
 @on_asyncio
 async def test_a_cancelled_task_ends_a_cleanup_that_hangs(
-    subject: Subject, kind: Kind
+    subject: Entry, kind: Kind
 ) -> None:
     use = Use(subject, kind, MOMENTS[1])
     task = asyncio.ensure_future(use(100))
@@ -117,7 +129,7 @@ async def test_a_cancelled_task_ends_a_cleanup_that_hangs(
 @every_moment
 @on_asyncio
 async def test_a_task_that_is_cancelled_once_cleans_up_in_full(
-    subject: Subject, kind: Kind, moment: Waiting
+    subject: Entry, kind: Kind, moment: Waiting
 ) -> None:
     use = Use(subject, kind, moment, cleanup=1)
     task = asyncio.ensure_future(use(100))
@@ -132,7 +144,7 @@ async def test_a_task_that_is_cancelled_once_cleans_up_in_full(
 
 
 async def _end(results: Any) -> None:
-    await by_the_end(results)
+    await at_the_end(results)
 
 
 async def _break(results: Any) -> None:
@@ -145,7 +157,7 @@ async def _fail(results: Any) -> None:
         raise Boom
 
 
-async def _leave(subject: Subject, leave: Callable[[Any], Awaitable[None]]) -> None:
+async def _leave(subject: Entry, leave: Callable[[Any], Awaitable[None]]) -> None:
     log = Log(0)
 
     async def short(steps: int) -> Any:
@@ -165,13 +177,13 @@ async def _leave(subject: Subject, leave: Callable[[Any], Awaitable[None]]) -> N
         async with subject.open(short(2), work) as results:
             await leave(results)
     except Boom:
-        pass  # a cancellation that came meanwhile must be heard of all the same
+        pass  # a cancellation that came meanwhile must reach the task all the same
 
 
 @every_subject
 @pytest.mark.parametrize("leave", [_end, _break, _fail])
 @on_asyncio
-async def test_no_native_cancellation_is_lost(subject: Subject, leave: Any) -> None:
+async def test_no_native_cancellation_is_lost(subject: Entry, leave: Any) -> None:
     for step in range(60):
         went_on = False
 
@@ -199,7 +211,7 @@ async def test_no_native_cancellation_is_lost(subject: Subject, leave: Any) -> N
 @every_subject
 @pytest.mark.parametrize("leave", [_end, _break, _fail])
 async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
-    subject: Subject, leave: Any
+    subject: Entry, leave: Any
 ) -> None:
     for step in range(40):
         went_on = done = False
@@ -220,6 +232,8 @@ async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
             done = went_on
             scope.cancel()
         assert went_on == done, f"the cancellation of step {step} was lost"
+        if done:
+            break
 
 
 @on_asyncio

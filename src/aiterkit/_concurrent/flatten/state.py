@@ -1,8 +1,9 @@
-"""Which inner sources may be read, and what the reader receives of them.
+"""Which inner sources may be read, and what the reader receives.
 
-Two more ways in which sources are combined: by arrival, or one after the other.
-Only *limit* inner sources may be read at once, and only as many more may be closed
-and not yet drained by the reader; until then the *outer* source is not read on.
+Two more ways to combine sources: by arrival, or one after the other. At most *limit*
+inner sources are read at once. As many more may be closed and not yet drained, which
+means that the reader has not received all their items. Beyond that, the *outer* source
+is not read.
 """
 
 from abc import abstractmethod
@@ -11,43 +12,48 @@ from typing import Any
 
 from aiterkit._concurrent.merge.state import ArrivalBuffer, MergeState, Upstream
 from aiterkit._runtime.buffer import EMPTY, Empty
+from aiterkit._runtime.statistics import FlatMapStatistics
 
 
 class InnerSource(Upstream):
-    """An inner source, and what of it waits for the reader."""
+    """An inner source, and its items that wait for the reader."""
 
     __slots__ = ("ended", "error", "holds_slot", "is_drained", "items")
 
-    items: deque[Any]  # those that wait for its turn, where sources take turns
+    items: deque[Any]  # set only by `Concatenated`: those that wait for the reader
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
-        # Whether it is closed, and counts until the reader has taken all of it.
+        # True from its close until it is drained: so long it counts as `undrained`.
         self.holds_slot: bool = False
-        self.ended: bool = False  # it gives no more items
-        self.is_drained: bool = False  # the reader has taken all of it
-        self.error: BaseException | None = None  # what comes after its items
+        self.ended: bool = False  # once it gives no more items
+        self.is_drained: bool = False  # once the reader has received all of it
+        self.error: BaseException | None = None  # raised after its items
 
 
 class FlattenState(MergeState[Any, Any]):
-    """How many inner sources there are, and may be.
+    """How many inner sources there are, and how many there may be.
 
     At most *limit* are read at once. As many more may be closed and not yet drained.
     """
 
-    def __init__(self, limit: int, *rest: Any) -> None:
+    def __init__(self, limit: float, *rest: Any) -> None:
         super().__init__(*rest)
         self.outer = self.add()
-        self._limit = limit
-        self._count = 0  # inner sources that are read, or are being closed
-        # Whether one was drained that had kept others from being read, until
-        # `take_free_slot`.
+        self.limit = limit
+        # Inner sources that wait to be opened, are read, or are being closed.
+        self._count = 0
+        # Those that wait to be opened, with their items, by index.
+        self.pending: deque[tuple[InnerSource, Any]] = deque()
+        # True once a source was drained and so makes room for another, until
+        # `take_free_slot` returns it.
         self.has_free_slot: bool = False
         self.undrained: int = 0  # closed, but not yet drained by the reader
+        self._dropped = 0  # items that came after the place of an error
 
     def may_begin(self) -> bool:
-        """Tell whether there may be one more inner source."""
-        count, limit = self._count, self._limit
+        """Return whether there may be one more inner source."""
+        count, limit = self._count, self.limit
         return count < limit and count + self.undrained < 2 * limit
 
     def begin(self) -> InnerSource:
@@ -58,6 +64,11 @@ class FlattenState(MergeState[Any, Any]):
         self.open[inner] = None
         self.ended = False
         return inner
+
+    def drop(self, inner: Upstream) -> None:
+        """Note that a source which waits to be opened, if it does, never will be."""
+        if self.pending and self.pending[0][0] is inner:  # they are stopped in order
+            self.on_closed(self.pending.popleft()[0])
 
     def on_closed(self, inner: InnerSource) -> None:
         """Note that it is closed."""
@@ -70,7 +81,7 @@ class FlattenState(MergeState[Any, Any]):
     def release(self, inner: InnerSource) -> None:
         """Free its slot, if it is closed and drained.
 
-        To be called whenever the reader has taken an item of one that is closed.
+        Call it whenever the reader has received an item of a closed source.
         """
         if inner.holds_slot and self._is_drained(inner):
             inner.holds_slot = False
@@ -79,21 +90,44 @@ class FlattenState(MergeState[Any, Any]):
             self.undrained -= 1
 
     def take_free_slot(self) -> bool:
-        """Tell whether a slot was freed for others; each is reported once."""
+        """Return whether a slot was freed; each is reported once."""
         had, self.has_free_slot = self.has_free_slot, False
         return had
 
+    def statistics(self) -> FlatMapStatistics:
+        held = self.held
+        return FlatMapStatistics(
+            taken=self.delivered + held + self._dropped,
+            waiting=held,
+            running=0,
+            delivered=self.delivered,
+            dropped=self._dropped,
+            limit=self.limit,
+            opened=self._opened - 1 - len(self.pending),  # all but the outer source
+            open=self._count - len(self.pending),
+            waiting_to_open=len(self.pending),
+        )
+
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """How many items the reader has not received."""
+
     @abstractmethod
     def has_next(self) -> bool:
-        """Tell whether there is a value that the reader may have now."""
+        """Return whether there is a value for the reader now."""
 
     @abstractmethod
     def _is_drained(self, inner: InnerSource) -> bool:
-        """Tell whether the reader has taken all of a source that has ended."""
+        """Return whether the reader has received all of a source that has ended."""
 
 
 class Interleaved(FlattenState, ArrivalBuffer[Any]):
     """Items of all inner sources as they arrive."""
+
+    @property
+    def held(self) -> int:
+        return len(self.queue)
 
     def has_next(self) -> bool:
         return bool(self.queue)
@@ -105,9 +139,10 @@ class Interleaved(FlattenState, ArrivalBuffer[Any]):
 class Concatenated(FlattenState):
     """Items of the first inner source, then of the second, and so on."""
 
-    def __init__(self, limit: int, window: int) -> None:
+    def __init__(self, limit: float, window: int) -> None:
         super().__init__(limit)
-        self.window = window
+        self.window = window  # how many items of each source may wait
+        # The sources that are not drained, in order; the reader receives the first.
         self._queue: deque[InnerSource] = deque()
 
     def begin(self) -> InnerSource:
@@ -115,6 +150,10 @@ class Concatenated(FlattenState):
         inner.items = deque()
         self._queue.append(inner)
         return inner
+
+    @property
+    def held(self) -> int:
+        return sum(len(inner.items) for inner in self._queue)
 
     def has_next(self) -> bool:
         return bool(self._queue) and bool(self._queue[0].items)
@@ -164,6 +203,7 @@ class Concatenated(FlattenState):
         head = self._queue[0]
         if head.items:
             item = head.items.popleft()
+            self.delivered += 1
             head.waiting -= 1
             self.resumable = head
             self._pass_on()
@@ -181,6 +221,7 @@ class Concatenated(FlattenState):
         return super().close()
 
     def _drop(self, inner: InnerSource) -> None:
+        self._dropped += len(inner.items)
         if inner.error is not None:
             self.unseen_errors.append(inner.error)
             inner.error = None

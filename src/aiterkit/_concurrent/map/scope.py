@@ -1,12 +1,12 @@
 """How the calls of one block run: a reader for the source, workers for the calls.
 
-An async source is read by a `SourceReader`, which fills an inbox, within the
-window. Workers take from the inbox, or straight from a sync source, and make the
-calls: each call in a context of its own, the calls of one worker one after the
-other. A worker is brought when there is an item for it and the call before has
-suspended, never earlier: calls that do not suspend all run in one worker.
+A `SourceReader` reads an async source into an inbox, within the window. Workers take
+items from the inbox, or straight from a sync source, and make the calls: each call in a
+context of its own, the calls of one worker one after the other. A worker is started or
+woken when there is an item for it and the call before has suspended, never earlier. So
+calls that do not suspend all run in one worker.
 
-What is decided is decided in the `CallQueue`; here it is only waited for.
+The `CallQueue` decides; this module waits.
 """
 
 from bisect import insort
@@ -21,7 +21,6 @@ from collections.abc import (
     Hashable,
     Iterator,
 )
-from contextvars import ContextVar
 from functools import partial
 from inspect import isawaitable
 from math import inf
@@ -34,16 +33,18 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue, KeyQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
-from aiterkit._core.call import awaiting, is_async_function
+from aiterkit._core.call import awaiting, drop, is_async_function
 from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
-from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
+from aiterkit._core.tokens import HeldToken, hold
+from aiterkit._runtime.backend import SpinPolicy, Waiter, is_cancelled
 from aiterkit._runtime.context import stepwise
 from aiterkit._runtime.errors import (
     is_deliverable,
     without_cancelled,
     without_stop,
 )
+from aiterkit._runtime.limiter import refuse_holder, unwatch, watch
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
@@ -53,10 +54,6 @@ from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_held_limiters: ContextVar[tuple[CapacityLimiter, ...]] = ContextVar(
-    "limiters of which the current call holds a token", default=()
-)
 
 _index = attrgetter("index")
 
@@ -69,8 +66,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     makes_calls = True
 
-    # Without slots it would have more than 30 attributes in its dict. CPython then
-    # gives up on the fast layout, which costs 1 to 2 % per item.
+    # Without slots there would be more than 30 attributes in its dict. CPython then
+    # gives up its fast layout for them, which costs 1 to 2 % per item.
     __slots__ = (
         "_buffer",
         "_calls",
@@ -85,6 +82,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         "_limiter",
         "_source",
         "_sync",
+        "_task_name",
         "_work_spin",
         "_worker_count",
         "_worker_starting",
@@ -109,30 +107,39 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._calls = calls
         self._func = func
         self._iterator = iterator
+        # One of the two bounds: a limiter, or else the most workers there may be.
         self._limiter = limit if isinstance(limit, CapacityLimiter) else None
         self._limit = limit if isinstance(limit, int) else inf
-        self._buffer = buffer
+        self._buffer = buffer  # as given; None for as many as the limit
         self._keys = keys
+        # One of the two ways to read, while the block is open.
         self._source: SourceReader[T] | None = None
-        self._inbox: deque[Call[T, R]] = deque()
-        # In the order of their start: a set would end calls in an order that differs
-        # from run to run.
-        self._workers: dict[Worker[T, R], None] = {}
-        self._worker_count = 0
-        self._dropped = 0
-        self._can_add_worker = True
-        self._idle: list[Waiter] = []
-        self._worker_starting = False
         self._sync: SyncSource[T] | None = None
+        # Calls that may begin as soon as a worker is free, by index.
+        self._inbox: deque[Call[T, R]] = deque()
+        # The workers that run. A dict for its order: a set would end calls in an order
+        # that differs from run to run.
+        self._workers: dict[Worker[T, R], None] = {}
+        self._worker_count = 0  # those that run, and those that have yet to begin
+        self._dropped = 0  # calls that will never begin
+        # Whether a worker is idle, or there may be one more.
+        self._can_add_worker = True
+        self._idle: list[Waiter] = []  # the waits of workers that have no call
+        # True while one worker is on its way to take an item: started, woken or just
+        # yielding. It starts or wakes the next, so there are no more than needed.
+        self._worker_starting = False
+        self._task_name: str | None = None
 
     # The block.
 
     def _check_entry(self) -> None:
         if self._limiter is not None:
-            self._hold_to(self._limiter)
+            refuse_holder(self._limiter, name=self.name)
 
     def _start(self) -> None:
         self._work_spin = SpinPolicy()
+        if self._limiter is not None:
+            watch(self._limiter, self._on_resized)
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
@@ -163,6 +170,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 self._start_worker_for_next()
 
     def _finish(self) -> None:
+        if self._limiter is not None:
+            unwatch(self._limiter, self._on_resized)
         self._source = None
         if self._sync is not None:
             self._sync.close()
@@ -176,60 +185,58 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def describe(self) -> str:
         """Return the state of the block, for the repr of its results."""
         now = self.statistics()
-        waiting = now.waiting_to_start + now.waiting_for_key + now.waiting_for_reader
         return (
-            f"{name_of(self.user_func)}: {now.running} running, {waiting} waiting, "
+            f"{name_of(self.user_func)}: {now.running} running, {now.waiting} waiting, "
             f"{now.delivered} delivered"
         )
 
     def statistics(self) -> MapStatistics:
-        """Tell how it goes."""
+        """Return what runs, what waits, and what was delivered."""
         calls = self._calls
         slots = [worker.call for worker in self._workers if worker.call is not None]
         slots.sort(key=lambda call: call.index)
-        waiting, keyed = len(self._inbox), self._waiting_for_key
+        inbox, keyed, held = len(self._inbox), self._waiting_for_key, calls.held
+        unread = 0 if calls.ended else self._unread
+        waiting = unread + inbox + keyed + held
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
+        taken, delivered = self._taken, calls.received
         return MapStatistics(
+            taken=taken,
+            waiting=waiting,
+            running=len(slots),
+            delivered=delivered,
+            dropped=taken - waiting - len(slots) - delivered,
             limit=limit,
             buffer=limit if self._buffer is None else self._buffer,
-            taken=calls.taken,
-            started=calls.taken - waiting - keyed - self._dropped,
-            running=len(slots),
+            started=calls.taken - inbox - keyed - self._dropped,
             running_items=tuple(call.item for call in slots),
-            waiting_to_start=waiting,
+            waiting_to_start=unread + inbox,
             waiting_for_key=keyed,
-            waiting_for_reader=calls.held,
-            delivered=calls.delivered,
+            waiting_for_reader=held,
         )
+
+    @property
+    def _taken(self) -> int:
+        """How many items there have been."""
+        return self._calls.taken
+
+    @property
+    def _unread(self) -> int:
+        """How many of them the source has yet to give."""
+        return 0
 
     # The source.
 
     def has_room(self) -> bool:
-        """Tell whether one more item may lie between the source and the reader."""
+        """Return whether one more item may lie between the source and the reader."""
         calls = self._calls
         if self._limiter is not None:  # it may have been resized
-            self._follow_limiter(self._limiter)
+            calls.window = window_of(self._limiter.total_tokens, self._buffer)
         return calls.taken - calls.delivered < calls.window
 
-    def _follow_limiter(self, limiter: CapacityLimiter) -> None:
-        """Let the window be that of the *limiter* as it is now.
-
-        If there is no token at all, no item is read, and so no worker would wait for
-        one: it would not be noticed when the limiter is raised. So one waits anyway.
-        """
-        calls = self._calls
-        calls.window = window_of(limiter.total_tokens, self._buffer)
-        if (
-            limiter.total_tokens < 1
-            and not calls.ended
-            and self._can_add_worker
-            and not self._worker_starting
-        ):
-            self._start_or_wake_worker()
-
     def put(self, item: T) -> bool:
-        """Put an *item* into the inbox; tell whether there is room for one more."""
+        """Put an *item* into the inbox; return whether there is room for one more."""
         calls = self._calls
         call = calls.take(item)
         if self._keys is None or self._may_start(call, self._keys):
@@ -250,10 +257,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._break_off(self._calls.fail_source(error))
 
     def may_close(self) -> bool:
-        """Tell whether every call is over."""
+        """Return whether every call is over."""
         if self.closed or self._fatal is not None:
-            # The tasks alone tell: one that ended in our own code may have left a
-            # call uncounted.
+            # The counts may be wrong: a worker that was interrupted in our own code
+            # may have left a call uncounted. So ask the tasks.
             return all(worker.has_ended for worker in self._workers)
         return not self._calls.outstanding
 
@@ -277,7 +284,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         return None
 
     def _is_room(self) -> bool:
-        """Tell whether a sync source has room; if not, the reader shall say when."""
+        """Return whether a sync source has room; if not, the reader wakes a worker."""
         if self.has_room():
             return True
         self.wants_room = True
@@ -290,7 +297,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         return 0 if self._keys is None else self._keys.waiting
 
     def _may_start(self, call: Call[T, R], keys: KeyQueue[T, R]) -> bool:
-        """Tell whether *call* may start; if not, it waits for its key, or failed."""
+        """Return whether *call* may start; if not, it waits for its key, or failed."""
         try:
             return keys.may_start(call)
         except BaseException as error:  # noqa: BLE001 - it counts as an error of *func*
@@ -314,25 +321,17 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     # The limiter.
 
-    def _hold_to(self, limiter: CapacityLimiter) -> None:
-        """Let all calls hold a token of *limiter*; refuse a task that holds one.
-
-        A call that waited for calls of its own, while it holds what they need,
-        could wait for ever.
-        """
-        held = _held_limiters.get()
-        if any(limiter is other for other in held) or holds_token(limiter):
-            raise RuntimeError(
-                f"{self.name}() is entered by a task that holds a token of its "
-                f"limiter, and so could wait for ever; give the inner block a limit of "
-                f"its own"
-            )
-        self.context.run(_held_limiters.set, (*held, limiter))
+    def _on_resized(self) -> None:
+        """Read on, if there is room for more now."""
+        if self._source is not None:
+            self._wake_source()
+        elif self._can_add_worker and not self._worker_starting:
+            self._start_worker_for_next()
 
     async def _take_token(
         self, worker: "Worker[T, R]", limiter: CapacityLimiter
     ) -> bool:
-        """Get a token; or tell that another worker waits for one already."""
+        """Get a token; or return False, since another worker waits for one already."""
         try:
             limiter.acquire_on_behalf_of_nowait(worker)
         except WouldBlock:
@@ -343,41 +342,52 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 await limiter.acquire_on_behalf_of(worker)
             finally:
                 self._worker_starting = worker.waits_for_token = False
-        worker.has_token = True
+        worker.token = HeldToken(limiter)
         return True
 
     def _give_token(self, worker: "Worker[T, R]") -> None:
-        if self._limiter is not None and worker.has_token:
-            worker.has_token = False
+        if self._limiter is not None and worker.token is not None:
+            worker.token.is_held = False
+            worker.token = None
             self._limiter.release_on_behalf_of(worker)
 
     # The workers.
 
     def _start_or_wake_worker(self) -> None:
-        """Bring one worker; there must be one to spare."""
+        """Start or wake one worker. `_can_add_worker` must be true."""
         self._worker_starting = True
         if self._idle:
             self.end_wait(self._idle.pop())
         else:
             self._worker_count += 1
             worker: Worker[T, R] = Worker(self)
-            worker.start(self._work(worker), name=f"{self.name} call")
+            if self._task_name is None:  # it is seen in `python -m asyncio pstree`
+                self._task_name = f"{self.name}({name_of(self.user_func)})"
+            worker.start(self._work(worker), name=self._task_name)
         self._update_can_add_worker()
 
     def _update_can_add_worker(self) -> None:
-        """See whether some worker is idle, or one more may be hired."""
+        """Note whether a worker is idle, or one more may be started."""
         self._can_add_worker = bool(self._idle) or self._worker_count < self._limit
 
     def _start_worker_for_next(self) -> None:
-        """Bring one worker if there is an item for it, or may be.
+        """Start or wake one worker if there is an item for it, or may be.
 
-        With a limiter one always waits for a token, to notice when it grows.
+        With a limiter one worker always waits for a token, to notice when one is freed.
         """
         if self._inbox or (
             not self._calls.ended
             and (
                 self._limiter is not None
-                or (self._sync is not None and self._is_room())
+                or (
+                    self._sync is not None
+                    # A worker that makes a call looks for an item when it is over.
+                    and (
+                        self._sync.may_have_items()
+                        or len(self._idle) == self._worker_count
+                    )
+                    and self._is_room()
+                )
             )
         ):
             self._start_or_wake_worker()
@@ -389,8 +399,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             try:
                 await self._make_calls(worker)
             except BaseException as error:  # noqa: BLE001 - this task ends here
-                # A cancellation is not raised on, since only anyio would see it,
-                # which then leaves a reference cycle through its traceback.
+                # A cancellation ends here. Only anyio would see it if it were raised
+                # again, and would leave a reference cycle through its traceback.
                 if not is_cancelled(error):
                     self.abort(error)
                 elif not worker.stopped:
@@ -423,9 +433,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
-        call_user = self.backend.call_user
+        call_user, steps_of_user = self.backend.call_user, self.backend.steps_of_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
+        made: Any = None
         context: Any
         send: Any
         value: Any
@@ -438,7 +449,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         in_a_row = 0
         while True:
             call: Call[T, R] | None = None
-            if worker.stopped:  # what it began now would be cancelled at once
+            if worker.stopped:  # a call that began now would be cancelled at once
                 return
             if limiter is None or (
                 yield from self._take_token(worker, limiter).__await__()
@@ -448,9 +459,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 elif sync is not None:
                     call = self._pull(sync)
             if call is None:
-                # An idle worker keeps nothing alive. And what Trio sends may be its
-                # box for a cancellation, which refers to this frame.
-                coroutine = context = send = value = trap = sent = step = None
+                # An idle worker keeps no object alive. And Trio may have sent its box
+                # for a cancellation, which refers to this frame.
+                coroutine = made = context = send = value = trap = sent = step = None
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
@@ -461,7 +472,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     yielded = False
                     spin.wasted()
                 elif not self._worker_starting and spin.should_yield():
-                    # It comes back by itself, so no other worker need be woken.
+                    # It comes back by itself, so there is no need to wake another.
                     yielded = self._worker_starting = True
                     try:
                         yield self.turn_trap
@@ -475,6 +486,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 spin.paid_off()
             worker.call = call
             context = copy_context()
+            if worker.token is not None:
+                context.run(hold, worker.token)
             try:
                 if is_native:  # it runs nothing yet, so it needs no context
                     coroutine = func(call.item)
@@ -489,9 +502,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                         raise without_stop(error) from error
                     if type(coroutine) is not coroutine_type:
                         coroutine = self._as_coroutine(coroutine)
+                if steps_of_user is not None:
+                    made = coroutine
+                    coroutine = steps_of_user(made)
                 send = coroutine.send
-                if call_user is not None:
-                    send = partial(call_user, send)
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)
@@ -527,7 +541,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     self._release_key(call, self._keys)
                 if limiter is not None:
                     self._give_token(worker)
-                # As `CallQueue.finish` does it, inlined.
+                # `CallQueue.finish`, inlined.
                 call.value = value
                 call.state = FINISHED
                 calls.settled += 1
@@ -537,7 +551,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     if reader_comes and reader is not None:
                         self.receiver = None
                         end_wait(reader)
-                    # The reader makes room, just before the source asks.
+                    # The reader, which is woken first, makes room for the source.
                     if self.waiting_producers and (
                         reader_comes
                         or calls.finishing_makes_room
@@ -548,10 +562,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     in_a_row = 0
                     yield from checkpoint().__await__()
                 continue
-            # Outside the `except`, or what is cancelled now would have the failure
-            # for its context.
+            # Outside the `except`: inside, a call that is cancelled now would get the
+            # failure as its context.
             sent = step = None
             try:
+                drop(made)
                 self._call_raised(worker, call, failure)
             finally:
                 del failure
@@ -583,7 +598,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _call_raised(
         self, worker: "Worker[T, R]", call: Call[T, R], error: BaseException
     ) -> None:
-        """Store what a call raised."""
+        """Store the *error* of a call, or see what else it means."""
         worker.call = None
         if self._keys is not None:
             self._release_key(call, self._keys)
@@ -610,7 +625,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     # The endings.
 
     def _break_off(self, failed: Call[T, R]) -> None:
-        """Something failed: end the calls that it ends."""
+        """End all calls that the failure ends, and read no more."""
         calls = self._calls
         keyed = () if self._keys is None else self._keys.queues()
         for line in (self._inbox, *keyed):
@@ -626,14 +641,14 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._wake_all()
 
     def _give_up(self, count: int) -> None:
-        """Note that so many calls will never begin."""
+        """Note that *count* calls will never begin."""
         self._dropped += count
         self._calls.drop(count)
 
     def _check_settled(self) -> None:
         if not self._calls.outstanding:
             self._wake_source()
-            self.wake_receiver()  # a failure is raised when all that it ended is over
+            self.wake_receiver()  # for a failure that waited for the last call
 
     def _wake_source(self) -> None:
         if self._source is not None:
@@ -648,21 +663,25 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
 
 class Worker(BlockTask, Generic[T, R]):
-    """A task that makes calls, and what must be known of it to cancel one."""
+    """A task that makes calls, one after the other."""
 
-    __slots__ = ("call", "has_token", "waits_for_token")
+    __slots__ = ("call", "token", "waits_for_token")
 
     def __init__(self, owner: WorkerPool[T, R]) -> None:
         super().__init__(owner)
-        self.has_token: bool = False
+        self.token: HeldToken | None = None
         self.waits_for_token: bool = False
-        self.call: Call[T, R] | None = None
+        self.call: Call[T, R] | None = None  # the one that it makes now
 
     def stop(self) -> None:
         """Cancel its call, and let it make no other."""
         self.stopped = True
         if self.call is not None or self.waits_for_token:
             self.cancel()
+
+    def is_ending(self) -> bool:
+        """Return whether it was stopped between two calls."""
+        return self.stopped and self.call is None and not self.waits_for_token
 
 
 def window_of(limit: float, buffer: int | None) -> float:

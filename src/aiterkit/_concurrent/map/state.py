@@ -20,9 +20,9 @@ R = TypeVar("R")
 class Call(Generic[T, R]):
     """One call, from the moment its item is taken until its result is received.
 
-    There is one for each item, so it has no `__init__`, which would be called for
-    each: `CallQueue.take` sets what is known at first; *value* or *error* comes
-    with its state.
+    There is one for each item. It has no `__init__`, which would be one more function
+    call per item: `CallQueue.take` sets the first attributes; *value* or *error*
+    comes with its state.
     """
 
     __slots__ = ("error", "index", "item", "key", "state", "value")
@@ -35,7 +35,7 @@ class Call(Generic[T, R]):
     error: BaseException  # once it is FAILED, until `take_error`
 
     def take_error(self) -> BaseException:
-        """Give the error away.
+        """Return the error and keep no reference to it.
 
         Its traceback refers to frames that hold the call: a call that kept the
         error would be part of a reference cycle.
@@ -59,16 +59,18 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
     __slots__ = ("_queue", "delivered", "failed", "settled", "taken", "window")
 
     finishing_makes_room = False
-    """Whether a finished call may make room without the reader."""
+    """Whether a finished call may make room although the reader received nothing."""
 
     notify_always = True
-    """Whether `on_finished` must see each call, or only while somebody waits."""
+    """Whether `on_finished` must see each call; or only while a task waits."""
 
     def __init__(self, window: float) -> None:
         super().__init__()
         self.window: float = window
         self.taken: int = 0  # items that have left the source
-        self.delivered: int = 0  # results that the reader has received
+        # Results that the reader has received, and items that did not pass: what makes
+        # room for others.
+        self.delivered: int = 0
         self.settled: int = 0  # calls that have ended, or will never begin
         self.failed: Call[T, R] | None = None  # the failure that the reader will see
         # What the reader receives next, from the left. Which calls are in it
@@ -88,7 +90,7 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
         """Make the call of an *item* that has just left the source."""
 
     def finish(self, call: Call[T, R], value: R) -> bool:
-        """Store the *value* of a call; tell whether a waiting reader may go on.
+        """Store the *value* of a call; return whether a waiting reader may go on.
 
         `WorkerPool` inlines this; a test compares the two.
         """
@@ -99,11 +101,11 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
 
     @abstractmethod
     def on_finished(self, call: Call[T, R]) -> bool:
-        """Place a finished call; tell whether a waiting reader may go on."""
+        """Place a finished call; return whether a waiting reader may go on."""
 
     @abstractmethod
     def ends(self, failed: Call[T, R], other: Call[T, R]) -> bool:
-        """Tell whether the failure of one call ends *other*."""
+        """Return whether the failure of one call ends *other*."""
 
     @abstractmethod
     def _enqueue_failure(self, failed: Call[T, R]) -> None:
@@ -133,6 +135,11 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
         call.index = self.taken
         self.settled -= 1  # it was not taken
         return self.fail(call, error)
+
+    @property
+    def received(self) -> int:
+        """How many results the reader has had; what did not pass is none."""
+        return self.delivered
 
     @property
     def held(self) -> int:
@@ -173,9 +180,9 @@ class OrderedCalls(CallQueue[T, R]):
         return call
 
     def on_finished(self, call: Call[T, R]) -> bool:
-        # A call that a failure had ended, and that finished all the same, has left
-        # the queue; but it may be the last one that the failure waited for. (The
-        # queue is not empty then: it holds the failure.)
+        # A failure has removed from the queue each call that it ended. Such a call may
+        # still finish, as the last one that the failure waited for. (The queue is not
+        # empty then: it holds the failure.)
         return self._queue[0] is call or self.taken == self.settled
 
     def pop(self) -> R | Empty:
@@ -194,7 +201,7 @@ class OrderedCalls(CallQueue[T, R]):
         return other.index > failed.index
 
     def _enqueue_failure(self, failed: Call[T, R]) -> None:
-        if failed.index == self.taken:  # the source's own: it has no item
+        if failed.index == self.taken:  # an error of the source, which has no item
             self._queue.append(failed)
         while self._queue[-1] is not failed:
             self._discard(self._queue.pop())
@@ -246,13 +253,13 @@ class UnorderedCalls(CallQueue[T, R]):
 
 
 class CollectedCalls(UnorderedCalls[T, R]):
-    """Nothing before the end; then *values* are complete, or the first error comes."""
+    """Nothing before the end; then all *values* at once, or the first error."""
 
     finishing_makes_room = True
 
     def __init__(self, window: float, *, keep: bool) -> None:
         super().__init__(window)
-        self._keep = keep
+        self._keep = keep  # the results; or only count the calls
         self.values: list[R] = []  # by index
 
     def take(self, item: T) -> Call[T, R]:
@@ -269,20 +276,28 @@ class CollectedCalls(UnorderedCalls[T, R]):
 
 
 REJECTED = FAILED + 1
-"""The state of an item that did not pass. It leaves the queue when its turn comes."""
+"""The state of an item that did not pass. At the head of the queue it is removed."""
 
 
 class FilteredCalls(OrderedCalls[T, Any]):
     """The items whose call returned something true, in input order.
 
-    An item that did not pass leaves the queue by itself when its turn comes, so a
-    finished call may make room without the reader.
+    An item that did not pass leaves the queue by itself once it is at its head. So a
+    finished call may make room although the reader received nothing.
     """
 
-    __slots__ = ()
+    __slots__ = ("_skipped",)
 
     finishing_makes_room = True
     notify_always = True
+
+    def __init__(self, window: float) -> None:
+        super().__init__(window)
+        self._skipped = 0  # items that did not pass, and have left the queue
+
+    @property
+    def received(self) -> int:
+        return self.delivered - self._skipped
 
     def on_finished(self, call: Call[T, Any]) -> bool:
         may_go_on = super().on_finished(call)
@@ -305,6 +320,7 @@ class FilteredCalls(OrderedCalls[T, Any]):
         while queue and queue[0].state == REJECTED:
             queue.popleft()
             self.delivered += 1
+            self._skipped += 1
 
 
 class _KeyLine(Generic[T, R]):
@@ -318,11 +334,12 @@ class _KeyLine(Generic[T, R]):
 
 
 class KeyQueue(Generic[T, R]):
-    """Which calls wait because as many as may have an equal key."""
+    """The calls that wait because *per_key* calls with an equal key have started."""
 
     def __init__(self, key: Callable[[T], Hashable], per_key: int) -> None:
         self._key = key
         self._per_key = per_key
+        # Of each key that a call has which has started and not ended.
         self._lines: dict[Hashable, _KeyLine[T, R]] = {}
 
     @property
@@ -331,9 +348,9 @@ class KeyQueue(Generic[T, R]):
         return sum(len(line.waiting) for line in self._lines.values())
 
     def may_start(self, call: Call[T, R]) -> bool:
-        """Tell whether a new *call* may start; if not, it waits here.
+        """Return whether a new *call* may start; if not, it waits here.
 
-        What the user's key function raises, or the key itself, is raised.
+        It raises what the key function of the user raises, or the hash of the key.
         """
         call.key = self._key(call.item)
         line = self._lines.get(call.key)
@@ -347,14 +364,14 @@ class KeyQueue(Generic[T, R]):
         return True
 
     def release(self, ended: Call[T, R]) -> Call[T, R] | None:
-        """Note that a call has *ended*; return the one that may start for it."""
+        """Note that a call has *ended*; return the one that may start in its place."""
         line = self._lines.get(ended.key)
         if line is None:  # the block is being left
             return None
         if line.waiting:
             return line.waiting.popleft()
         line.started -= 1
-        if not line.started:  # or the keys of an endless source would pile up
+        if not line.started:  # else the keys of an endless source would pile up
             del self._lines[ended.key]
         return None
 
@@ -368,7 +385,7 @@ class KeyQueue(Generic[T, R]):
 
 
 class Frontier(Generic[T]):
-    """What an expansion has reached and has yet to visit."""
+    """The items that an expansion has reached, and those that it has yet to visit."""
 
     def __init__(
         self, key: Callable[[T], Hashable] | None, max_waiting: float = inf
@@ -376,11 +393,11 @@ class Frontier(Generic[T]):
         self.waiting: deque[T] = deque()  # reached, and not yet visited
         self.visiting: int = 0  # calls that have begun and not ended
         self.reached: int = 0  # all items so far, each key once
-        self.roots_ended: bool = False
-        # Whether a worker waits for an item; then a root is read, if none is waiting.
+        self.roots_ended: bool = False  # once no more roots come
+        # Whether a worker waits for an item. A root is read then, if no item waits.
         self.is_hungry: bool = False
         self._key = key
-        self._seen: set[Hashable] = set()
+        self._seen: set[Hashable] = set()  # the keys of all items so far
         self._max_waiting = max_waiting
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 from aiterkit._concurrent.merge.scope import MergeScope
 from aiterkit._concurrent.merge.state import ArrivalBuffer, EndingArrivals
 from aiterkit._core.checks import check_count, shortened
-from aiterkit._core.source import open_source
+from aiterkit._core.source import hint_at_star, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
@@ -104,6 +104,7 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
     ) -> None:
         window = 1 + check_count(buffer, name="buffer", least=0)
         check_until(until)
+        hint_at_star(sources, name="concurrent_merge", frames=2)
         arrivals = (
             ArrivalBuffer[T](window)
             if until == "all"

@@ -1,25 +1,33 @@
 """The block of an operator that reads several sources, with a task for each.
 
-A `MergeState` decides what comes of their items; here is what waits.
+A `MergeState` decides; this module waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     Upstream,
 )
-from aiterkit._runtime.backend import is_cancelled
+from aiterkit._core.call import drop
+from aiterkit._runtime.backend import (
+    Backend,
+    SpinPolicy,
+    is_cancelled,
+    stands_for_user,
+)
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 from aiterkit._runtime.task import BlockTask
 
@@ -40,12 +48,12 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         super().__init__(state, name=name)
         self.state = state
         self._iterators = iterators
-        self._readers: dict[Upstream, SourceReader[T]] = {}
-        self._abandoned = False
+        self._readers: dict[Upstream, SourceReader[T]] = {}  # until the block is left
+        self._abandoned = False  # once `abandon` was called
 
     def _start(self) -> None:
-        # All are booked before the first is read: what comes of an item may
-        # depend on how many there are.
+        # All are added before the first is read, since the meaning of an item may
+        # depend on how many sources there are.
         for iterator in self._iterators:
             upstream = self.state.add()
             reader = SourceReader(
@@ -61,7 +69,7 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         return UpstreamSink(self, upstream)
 
     def abandon(self) -> None:
-        if self._abandoned:  # else each of many readers would stop all the others
+        if self._abandoned:  # else each of many source readers would stop all others
             return
         self._abandoned = True
         if self.state.open and not self.state.settled:
@@ -77,6 +85,10 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         else:
             self._readers[upstream].wake()
 
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.state.statistics()
+
     def wake_sources(self) -> None:
         """Let every source that waits for room look again."""
         for reader in self._readers.values():
@@ -86,7 +98,7 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
         self._readers.clear()
 
     def settle(self) -> None:
-        """Do what was decided when a source ended or failed."""
+        """Stop the sources that must stop, and wake the reader if all is decided."""
         for upstream in self.state.take_to_stop():
             self._readers[upstream].stop()
         if self.state.settled or not self.state.open:
@@ -122,11 +134,11 @@ class UpstreamSink(Sink[T]):
         self._upstream = upstream
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self._state.has_room(self._upstream)
 
     def put(self, item: T) -> bool:
-        """Pass an *item* on; tell whether there is room for one more."""
+        """Pass an *item* on; return whether there is room for one more."""
         state, scope = self._state, self._scope
         room = state.put(self._upstream, item)
         if scope.receiver is not None and state.ready:
@@ -174,11 +186,11 @@ class ArrivalSink(UpstreamSink[T]):
         self._window = arrivals.window
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self._upstream.waiting < self._window
 
     def put(self, item: T) -> bool:
-        """Pass an *item* on; tell whether there is room for one more."""
+        """Pass an *item* on; return whether there is room for one more."""
         upstream, scope = self._upstream, self._scope
         self._append((upstream, item))
         upstream.waiting = waiting = upstream.waiting + 1
@@ -189,32 +201,40 @@ class ArrivalSink(UpstreamSink[T]):
         return waiting < self._window
 
 
+class ParkAtOnce(SpinPolicy):
+    """Never yields first: nothing comes before it is asked for, which parking does."""
+
+    __slots__ = ()
+
+    def should_yield(self) -> bool:
+        """Decide for one wait."""
+        return False
+
+
 class Rendezvous(SourcesScope[T, T]):
     """A source without a head start: it is asked for an item when the reader asks."""
 
     def __init__(
         self,
         iterator: AsyncIterator[T] | Iterator[T],
-        ahead: ReadAhead[T],
+        state: OnDemand[T],
         *,
         name: str,
     ) -> None:
-        super().__init__([iterator], ahead, name=name)
-        self._ahead = ahead
+        super().__init__([iterator], state, name=name)
+        self._on_demand = state
+
+    def bind_backend(self, backend: Backend) -> None:
+        super().bind_backend(backend)
+        self.spin = ParkAtOnce()
 
     def begin_wait(self) -> Awaitable[object]:
-        return self._ask()
-
-    async def _ask(self) -> None:
-        self._ahead.asked = True
+        self._on_demand.asked = True
         self.wake_sources()
-        try:
-            await super().begin_wait()
-        finally:
-            self._ahead.asked = False
+        return super().begin_wait()
 
     def on_received(self) -> None:
-        """Leave the source be: the next wait asks it."""
+        """Do nothing: the next wait of the reader asks the source."""
 
 
 class UntilScope(Rendezvous[T]):
@@ -244,18 +264,21 @@ class UntilScope(Rendezvous[T]):
 
     def abandon(self) -> None:
         super().abandon()
-        # If the block is left after it was cancelled from outside, this is the second
-        # call, and the source waits for it to be closed.
+        # If the block is left after a cancellation from outside, this is the second
+        # call, and the source waits until the block is being left.
         self.wake_sources()
 
     async def _await_stop(self, task: "StopTask") -> None:
         with task:
             try:
-                if not task.stopped:  # before it began
-                    await in_context(self.context.copy(), self._call_stop(), task)
+                if not task.stopped:  # unless it was stopped before it began
+                    await_user = self.backend.await_user
+                    call = partial(_call, self._stop, self.name)
+                    calling = call() if await_user is None else await_user(call)
+                    await in_context(self.context.copy(), calling, task)
             except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                 if is_cancelled(error):
-                    pass  # the block is left, or the source's task notices it too
+                    pass  # the block is left, or the source task sees it too
                 elif is_deliverable(error):
                     self._stoppable.stop(without_stop(error))
                 else:
@@ -266,38 +289,43 @@ class UntilScope(Rendezvous[T]):
             self.settle()
             self.wake_sources()
 
-    async def _call_stop(self) -> None:
-        made: object = self._stop()
-        if not isawaitable(made):
-            raise TypeError(
-                f"{self.name}() needs an async function as stop, such as event.wait "
-                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
-            )
-        await made
-
     def may_close(self) -> bool:
-        """Tell whether the source may be closed.
+        """Return whether the source may be closed.
 
-        Not before the block is left: what was made of its items may still need what
-        the source holds, a connection, say.
+        Only once the block is being left: code that handles the items may still need
+        what the source holds, for example a connection.
         """
         return self.closed and not self._awaits_stop
 
 
+@stands_for_user
+async def _call(stop: Callable[[], Awaitable[object]], name: str) -> None:
+    made: object = stop()
+    try:
+        if not isawaitable(made):
+            raise TypeError(
+                f"{name}() needs an async function as stop, such as event.wait "
+                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
+            )
+        await made
+    finally:
+        drop(made)
+
+
 class StopTask(BlockTask):
-    """The task that awaits the *stop* of the user's."""
+    """The task that awaits the *stop* function of the user."""
 
     __slots__ = ()
 
     def stop(self) -> None:
-        """Cancel it, if it has begun: what it awaits is the user's code, always."""
+        """Cancel it, if it has begun: it awaits nothing but code of the user."""
         super().stop()
         if self.native is not None:
             self.cancel()
 
 
 class StoppableSink(UpstreamSink[T]):
-    """Where the items go of a source that can be stopped while it is read."""
+    """Where the items of a source go that can be stopped while it is read."""
 
     __slots__ = ("_until",)
 
@@ -306,13 +334,13 @@ class StoppableSink(UpstreamSink[T]):
         self._until = scope
 
     def takes_last_read(self) -> bool:
-        """Tell whether a read counts that was under way when the source was stopped."""
+        """Return whether to keep the item of a read that was under way at the stop."""
         return not self._until.closed
 
     def on_stopped(self) -> None:
-        """Note that the source will give nothing more: that is the end."""
+        """Note that the source will give nothing more, so the results end."""
         self.on_closed()
 
     def may_close(self) -> bool:
-        """Tell whether the source, which is read no more, may be closed."""
+        """Return whether the source may be closed now. It is not read any more."""
         return self._until.may_close()

@@ -1,4 +1,4 @@
-"""What several sources may be asked for, and what the reader receives of them.
+"""Which sources may be asked for an item, and what the reader receives.
 
 A `MergeState` decides and never waits: the `SourcesScope` around it reads the
 sources and asks here. Each source has an `Upstream`. There is a state for each way in
@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any, Generic, Literal, TypeVar
 
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+from aiterkit._runtime.statistics import Statistics
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,34 +22,42 @@ class Upstream:
     __slots__ = ("index", "waiting")
 
     def __init__(self, index: int) -> None:
-        self.index = index
-        self.waiting: int = 0
+        self.index = index  # its place among the sources, from 0
+        self.waiting: int = 0  # items that the reader has not received
 
 
 class MergeState(ResultBuffer[R], Generic[T, R]):
-    """What is known of the sources of one block.
+    """The sources of one block, and what the reader has yet to receive.
 
     It has *ended* when no source is open.
     """
 
-    __slots__ = ("_opened", "open", "ready", "resumable", "settled", "to_stop")
+    __slots__ = (
+        "_opened",
+        "delivered",
+        "open",
+        "ready",
+        "resumable",
+        "settled",
+        "to_stop",
+    )
 
     def __init__(self) -> None:
         super().__init__()
         self.ended = True
-        # The sources that are read, or are being closed; a dict for its order.
+        # The sources that are being read or closed; a dict for its order.
         self.open: dict[Upstream, None] = {}
-        # Those that are to be read no more, whatever they would give, until
-        # `take_to_stop` has handed them over.
+        # The sources that must be stopped, until `take_to_stop` returns them.
         self.to_stop: list[Upstream] = []
-        # The source that may go on since the reader received something of it; None
-        # if all may.
+        # The source of the item that the reader received last, which may go on; None
+        # if all sources may.
         self.resumable: Upstream | None = None
-        # Whether nothing that an open source might give will reach the reader.
+        # True once no further item of an open source can reach the reader.
         self.settled: bool = False
         # Whether a parked reader may go on after the last `put`.
         self.ready: bool = True
-        self._opened: int = 0  # how many there have been
+        self._opened: int = 0  # how many sources there have been
+        self.delivered: int = 0  # results that the reader has received
 
     def add(self) -> Upstream:
         """Add one more source."""
@@ -59,7 +68,7 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
         return upstream
 
     def leave(self, upstream: Upstream) -> None:
-        """Note that the source is read no more, for whatever reason."""
+        """Note that the source is not read any more, whatever the reason."""
         self.open.pop(upstream, None)
         self.ended = not self.open
 
@@ -75,11 +84,11 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
 
     @abstractmethod
     def has_room(self, upstream: Upstream) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
 
     @abstractmethod
     def put(self, upstream: Upstream, item: T) -> bool:
-        """Store an *item*; tell whether there is room for one more of that source."""
+        """Store an *item*; return whether there is room for one more of that source."""
 
     @abstractmethod
     def end(self, upstream: Upstream) -> None:
@@ -89,8 +98,12 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
     def fail(self, upstream: Upstream, error: BaseException) -> None:
         """Store the *error* of the source, in the place of its next item."""
 
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+
     def _settle(self, error: BaseException | None = None) -> None:
-        """Let nothing more come but *error*, if there is one."""
+        """Let no more results come; end them with *error*, if there is one."""
         self.settled = self.ready = True
         self.to_stop.extend(self.open)
         if error is not None:
@@ -132,10 +145,21 @@ class ArrivalBuffer(MergeState[T, T]):
     def pop(self) -> T | Empty:
         if self.queue:
             upstream, item = self.queue.popleft()
+            self.delivered += 1
             upstream.waiting -= 1
             self.resumable = upstream
             return item
         return self._raise_when_closed() if self._failure else EMPTY
+
+    def statistics(self) -> Statistics:
+        waiting = len(self.queue)
+        return Statistics(
+            taken=self.delivered + waiting,
+            waiting=waiting,
+            running=0,
+            delivered=self.delivered,
+            dropped=0,
+        )
 
 
 class EndingArrivals(ArrivalBuffer[T]):
@@ -162,40 +186,39 @@ class EndingArrivals(ArrivalBuffer[T]):
             self.to_stop.extend(other for other in self.open if other is not upstream)
 
 
-class ReadAhead(ArrivalBuffer[T]):
-    """The items of one source, at most *window* of them ahead of the reader.
-
-    With a *window* of 0, there is room while a reader waits.
-    """
-
-    asked = False  # while a reader waits
-
-    def has_room(self, upstream: Upstream) -> bool:
-        return upstream.waiting < self.window or (self.asked and not upstream.waiting)
-
-
-class Stoppable(ReadAhead[T]):
-    """The items of one source, until it is stopped.
-
-    What it gave before, and what the read gives that was under way then, still comes.
-    """
+class OnDemand(ArrivalBuffer[T]):
+    """The items of one source, each of them read when the reader asks for it."""
 
     def __init__(self) -> None:
         super().__init__(0)
+        # Until an item has come: a wait that is cancelled has asked all the same, or a
+        # reader that waits again and again, each time for too short, gets nothing.
+        self.asked: bool = False
 
-    def has_room(self, upstream: Upstream) -> bool:
-        return self.asked and not upstream.waiting
+    def has_room(self, upstream: Upstream) -> bool:  # noqa: ARG002 - there is but one
+        return self.asked
+
+    def put(self, upstream: Upstream, item: T) -> bool:
+        self.asked = False
+        return super().put(upstream, item)
+
+
+class Stoppable(OnDemand[T]):
+    """The items of one source, until it is stopped.
+
+    The items before that still come, and so does the item of a read under way then.
+    """
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Ask for no more items; let *error* come in the place of the end."""
+        """Ask for no more items; let *error*, if any, take the place of the end."""
         self.to_stop.extend(self.open)
         if error is not None:
-            # If the source has ended, so have the results.
+            # If the source has ended, so have the results: no reader sees the error.
             (self._failure if self.open else self.unseen_errors).append(error)
 
     def fail(self, upstream: Upstream, error: BaseException) -> None:
         self.leave(upstream)
-        # If stopping has failed before, that is the error that ends the results.
+        # If `stop` has failed before, its error ends the results, and not this one.
         (self.unseen_errors if self._failure else self._failure).append(error)
 
 
@@ -210,8 +233,9 @@ class LatestRow(ArrivalBuffer[Any]):
     def __init__(self) -> None:
         super().__init__(1)
         self.ready: bool = False
+        self._overtaken = 0  # items that were dropped before the first row
         self._newest: list[Any] = []  # by the index of the source
-        # Those that have given nothing yet.
+        # The sources that have given no item yet.
         self._missing: set[Upstream] = set()
 
     def add(self) -> Upstream:
@@ -223,7 +247,10 @@ class LatestRow(ArrivalBuffer[Any]):
     def put(self, upstream: Upstream, item: Any) -> bool:
         self._newest[upstream.index] = item
         if self._missing:
-            self._missing.discard(upstream)
+            if upstream in self._missing:
+                self._missing.discard(upstream)
+            else:
+                self._overtaken += 1
             if self._missing:
                 return True
             self.ready = True
@@ -234,9 +261,27 @@ class LatestRow(ArrivalBuffer[Any]):
         if upstream in self._missing:
             self._settle()
 
+    def statistics(self) -> Statistics:
+        # The first row holds an item of every source; each row after it, one more.
+        first = self._opened - len(self._missing)
+        delivered = self.delivered + (first - 1 if self.delivered else 0)
+        taken = first + self._overtaken
+        if not self._missing:
+            taken += max(self.delivered + len(self.queue) - 1, 0)
+        dropped = self._overtaken
+        if self._missing and self.settled:
+            dropped = taken
+        return Statistics(
+            taken=taken,
+            waiting=taken - dropped - delivered,
+            running=0,
+            delivered=delivered,
+            dropped=dropped,
+        )
+
 
 class _End:
-    """What stands in a row for the end of a source."""
+    """Takes the place of an item in a row when its source has ended."""
 
 
 _END = _End()
@@ -245,9 +290,9 @@ _END = _End()
 class ZipState(MergeState[T, tuple[Any, ...]]):
     """A row of the next item of each source, with one wait for all of them.
 
-    What comes of a row is what `azip` makes of it by reading from left to right:
-    the first source that has no item for it decides. So a source to the left of
-    one that has ended is still waited for.
+    A row ends as in `azip`, which reads from left to right: the first source that has
+    no item for it decides. So if a source has ended, those to its left are still
+    waited for.
     """
 
     def __init__(self, *, name: str, strict: bool) -> None:
@@ -257,9 +302,10 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         # The next row, by index: EMPTY, an item, _END, or an _Error.
         self._row: list[Any] = []
         self._missing = 0  # how many items the row still needs
-        self._judged = 0  # how many places from the left cannot end it any more
+        self._judged = 0  # how many places from the left can no longer end the rows
         self._upstreams: list[Upstream] = []  # by index
-        self._stopped_from = 0  # the index from which on all are to be stopped
+        self._stopped_from = 0  # every source from this index on is to be stopped
+        self._dropped = 0  # items of a row that was left behind
 
     def add(self) -> Upstream:
         upstream = super().add()
@@ -299,12 +345,37 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         if self.is_empty():
             return self._raise_when_closed()
         row = tuple(self._row)
+        self.delivered += 1
         self._missing = self._opened
         self._row = [EMPTY] * self._opened
         self.ready = False
         return row
 
+    def statistics(self) -> Statistics:
+        delivered = self.delivered * self._opened
+        dropped, waiting = self._dropped, self._held
+        if self.settled:  # the row will never be whole
+            dropped, waiting = dropped + waiting, 0
+        return Statistics(
+            taken=delivered + waiting + dropped,
+            waiting=waiting,
+            running=0,
+            delivered=delivered,
+            dropped=dropped,
+        )
+
+    @property
+    def _held(self) -> int:
+        """How many items are in the row."""
+        return sum(
+            outcome is not EMPTY
+            and outcome is not _END
+            and not isinstance(outcome, _Error)
+            for outcome in self._row
+        )
+
     def close(self) -> list[BaseException]:
+        self._dropped += self._held
         for outcome in self._row:
             if isinstance(outcome, _Error):
                 self.unseen_errors.append(outcome.error)
@@ -316,13 +387,13 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         self._row[upstream.index] = outcome
 
     def _stop_right_of(self, upstream: Upstream) -> None:
-        # Each is looked at once, however many end: those beyond are stopped already.
+        # Sources from `_stopped_from` on are stopped already: each is visited once.
         right = self._upstreams[upstream.index + 1 : self._stopped_from]
         self.to_stop.extend(other for other in right if other in self.open)
         self._stopped_from = min(self._stopped_from, upstream.index + 1)
 
     def _judge(self) -> None:
-        """See whether the sources that have answered decide the row."""
+        """End the rows, if the sources that have answered decide that they end."""
         if self.settled:
             return
         row = self._row
@@ -346,7 +417,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         self._settle()
 
     def _unequal(self, how: str) -> ValueError:
-        """Say how the source that is judged compares with those before, as `zip`."""
+        """Return the error of `zip` for the source that is longer or shorter."""
         number = self._judged
         before = "argument 1" if number == 1 else f"arguments 1-{number}"
         return ValueError(
@@ -355,7 +426,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
 
 
 class _Error:
-    """What stands in a row for an error."""
+    """Takes the place of an item in a row when its source has failed."""
 
     __slots__ = ("error",)
 

@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from aiterkit._concurrent.merge.scope import SourcesScope
 from aiterkit._concurrent.merge.state import LatestRow, ZipState
-from aiterkit._core.source import open_source
+from aiterkit._core.source import hint_at_star, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.results import Results, UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
@@ -26,8 +26,8 @@ class concurrent_zip(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]): 
         digits                         -1------------2-----|
         concurrent_zip(words, digits)  -[a1]---------[b2]--|
 
-    The values are those of `azip`: the shortest source ends it. But a row takes
-    the longest wait, and not the sum of the waits.
+    The rows are the same as from `azip`: the shortest source ends it. But a row takes
+    only as long as the longest wait, not the sum of the waits.
 
     Examples:
         >>> async with concurrent_zip("ab", [1, 2]) as results:
@@ -132,6 +132,7 @@ class concurrent_zip(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]): 
         strict: bool = ...,
     ) -> None: ...
     def __init__(self, *sources: AnyIterable[Any], strict: bool = False) -> None:
+        hint_at_star(sources, name="concurrent_zip", frames=2)
         iterators = [open_source(source) for source in sources]
         state: Any = ZipState[Any](name="concurrent_zip", strict=strict)
         self._scope = SourcesScope(iterators, state, name="concurrent_zip")
@@ -237,6 +238,7 @@ class concurrent_zip_latest(ConcurrentOperator[SourcesScope[Any, Row]], Generic[
         *sources: AnyIterable[T],
     ) -> None: ...
     def __init__(self, *sources: AnyIterable[Any]) -> None:
+        hint_at_star(sources, name="concurrent_zip_latest", frames=2)
         iterators = [open_source(source) for source in sources]
         state: Any = LatestRow()
         self._scope = SourcesScope(iterators, state, name="concurrent_zip_latest")

@@ -14,6 +14,7 @@ from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
@@ -25,15 +26,21 @@ class Subscription(ResultChannel[T]):
     def __init__(self, scope: "ShareScope[T]", queue: SubscriberQueue[T]) -> None:
         super().__init__(queue, name=scope.name)
         self.queue = queue
-        self.wants_room = True  # whether the source waits for it, the scope knows
+        # `on_received` is called for each item: the scope knows whether the source
+        # waits for room.
+        self.wants_room = True
         self._scope = scope
 
     def on_received(self) -> None:
         if self._scope.waiting_producers:
             self._scope.read_on()
 
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.queue.statistics()
+
     def leave(self) -> None:
-        """Take no more. The last one to leave stops the source."""
+        """Receive no more items. The last reader to leave stops the source."""
         if not self.closed and not self.queue.left:
             self.queue.leave()
             self.wake_receiver()
@@ -66,7 +73,7 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
             self.subscriptions.append(subscription)
 
     def _subscribe(self) -> Iterator[Subscription[T]]:
-        """Return where each reader receives its items."""
+        """Return the channel of each reader."""
         for queue in self._state.queues:
             yield Subscription(self, queue)
 
@@ -89,7 +96,7 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
 
     def _finish(self) -> None:
         del self._source  # it refers to this scope
-        self.subscriptions.clear()  # and so do these
+        self.subscriptions.clear()  # they refer to it too
 
     def wake_receivers(self) -> None:
         """Let every reader that waits look again."""
@@ -99,11 +106,11 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
     # The readers.
 
     def read_on(self) -> None:
-        """Let the source look again whether there is room."""
+        """Let the source check again whether there is room."""
         self._source.wake()
 
     def on_left(self) -> None:
-        """Read on, if it was this reader that held the source back; or no more."""
+        """Stop after the last reader; else read on, since there may be room now."""
         if self._state.all_left:
             self._state.end()
             self._source.stop()
@@ -113,16 +120,16 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
     # The source.
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self._state.has_room()
 
     def accept(self, item: T) -> None:
-        """Put an *item* where it belongs."""
+        """Put an *item* into the queues of its readers."""
         self._state.share(item)
         self.wake_receivers()
 
     def stop_reading(self) -> None:
-        """Read no more, after an error of a function of the user's."""
+        """Read no more, after an error of a function of the user."""
         self._source.request_stop()
 
     def end(self) -> None:
@@ -146,7 +153,7 @@ class BalancedSubscription(Subscription[T]):
 
     def begin_wait(self) -> Awaitable[object]:
         if self._balanced.waiting_producers:
-            self._balanced.read_on()  # it asks, so there is room
+            self._balanced.read_on()  # a reader that asks makes room
         return super().begin_wait()
 
     def on_received(self) -> None:
@@ -154,7 +161,7 @@ class BalancedSubscription(Subscription[T]):
         if scope.waiting_producers:
             scope.read_on()
         if self._queue.ended and self._queue.is_empty():
-            scope.wake_receivers()  # they waited whether it would be theirs
+            scope.wake_receivers()  # they waited in case this one gave the item back
 
     def on_wait_failed(self) -> None:
         self._balanced.pass_on(self._queue)
@@ -177,6 +184,7 @@ class BalanceScope(ShareScope[T]):
     ) -> None:
         super().__init__(iterator, state, name=name)
         self.balanced = state
+        # The channel of each queue, until the block is left.
         self._channels: dict[BalancedQueue[T], BalancedSubscription[T]] = {}
 
     def _subscribe(self) -> Iterator[Subscription[T]]:
@@ -189,7 +197,7 @@ class BalanceScope(ShareScope[T]):
         self._channels.clear()
 
     def put(self, item: T) -> bool:
-        """Take an *item*; tell whether there is room for one more."""
+        """Take an *item*; return whether there is room for one more."""
         state = self.balanced
         state.items.append(item)
         if state.asking:
@@ -202,6 +210,6 @@ class BalanceScope(ShareScope[T]):
             self._channels[queue].wake_receiver()
 
     def pass_on(self, queue: BalancedQueue[T]) -> None:
-        """Let another reader have what this one, which asks no more, would have had."""
+        """Offer the item that is kept for *queue*, if any, to the next reader."""
         self.balanced.withdraw(queue)
         self._call_next()

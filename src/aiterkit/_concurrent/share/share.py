@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 
 class SharedResults(Results[T]):
-    """What one of several readers gets, who may leave before the others.
+    """Results for one of several readers, which may leave before the others.
 
-    It is read as `Results` are. `aclose` says that this reader takes no more, so
-    that the others need not wait for it.
+    They are read like other `Results`. After `aclose` this reader receives no more, so
+    the others need not wait for it.
 
     Examples:
         >>> from contextlib import aclosing
@@ -57,7 +57,7 @@ class SharedResults(Results[T]):
         self._branch = subscription
 
     async def aclose(self) -> None:
-        """Leave: take no more, and hold nobody back.
+        """Leave: receive no more, and hold no other reader back.
 
         A task that waits for the next item gets the end. When the last reader
         has left, the source is closed.
@@ -88,7 +88,7 @@ class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a functi
 
     A reader may leave before the others, by `SharedResults.aclose` or
     `contextlib.aclosing`. What it has received is its own; what it has not is there
-    for the others. A reader that merely stops asking holds nobody back.
+    for the others. A reader that merely stops asking holds no other back.
 
     Examples:
         >>> async def work(name, seconds, jobs):
@@ -117,7 +117,7 @@ class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a functi
             waits only for a reader that asks. A wait that is cancelled loses
             nothing: the item goes to another reader, or to the same one later.
         Errors: Bare, to every reader, after all items.
-        Exit: *source* is closed.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -173,8 +173,8 @@ class concurrent_broadcast(_Shared[T]):  # noqa: N801 - it is called like a func
         Read-ahead: At most *buffer* items between *source* and the slowest reader.
         Delivery: An item waits only for its reader.
         Errors: Bare, to every reader, after all items before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -229,8 +229,8 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         Read-ahead: At most *buffer* items between *source* and each reader.
         Delivery: An item waits only for its reader.
         Errors: Bare, to every reader, after all its items; so are those of *key*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* and *key* see a copy of the context at entry.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from aiterkit._core.checks import shortened
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
+from aiterkit._runtime.statistics import Statistics
 
 T = TypeVar("T")
 
@@ -17,10 +18,12 @@ class SubscriberQueue(ResultBuffer[T]):
 
     def __init__(self, state: "SharedState[T]") -> None:
         super().__init__()
-        self.left: bool = False  # this reader takes no more
-        self.error_delivered: bool = False  # it has seen the error of the source
+        self.left: bool = False  # once this reader receives no more
+        self.error_delivered: bool = False  # once it has seen the error of the source
         self._state = state
         self._items: deque[T] = deque()
+        self._delivered = 0  # items that this reader has received
+        self._dropped = 0  # items that it would have received, had it not left
 
     @property
     def exhausted(self) -> bool:
@@ -35,6 +38,7 @@ class SubscriberQueue(ResultBuffer[T]):
     def put(self, item: T) -> None:
         """Store an *item* for this reader, unless it has left."""
         if self.left:
+            self._dropped += 1
             return
         self._items.append(item)
         if len(self._items) == self._state.buffer_size:
@@ -49,13 +53,26 @@ class SubscriberQueue(ResultBuffer[T]):
             raise_to_reader(state.error)
         if len(self._items) == state.buffer_size:
             state.full -= 1
+        self._delivered += 1
         return self._items.popleft()
 
+    def statistics(self) -> Statistics:
+        """Return how many of this reader's items wait, were delivered or dropped."""
+        waiting = len(self._items)
+        return Statistics(
+            taken=self._delivered + waiting + self._dropped,
+            waiting=waiting,
+            running=0,
+            delivered=self._delivered,
+            dropped=self._dropped,
+        )
+
     def leave(self) -> None:
-        """Note that this reader takes no more: it holds no other one back."""
+        """Note that this reader receives no more, and so holds no other back."""
         if len(self._items) == self._state.buffer_size:
             self._state.full -= 1
         self.left = self.ended = True
+        self._dropped += len(self._items)
         self._items.clear()
 
 
@@ -63,22 +80,22 @@ class SharedState(ABC, Generic[T]):
     """The queues of all readers, and what they have in common."""
 
     def __init__(self, readers: int, buffer_size: int) -> None:
-        self.buffer_size = buffer_size
-        self.full: int = 0  # queues that have no room
-        self.ended: bool = False  # no more items come
-        self.error: BaseException | None = None  # what comes after the items
-        self.unseen_errors: list[BaseException] = []
+        self.buffer_size = buffer_size  # items that may wait for one reader
+        self.full: int = 0  # how many queues have no room
+        self.ended: bool = False  # once no more items come
+        self.error: BaseException | None = None  # raised to each reader after its items
+        self.unseen_errors: list[BaseException] = []  # that no reader will see
         self.queues: list[SubscriberQueue[T]] = [
             SubscriberQueue(self) for _ in range(readers)
         ]
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return not self.full
 
     @abstractmethod
     def share(self, item: T) -> None:
-        """Put an *item* where it belongs."""
+        """Put an *item* into the queues of its readers."""
 
     def end(self) -> None:
         """Note that no more items come."""
@@ -93,11 +110,11 @@ class SharedState(ABC, Generic[T]):
 
     @property
     def all_left(self) -> bool:
-        """Whether no reader takes any more."""
+        """Whether every reader has left."""
         return all(queue.left for queue in self.queues)
 
     def close(self) -> list[BaseException]:
-        """Drop what was not received; return the errors that nobody has seen."""
+        """Drop what was not received; return the errors that no reader has seen."""
         error, self.error = self.error, None
         unseen, self.unseen_errors = self.unseen_errors, []
         if error is not None and not all(
@@ -117,7 +134,7 @@ class BroadcastState(SharedState[T]):
 
 
 class PartitionState(SharedState[T]):
-    """Every item has one reader, which its key decides."""
+    """Every item has one reader, chosen by its key."""
 
     def __init__(
         self, key: Callable[[T], Hashable], keys: list[Hashable], buffer_size: int
@@ -140,11 +157,11 @@ class PartitionState(SharedState[T]):
 
 
 class BalancedQueue(SubscriberQueue[T]):
-    """What one reader receives of the items that are there for all of them."""
+    """What one reader receives of the items that are there for all readers."""
 
     def __init__(self, state: "BalancedState[T]") -> None:
         super().__init__(state)
-        self.has_claim: bool = False  # on one of the items, which is kept for it
+        self.has_claim: bool = False  # while one of the items is kept for it
         self._balanced = state
         self._items = state.items
 
@@ -154,10 +171,12 @@ class BalancedQueue(SubscriberQueue[T]):
         if self.has_claim:
             self.has_claim = False
             state.claims -= 1
+            state.delivered += 1
             return items.popleft()
         if self.left:
             return EMPTY
         if len(items) > state.claims:
+            state.delivered += 1
             return items.popleft()
         if not state.ended or items:
             state.asking[self] = None
@@ -166,24 +185,37 @@ class BalancedQueue(SubscriberQueue[T]):
             raise_to_reader(state.error)
         return EMPTY
 
+    def statistics(self) -> Statistics:
+        """Return those of all readers together: an item that waits may go to any."""
+        state = self._balanced
+        waiting = len(self._items)
+        return Statistics(
+            taken=state.delivered + waiting,
+            waiting=waiting,
+            running=0,
+            delivered=state.delivered,
+            dropped=0,
+        )
+
     def leave(self) -> None:
-        """Note that this reader takes no more: what it was to receive, another may."""
+        """Note that this reader receives no more; another one may have its item."""
         self.left = self.ended = True
 
 
 class BalancedState(SharedState[T]):
     """Every item has one reader: the one that asked first.
 
-    A reader that finds no item is *asking*, in the order of coming. The next item is
-    kept for the first of these, until it takes it, or asks no more. So no reader is
-    *asking* while there is an item that is kept for nobody.
+    A reader that finds no item is *asking*, in the order in which readers came. The
+    next item is kept for the first of them until that reader receives it or stops
+    asking. So while any reader is *asking*, each item is kept for one.
     """
 
     def __init__(self, readers: int, buffer_size: int) -> None:
         super().__init__(0, buffer_size)
         self.items: deque[T] = deque()
         self.claims: int = 0  # how many of the items are kept for a reader
-        # A dict for its order.
+        self.delivered: int = 0  # items that the readers have received
+        # The readers that wait and have no item kept for them; a dict for its order.
         self.asking: dict[BalancedQueue[T], None] = {}
         self.readers = [BalancedQueue(self) for _ in range(readers)]
         self.queues.extend(self.readers)
@@ -205,7 +237,7 @@ class BalancedState(SharedState[T]):
         return queue
 
     def withdraw(self, queue: BalancedQueue[T]) -> None:
-        """Note that a reader asks no more, for now or for ever."""
+        """Note that a reader has stopped asking, for now or for ever."""
         self.asking.pop(queue, None)
         if queue.has_claim:
             queue.has_claim = False

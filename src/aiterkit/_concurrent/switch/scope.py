@@ -5,17 +5,22 @@ from inspect import isawaitable
 from typing import Any, Generic, TypeVar, cast
 
 from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._core.call import drop
+from aiterkit._core.source import close
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.backend import stands_for_user
 from aiterkit._runtime.errors import without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
-from aiterkit._runtime.source_reader import SourceReader, open_to_read
+from aiterkit._runtime.source_reader import SourceReader, open_result
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
+@stands_for_user
 class SwitchedSource(AsyncIterator[R], Generic[T, R]):
     """The source of one item, which is made when it is first read."""
 
@@ -28,23 +33,25 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
 
     async def __anext__(self) -> R:
         if self._iterator is None:
+            made: Any = None
             try:
-                made: Any = self._func(self._item)
+                made = self._func(self._item)
                 if isawaitable(made):
                     made = await made
-                self._iterator = open_to_read(cast("AnyIterable[R]", made))
-            except StopAsyncIteration as error:  # it would read as the end
+                self._iterator = open_result(cast("AnyIterable[R]", made))
+            except StopAsyncIteration as error:  # else it would look like the end
                 raise without_stop(error) from error
+            finally:
+                drop(made)
         return await self._iterator.__anext__()
 
     async def aclose(self) -> None:
-        aclose = getattr(self._iterator, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        if self._iterator is not None:
+            await close(self._iterator)
 
 
 class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
-    """The block: a reader for the source of items, one for that of the newest."""
+    """The block: one task reads the items, another the source of the newest item."""
 
     makes_calls = True
 
@@ -62,6 +69,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self.state = state
         self._func = func
         self._iterator = with_checkpoints(iterator)
+        # Reads the source of one item, from its start until that source is closed.
         self._inner: SourceReader[R] | None = None
 
     # The block.
@@ -84,6 +92,10 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         assert self._inner is not None  # noqa: S101 - only it waits for room
         self._inner.wake()
 
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.state.statistics()
+
     def _finish(self) -> None:
         del self._outer  # it refers to this scope
 
@@ -92,7 +104,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     def _open(self, item: T) -> None:
         inner = SwitchedSource[T, R](self._func, item)
         self._inner = reader = SourceReader(self, inner, InnerSink(self))
-        # A task of its own for each, so that none sees what another has set.
+        # Each has its own task, so none sees context variables that another has set.
         reader.start_reading(f"{self.name} inner source")
 
     def advance(self) -> None:
@@ -111,11 +123,11 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     # The source of items.
 
     def has_room(self) -> bool:
-        """Tell that a new item is always welcome."""
+        """Return True: a new item always takes the place of the one before."""
         return True
 
     def put(self, item: T) -> bool:
-        """Switch to *item*; tell whether there is room for one more."""
+        """Switch to *item*; return whether there is room for one more."""
         self.state.switch(item)
         if self._inner is not None:
             self._inner.stop()
@@ -137,7 +149,7 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
         self.wake_receiver()
 
     def may_close(self) -> bool:
-        """Tell whether no source of an item is open."""
+        """Return whether no source of an item is open."""
         return not self.state.busy
 
 
@@ -148,7 +160,7 @@ class InnerSink(Sink[R]):
         self._scope = scope
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more result."""
+        """Return whether the source may be asked for one more result."""
         return self._scope.state.has_room()
 
     def put(self, item: R) -> bool:

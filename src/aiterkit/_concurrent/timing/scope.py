@@ -1,6 +1,6 @@
 """The block of an operator with one source, one reader and no calls between them.
 
-A `TimedBuffer` decides what comes of the items; here is what waits.
+A `TimedBuffer` decides; this module waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -11,6 +11,7 @@ from aiterkit._concurrent.timing.state import TimedBuffer
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
@@ -52,6 +53,10 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
     def _finish(self) -> None:
         del self._source  # which holds the block
 
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.timed.statistics()
+
     def begin_wait(self) -> Awaitable[object]:
         return self._wait_until_due()
 
@@ -71,7 +76,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
     # The source.
 
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
         return self.timed.has_room()
 
     def accept(self, item: T) -> None:
@@ -80,7 +85,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
             self.wake_receiver()
 
     def stop_reading(self) -> None:
-        """Read no more, after an error of a function of the user's."""
+        """Read no more, after an error of a function of the user."""
         self._source.request_stop()
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""What is given when: decided by the time that is passed in, never by waiting."""
+"""Which item is given when. The clock decides; no code here waits."""
 
 from abc import abstractmethod
 from collections import deque
@@ -7,6 +7,7 @@ from math import floor, inf
 from typing import Generic, TypeVar
 
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+from aiterkit._runtime.statistics import Statistics
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -14,7 +15,7 @@ B = TypeVar("B")
 
 
 class TimedBuffer(ResultBuffer[R], Generic[T, R]):
-    """What lies between one source and its reader; then the end, or an error."""
+    """The items between one source and its reader; then the end, or an error."""
 
     ended: bool
     _now: Callable[[], float]
@@ -22,6 +23,28 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     def __init__(self) -> None:
         super().__init__()
         self.is_awaited: bool = False  # while a reader waits
+        self.delivered: int = 0  # items that the reader has received
+
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """How many items the reader has not received, and may."""
+
+    @property
+    def dropped(self) -> int:
+        """How many items the reader will never receive."""
+        return 0
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        held, dropped = self.held, self.dropped
+        return Statistics(
+            taken=self.delivered + held + dropped,
+            waiting=held,
+            running=0,
+            delivered=self.delivered,
+            dropped=dropped,
+        )
 
     def start(self, now: Callable[[], float]) -> None:
         """Note that the block is entered, where *now* tells the time."""
@@ -30,15 +53,15 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     @property
     @abstractmethod
     def due(self) -> float:
-        """The time at which there is something to deliver, if nothing happens."""
+        """When there will be a result, if the source gives nothing before."""
 
     @abstractmethod
     def has_room(self) -> bool:
-        """Tell whether the source may be asked for one more item."""
+        """Return whether the source may be asked for one more item."""
 
     @abstractmethod
     def take(self, item: T) -> bool:
-        """Store an *item*; tell whether a waiting reader must look again."""
+        """Store an *item*; return whether a waiting reader must look again."""
 
     @abstractmethod
     def pop_value(self) -> R | Empty:
@@ -77,15 +100,15 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self._quiet = quiet
         self._weight = weight
         self._max_weight = max_weight
-        # How long a batch waits whose first item is the last to come.
+        # How long a batch waits that has one item and gets no other.
         self._shortest = within if quiet is None else min(within, quiet)
-        # The batch that gathers: its items, its weight, when it is over, and when it is
-        # over though it is never quiet.
+        # The batch that is being filled: its items, their weight, its deadline, and the
+        # latest one that *quiet* may move that to.
         self._items: list[T] = []
         self._load: float = 0
         self._deadline = inf
         self._latest = inf
-        # One item at most that belongs to the next batch, its weight, and its time.
+        # At most one item, which was too much for that batch; its weight and its time.
         self._next: list[T] = []
         self._next_load: float = 0
         self._next_began = inf
@@ -107,9 +130,10 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
     def take(self, item: T) -> bool:
         load = 0.0 if self._weight is None else self._weight(item)
         now = self._now()
-        # If a reader waits, it was promised the batch for the deadline: whether it
-        # or the source is the first to be woken then must make no difference. Within
-        # no time the first item wakes it, and what comes before it is resumed joins.
+        # A waiting reader was promised the batch for the deadline. If an item comes at
+        # that moment, it must not matter whether the reader or the source runs first.
+        # With ``within=0``, the first item wakes the reader; those that come before it
+        # runs join the batch.
         is_over = self.is_awaited and now >= self._deadline and self._shortest > 0
         if self._items and (is_over or self._load + load > self._max_weight):
             self._next.append(item)
@@ -128,6 +152,10 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
             self._deadline = due if due < self._latest else self._latest  # noqa: FURB136 - a call is paid per item
         return self._is_full()
 
+    @property
+    def held(self) -> int:
+        return len(self._items) + len(self._next)
+
     def is_empty(self) -> bool:
         return not self._items
 
@@ -137,6 +165,7 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         if not (self.ended or self._is_full() or self._now() >= self._deadline):
             return EMPTY
         batch = tuple(self._items)
+        self.delivered += len(batch)
         self._items, self._next = self._next, []
         self._load, self._next_load = self._next_load, 0
         began, self._next_began = self._next_began, inf
@@ -146,17 +175,15 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
 
 
 class Newest(TimedBuffer[T, T]):
-    """The newest items, and how many were dropped for them."""
+    """The newest items: of those that the reader did not take in time, a few."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.taken: int = 0  # items that the source has given
-        self.delivered: int = 0  # items that the reader has received
+        self._taken = 0  # items that the source has given
 
     @property
-    @abstractmethod
     def dropped(self) -> int:
-        """How many items the reader will never see."""
+        return self._taken - self.delivered - self.held
 
     def has_room(self) -> bool:
         return True
@@ -174,11 +201,11 @@ class Latest(Newest[T]):
         return inf
 
     @property
-    def dropped(self) -> int:
-        return self.taken - self.delivered - len(self._items)
+    def held(self) -> int:
+        return len(self._items)
 
     def take(self, item: T) -> bool:
-        self.taken += 1
+        self._taken += 1
         self._items.append(item)
         return True
 
@@ -193,13 +220,13 @@ class Latest(Newest[T]):
 
 
 class Settling(Newest[T]):
-    """The newest item that has settled, and the one that has yet to settle."""
+    """The newest item that has settled, and a newer one that has not."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._settled: list[T] = []  # what the reader may have: one at most
-        self._fresh: list[T] = []  # what has yet to settle: one at most
-        self._deadline = inf  # when the fresh one settles
+        self._settled: list[T] = []  # for the reader: one item at most
+        self._fresh: list[T] = []  # yet to settle: one item at most
+        self._deadline = inf  # when the fresh item settles
 
     @abstractmethod
     def _settles_at(self, now: float) -> float:
@@ -210,14 +237,14 @@ class Settling(Newest[T]):
         return self._deadline
 
     @property
-    def dropped(self) -> int:
-        return self.taken - self.delivered - len(self._settled) - len(self._fresh)
+    def held(self) -> int:
+        return len(self._settled) + len(self._fresh)
 
     def take(self, item: T) -> bool:
         now = self._now()
         if now >= self._deadline:
             self._settle()
-        self.taken += 1
+        self._taken += 1
         is_first = not self._fresh
         self._fresh[:] = (item,)
         self._deadline = self._settles_at(now)
@@ -231,7 +258,7 @@ class Settling(Newest[T]):
         return not self._settled and not self._fresh
 
     def pop_value(self) -> T | Empty:
-        # One that had settled when the source ended is not dropped for the last.
+        # At the end, an item that has settled comes first, and then the last item.
         if self._now() >= self._deadline or (
             self.ended and self._fresh and not self._settled
         ):
@@ -277,11 +304,11 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
         super().__init__()
         self._beat = beat
         self._seconds = seconds
-        self._item: list[T] = []  # what the reader may have: one at most
+        self._item: list[T] = []  # for the reader: one item at most
         self._deadline = inf  # when the next beat is due
-        # Whether a beat came due just before an item or the end, while a reader
-        # waited. It was promised the beat for that time: whether it or the source is
-        # the first to be woken must make no difference.
+        # True once a beat was due, while a reader waited, at the moment when an item or
+        # the end came. That reader was promised the beat, so it must not matter
+        # whether the reader or the source runs first.
         self._owes_beat = False
 
     def start(self, now: Callable[[], float]) -> None:
@@ -312,6 +339,10 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
         if self.is_awaited and self._now() >= self._deadline:
             self._owes_beat = True
 
+    @property
+    def held(self) -> int:
+        return len(self._item)
+
     def is_empty(self) -> bool:
         return not self._item and not self._owes_beat
 
@@ -321,6 +352,7 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
             self._owes_beat = False
         elif self._item:
             self._deadline = now + self._seconds
+            self.delivered += 1
             return self._item.pop()
         elif self.ended or now < self._deadline:
             return EMPTY

@@ -1,13 +1,11 @@
-"""Operators that heed the clock, or the newest item only.
+"""Operators that go by the clock, or give only the newest item.
 
-Each has a `TimedBuffer`, which decides by the clock, and a public block.
-No task waits for a moment to come: it is the reader who does, if there is one.
-So what nobody waits for costs nothing, and a slow reader finds things as they
-are when it comes.
+Each has a `TimedBuffer`, which decides by the clock, and a public block. Only the
+reader waits for a moment to come; no task does. So a moment that no reader waits for
+costs nothing, and a slow reader gets what is there when it asks.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar, overload
 
@@ -28,56 +26,6 @@ from aiterkit._runtime.scope import ConcurrentOperator
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class NewestStatistics:
-    """What became of the items so far, where only the newest are delivered.
-
-    Examples:
-        >>> async with concurrent_latest("abc") as newest:
-        ...     await anyio.sleep(1)
-        ...     print(newest.statistics())
-        NewestStatistics(taken=3, delivered=0, dropped=2)
-
-    Attributes:
-        taken: How many items the source has given.
-        delivered: How many of them the reader has had.
-        dropped: How many of them it will never see.
-    """
-
-    taken: int
-    delivered: int
-    dropped: int
-
-
-class NewestResults(Results[T]):
-    """The newest items, as `concurrent_latest` and its like give them.
-
-    They are `Results` that can tell how many items were dropped.
-
-    Examples:
-        >>> async with concurrent_latest("abc") as newest:
-        ...     await anyio.sleep(1)
-        ...     print([item async for item in newest], newest.statistics().dropped)
-        ['c'] 2
-
-    Raises:
-        StopAsyncIteration: At the end, and for ever after it or after an error.
-        RuntimeError: If it is read outside its block, or by two tasks at once; or
-            if the source was cancelled from outside while it is still read.
-    """
-
-    __slots__ = ("_timed",)
-
-    def __init__(self, scope: SingleSourceScope[T, T], timed: Newest[T]) -> None:
-        super().__init__(scope)
-        self._timed = timed
-
-    def statistics(self) -> NewestStatistics:
-        """Return how many items were taken, delivered and dropped so far."""
-        timed = self._timed
-        return NewestStatistics(timed.taken, timed.delivered, timed.dropped)
-
-
 class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]]]):  # noqa: N801 - it is called like a function
     """Gather items of *source* into tuples, by number, by time or by weight.
 
@@ -86,9 +34,9 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
 
     A batch is given when it has *size* items, or *within* seconds after its first
     item came, whichever is first; what is left at the end is given at once. No batch
-    is empty. An item that comes just then begins the next one.
+    is empty. An item that comes exactly at the deadline begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
-    a queue of small ones. With ``within=math.inf`` the batches are those of
+    a queue of small ones. With ``within=math.inf`` the batches are the same as from
     `abatched`. With ``within=0`` nothing waits to become more: a batch is at least
     one item, and all that came while you were busy.
 
@@ -152,8 +100,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
             With ``within=0``, all that *source* has given when you ask comes at once;
             if that is nothing, its next item, with those that come before you resume.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* and *weight* see a copy of the context at entry.
 
     Args:
@@ -245,16 +193,13 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
 class _NewestOperator(ConcurrentOperator[SingleSourceScope[T, T]]):
     """What the operators that give the newest item have in common."""
 
-    _timed: Newest[T]
-
     def _make(self, source: AnyIterable[T], timed: Newest[T]) -> None:
-        self._timed = timed
         name = type(self).__name__
         self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
-    async def __aenter__(self) -> NewestResults[T]:
+    async def __aenter__(self) -> Results[T]:
         """Start to read; give the newest items."""
-        return NewestResults(await self._open(), self._timed)
+        return Results(await self._open())
 
 
 class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a function
@@ -276,23 +221,23 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         ...     async for price in newest:
         ...         print(price, end=" ")
         ...         await anyio.sleep(2.4)
-        ...     print(newest.statistics())
-        0 2 4 6 NewestStatistics(taken=7, delivered=4, dropped=3)
+        ...     print(newest.statistics().dropped)
+        0 2 4 6 3
         >>> async with concurrent_latest(range(100), 3) as newest:
         ...     await anyio.sleep(1)
         ...     print([number async for number in newest])
         [97, 98, 99]
 
     Guarantees:
-        Order: Input order, with gaps; `NewestResults.statistics` counts what was
+        Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most *size* items lie between
             it and you.
         Delivery: An item waits only for you, and those that came before it.
         Errors: Bare, after the last items that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -331,15 +276,15 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
         ['o', 'e'] 3
 
     Guarantees:
-        Order: Input order, with gaps; `NewestResults.statistics` counts what was
+        Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -365,8 +310,8 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
 
     The beat starts when the block is entered. An item that comes just with a beat
     is given with the next one, and of several between two beats only the last. The
-    end gives the last one at once. If you are slow, the item of a beat gives
-    its place to that of the next.
+    end gives the last one at once. If you are slow, the item of the next beat
+    takes the place of the one before.
 
     Examples:
         >>> async def values():
@@ -378,15 +323,15 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
         [2, 5, 8] 6
 
     Guarantees:
-        Order: Input order, with gaps; `NewestResults.statistics` counts what was
+        Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:

@@ -1,4 +1,4 @@
-"""What only an unlucky moment brings about, brought about by hand."""
+"""Moments that come about rarely, made by hand."""
 
 import asyncio
 from collections.abc import Generator
@@ -11,15 +11,8 @@ import aiterkit as ak
 from aiterkit._runtime.backend import current_backend
 from aiterkit._runtime.context import Steps
 from aiterkit._runtime.errors import raise_bare
-from aiterkit.testing import virtual_backend
 
-on_asyncio = pytest.mark.parametrize(
-    "anyio_backend", [virtual_backend("asyncio")], ids=["asyncio"]
-)
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, on_asyncio  # noqa: TID252 - tests stand on no path
 
 
 class Stubborn:

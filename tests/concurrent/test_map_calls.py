@@ -1,7 +1,6 @@
 """What a block is: entered once, nothing else, its arguments checked at the call."""
 
 import contextvars
-import gc
 import math
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextvars import ContextVar
@@ -15,16 +14,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
-from .forms import (
-    Form,
-    Streaming,
-    Thing,
-    Things,
-    any_source,
-    calls,
-    every_form,
-    streaming,
-)
+from ..helpers import Thing, Things, any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import Form, Streaming, calls, every_form, streaming
 
 T = TypeVar("T")
 
@@ -176,48 +167,6 @@ async def test_the_source_is_opened_at_the_call(operator: Streaming) -> None:
     async with block as results:
         assert [result async for result in results] == [0, 1, 2]
     assert opened == 1
-
-
-@streaming
-async def test_nothing_is_read_before_the_block_is_entered(operator: Streaming) -> None:
-    source = SourceProbe(range(3))
-    block = operator(echo, source, limit=1)
-    await anyio.sleep(5)
-    assert source.pulls == 0
-    async with block:
-        pass
-
-
-@streaming
-async def test_a_block_can_be_entered_only_once(operator: Streaming) -> None:
-    block = operator(echo, range(3), limit=1)
-    async with block:
-        with pytest.raises(RuntimeError, match="can be entered only once"):
-            await block.__aenter__()
-    with pytest.raises(RuntimeError, match="can be entered only once"):
-        await block.__aenter__()
-
-
-@streaming
-def test_a_block_that_is_never_entered_is_warned_about(operator: Any) -> None:
-    name = operator.__name__
-    with pytest.warns(RuntimeWarning) as caught:
-        operator(echo, range(3), limit=1)
-        gc.collect()
-    assert str(caught[0].message) == (
-        f"{name}(...) was never entered: use 'async with {name}(...) as results'"
-    )
-
-
-@streaming
-async def test_a_block_is_nothing_but_a_block(operator: Any) -> None:
-    block = operator(echo, range(3), limit=1)
-    with pytest.raises(TypeError, match="__aiter__"):
-        [result async for result in block]
-    with pytest.raises(TypeError, match="await"):
-        await block
-    async with block:
-        pass
 
 
 @every_form

@@ -1,23 +1,24 @@
-"""Every operator, what it runs of the user's code, and every way out of it.
+"""Sources and functions that clean up, and a log of what has cleaned up in full.
 
-What is run cleans up in a ``finally`` that is *not* shielded, as people write it.
+They do so in a ``finally`` that is *not* shielded, as people write it. The probes of
+`aiterkit.testing` do that too; here, all that is run writes into one log.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 import aiterkit as ak
 
+from ...catalogue import Functions  # noqa: TID252 - tests stand on no path
+from ...helpers import Boom  # noqa: TID252 - as above
+from .cases import USES
+
 End = Literal["ends", "fails"]
-
-
-class Boom(Exception):
-    """What fails here."""
 
 
 @dataclass
@@ -133,21 +134,9 @@ Kind = Callable[[Log, str, float, float, End], Any]
 KINDS: list[Kind] = [generator, Source, holding_a_block]
 
 
-@dataclass(frozen=True)
-class Subject:
-    """One operator, over a source, and over calls or inner sources if it has any."""
-
-    name: str
-    open: Callable[[Any, "Work"], AbstractAsyncContextManager[Any]]
-    calls: Literal["nothing", "calls", "sources"] = "nothing"
-
-    def __str__(self) -> str:
-        return self.name
-
-
 @dataclass
-class Work:
-    """What the user's functions do."""
+class Work(Functions):
+    """Functions that take long, and clean up."""
 
     log: Log
     fail: bool = False
@@ -178,113 +167,9 @@ class Work:
             return [item]
         return self.kind(self.log, f"inner source {item}", 0.125, 99, "ends")
 
-    async def expand(self, item: int) -> list[int]:
-        await self.call(item)
-        return []
-
-    async def passes(self, item: int) -> bool:
-        await self.call(item)
-        return True
-
-
-@asynccontextmanager
-async def _first_of(block: Any) -> AsyncGenerator[Any]:
-    async with block as (first, *others):
-        for other in others:
-            await other.aclose()
-        yield first
-
-
-SUBJECTS = [
-    Subject(
-        "concurrent_map",
-        lambda s, w: ak.concurrent_map(w.call, s, limit=3),
-        "calls",
-    ),
-    Subject(
-        "concurrent_map_unordered",
-        lambda s, w: ak.concurrent_map_unordered(w.call, s, limit=3),
-        "calls",
-    ),
-    Subject(
-        "concurrent_map with keys",
-        lambda s, w: ak.concurrent_map(w.call, s, limit=3, key=lambda n: n % 5),
-        "calls",
-    ),
-    Subject(
-        "concurrent_map with a limiter",
-        lambda s, w: ak.concurrent_map(w.call, s, limit=anyio.CapacityLimiter(3)),
-        "calls",
-    ),
-    Subject(
-        "concurrent_filter",
-        lambda s, w: ak.concurrent_filter(w.passes, s, limit=3),
-        "calls",
-    ),
-    Subject(
-        "concurrent_expand",
-        lambda s, w: ak.concurrent_expand(w.expand, s, limit=3),
-        "calls",
-    ),
-    Subject(
-        "concurrent_flat_map",
-        lambda s, w: ak.concurrent_flat_map(w.inner, s, limit=2),
-        "sources",
-    ),
-    Subject(
-        "concurrent_flat_map_unordered",
-        lambda s, w: ak.concurrent_flat_map_unordered(w.inner, s, limit=2),
-        "sources",
-    ),
-    Subject(
-        "concurrent_switch_map",
-        lambda s, w: ak.concurrent_switch_map(w.inner, s),
-        "sources",
-    ),
-    Subject(
-        "concurrent_merge",
-        lambda s, w: ak.concurrent_merge(s, w.kind(w.log, "other", 0.5, 99, "ends")),
-    ),
-    Subject(
-        "concurrent_merge until the first ends",
-        lambda s, w: ak.concurrent_merge(
-            s, w.kind(w.log, "other", 0.5, 99, "ends"), until="first"
-        ),
-    ),
-    Subject(
-        "concurrent_zip",
-        lambda s, w: ak.concurrent_zip(s, w.kind(w.log, "other", 0.5, 99, "ends")),
-    ),
-    Subject(
-        "concurrent_zip_latest",
-        lambda s, w: ak.concurrent_zip_latest(
-            s, w.kind(w.log, "other", 0.5, 99, "ends")
-        ),
-    ),
-    Subject("concurrent_buffer", lambda s, _: ak.concurrent_buffer(s, 2)),
-    Subject("concurrent_buffer of 0", lambda s, _: ak.concurrent_buffer(s, 0)),
-    Subject(
-        "concurrent_batched", lambda s, _: ak.concurrent_batched(s, 2, within=0.25)
-    ),
-    Subject(
-        "concurrent_batched when quiet",
-        lambda s, _: ak.concurrent_batched(s, quiet=0.25),
-    ),
-    Subject("concurrent_latest", lambda s, _: ak.concurrent_latest(s)),
-    Subject("concurrent_latest of 3", lambda s, _: ak.concurrent_latest(s, 3)),
-    Subject("concurrent_debounce", lambda s, _: ak.concurrent_debounce(s, seconds=0.1)),
-    Subject("concurrent_sample", lambda s, _: ak.concurrent_sample(s, seconds=0.25)),
-    Subject(
-        "concurrent_broadcast",
-        lambda s, _: _first_of(ak.concurrent_broadcast(s, 2, buffer=2)),
-    ),
-    Subject(
-        "concurrent_partition",
-        lambda s, _: _first_of(
-            ak.concurrent_partition(s, lambda _: 0, [0, 1], buffer=2)
-        ),
-    ),
-]
+    def other(self, _plain: Any, /) -> Any:
+        """A source that gives an item now and then."""
+        return self.kind(self.log, "other", 0.5, 99, "ends")
 
 
 @dataclass(frozen=True)
@@ -302,27 +187,11 @@ AT_ITS_YIELD = Waiting("at its yield", 0.01)
 IN_A_READ = Waiting("in a read", 0.4)
 MOMENTS = [AT_ITS_YIELD, IN_A_READ]
 
-
-async def by_break(results: AsyncIterator[Any]) -> None:
-    """Take one result, do something, and go."""
-    async for _ in results:
-        await anyio.sleep(5.05)
-        break
-
-
-async def by_return_unread(_results: AsyncIterator[Any]) -> None:
-    """Go without a look at the results."""
-    await anyio.sleep(0.7)
-
-
-async def by_an_error(results: AsyncIterator[Any]) -> None:
-    """Fail after the first result."""
-    await anext(results)
-    await anyio.sleep(5.05)
-    raise Boom("body")
-
-
-async def by_the_end(results: AsyncIterator[Any]) -> None:
-    """Read for as long as there is something."""
-    async for _ in results:
-        pass
+SUBJECTS = [
+    entry
+    for entry in USES
+    if not entry.variant or entry.lazy or entry.variant.startswith("with ")
+]
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)

@@ -13,11 +13,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import Barrier, SourceProbe, virtual_backend
 
-from .forms import Form, Streaming, any_source, calls, every_form, on_asyncio, streaming
-
-
-class Boom(Exception):
-    """What fails here."""
+from ..helpers import Boom, any_source, on_asyncio  # noqa: TID252 - tests stand on no path
+from .map_forms import Form, Streaming, calls, every_form, streaming
 
 
 async def mygen(count: int = 10) -> AsyncGenerator[int]:

@@ -1,6 +1,5 @@
-"""How far ahead the source is read, when a result is delivered, and who reads."""
+"""How far ahead the source is read, and when a result is delivered."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -9,13 +8,8 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe, SyncSourceProbe, explore
 
-from .forms import Form, Streaming, any_source, calls, every_form, streaming
-
-BLOCK = "'async with' block"
-
-
-async def read(results: AsyncIterator[object]) -> None:
-    await anext(results)
+from ..helpers import any_source  # noqa: TID252 - tests stand on no path
+from .map_forms import Form, Streaming, calls, every_form, streaming
 
 
 async def settle() -> None:
@@ -200,70 +194,6 @@ async def test_any_task_may_be_the_reader(operator: Streaming) -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(results)
     assert got == list(range(6))
-
-
-@streaming
-async def test_two_readers_at_once_are_refused(operator: Streaming) -> None:
-    async with (
-        operator(calls(seconds=1), range(2), limit=2) as results,
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(read, results)
-        await anyio.sleep(0.5)
-        with pytest.raises(RuntimeError, match="another task is already waiting"):
-            await anext(results)
-        await anyio.sleep(1)
-        assert await anext(results) == 1
-
-
-@streaming
-async def test_after_the_end_there_is_the_end_for_ever(operator: Streaming) -> None:
-    source = SourceProbe("ab")
-    async with operator(calls(), source, limit=2) as results:
-        assert [result async for result in results] == ["a", "b"]
-        for _ in range(3):
-            with pytest.raises(StopAsyncIteration):
-                await anext(results)
-    source.assert_well_used()
-
-
-@streaming
-async def test_outside_the_block_reading_is_an_error_and_no_end(
-    operator: Streaming,
-) -> None:
-    async with operator(calls(), "ab", limit=2) as results:
-        assert aiter(results) is results
-        await anext(results)
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match=r"only inside its 'async with' block"):
-            await anext(results)
-
-
-@streaming
-async def test_a_reader_left_behind_by_the_block_is_told(operator: Streaming) -> None:
-    said: list[str] = []
-
-    async def read(results: AsyncIterator[int]) -> None:
-        try:
-            await anext(results)
-        except RuntimeError as error:
-            said.append(str(error))
-
-    async with anyio.create_task_group() as tasks:
-        async with operator(calls(seconds=1000), range(2), limit=2) as results:
-            tasks.start_soon(read, results)
-            await anyio.sleep(1)
-    name = operator.__name__
-    assert said == [f"the results of {name}() can be read only inside its {BLOCK}"]
-
-
-@every_form
-async def test_one_task_reads_and_closes_an_async_source(form: Form) -> None:
-    source = SourceProbe(range(20))
-    await form.run(calls(seconds=1), source, limit=3)
-    source.assert_one_reader()
-    source.assert_closed_once()
-    source.assert_well_used()
 
 
 @every_form

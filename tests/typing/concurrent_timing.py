@@ -47,7 +47,7 @@ async def newest() -> None:
         async for word in last:
             assert_type(word, str)
     async with ak.concurrent_latest(numbers(), 3) as few:
-        assert_type(few, ak.NewestResults[int])
+        assert_type(few, ak.Results[int])
     async with ak.concurrent_latest([b"a"], size=3) as kept:
         assert_type(await anext(kept), bytes)
     async with ak.concurrent_debounce(numbers(), seconds=1) as settled:

@@ -5,6 +5,7 @@ integration, `.ci/run` runs the same sessions, two at a time.
 """
 
 import re
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -19,27 +20,57 @@ nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
+# Takes minutes, and longer while coverage is measured: has a session of its own.
+EVERY = "tests/concurrent/test_every_schedule.py"
 # What tells of examples, pages and editors: tried once, on the oldest Python.
 TOLD = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
     "tests/test_example*.py",
-    "tests/concurrent/test_every_schedule.py",
     "tests/test_hover.py",
     "tests/test_pages.py",
     "tests/test_programs.py",
 ]
-UNTOLD = [f"--ignore-glob={name}" for name in TOLD]
+UNTOLD = [f"--ignore-glob={name}" for name in [*TOLD, EVERY]]
 
 # Pythons that no machine need have: Pyodide brings them, by its version.
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
-# Of the tests, those that need neither Trio nor a socket, a process or a thread.
+# Of the tests, what is left out there, and why.
+NOT_ON_NODE = {
+    "concurrent/contract/test_ctrl_c.py": "needs an event loop that waits for real",
+    "concurrent/contract/test_loops.py": "needs an event loop that waits for real",
+    "concurrent/contract/test_nesting.py": "needs Trio",
+    "concurrent/test_backend.py": "needs Trio",
+    "sequential/test_threads.py": "needs threads",
+    "testing/test_fixtures.py": "starts pytest within itself, with Trio",
+    "testing/test_virtual_time.py": "needs Trio",
+    # Everything is several times as slow there, so the slowest is left out, beginning
+    # with what says least about a new Python.
+    "concurrent/contract/test_faults.py": "slow: tries the tests",
+    "concurrent/contract/test_reading.py": "slow: each reading of each operator",
+    "concurrent/contract/test_scoped_sources.py": "slow",
+    "concurrent/test_every_schedule.py": "slow: all schedules of small programs",
+    "concurrent/test_keys.py": "slow: many schedules",
+    "concurrent/test_mutants.py": "slow: tries the tests",
+    "concurrent/test_zip.py": "slow: many schedules",
+    "sequential/test_faults.py": "slow: tries the tests",
+    "sequential/test_mutants.py": "slow: tries the tests",
+    "sequential/test_twin_mutants.py": "slow: tries the tests",
+    "testing/test_explore.py": "slow: many schedules",
+    "testing/test_explore_all.py": "slow: all schedules",
+    "testing/test_laws.py": "slow: judges other libraries too",
+    "testing/test_laws_of_leaving.py": "slow: judges other libraries too",
+    "testing/test_rare_faults.py": "slow: many schedules",
+}
 ON_NODE = [
-    *(f"tests/concurrent/test_{each}.py" for each in ("blocks", "buffer", "errors")),
-    *(f"tests/concurrent/test_{each}.py" for each in ("every_block", "exits")),
-    *(f"tests/sequential/test_{each}.py" for each in ("laws", "twins")),
-    # On 3.15, linecache warns of the frame by which Pyodide runs everything.
+    *(f"tests/{each}" for each in ("concurrent", "sequential", "testing")),
+    *(f"--ignore=tests/{each}" for each in NOT_ON_NODE),
+    # Of three kinds of sources, the tests of leaving have here one: a generator.
+    *["-k", "not trio and not (contract and (holding_a_block or -Source-))"],
+    # On 3.15, linecache warns of the frame by which Pyodide runs everything, and
+    # Hypothesis of a generator of random numbers that it holds itself.
     *["-W", "default:Module globals is missing:DeprecationWarning"],
+    *["-W", "ignore:It looks like `register_random` was passed an object"],
 ]
 
 # What does something else on a newer Python, and so is measured on the newest too.
@@ -69,7 +100,8 @@ def floors() -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the README's test command; measure what it reaches.
 
-    As it stands there on the oldest Python; on others without what is tried once.
+    On the oldest Python without what `schedules` runs; on others also without what is
+    tried once.
     """
     data = HERE / f".coverage.{session.python}"
     for old in HERE.glob(f"{data.name}.*"):
@@ -78,7 +110,7 @@ def tests(session: nox.Session) -> None:
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    less = [] if session.python == OLDEST else UNTOLD
+    less = [f"--ignore-glob={EVERY}"] if session.python == OLDEST else UNTOLD
     command = " ".join([readme_command("pytest"), *less, *session.posargs])
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
@@ -87,13 +119,24 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def schedules(session: nox.Session) -> None:
+    """Run small programs under every schedule with two preemptions."""
+    session.install("-e", ".", "pytest>=8.3", "trio")
+    session.run("python", "-m", "pytest", "-q", EVERY, *session.posargs)
+
+
+@nox.session(python=OLDEST)
 def newest(session: nox.Session) -> None:
-    """Run what needs no socket and no Trio on Python 3.14 and 3.15, under Node."""
+    """Run what needs no socket and no Trio on Python 3.14 and 3.15, under Node.
+
+    On both at once, since each takes some minutes.
+    """
     if not shutil.which("npm"):
         session.skip("Python 3.14 and 3.15 run on Node here, and there is no npm")
     place = Path(session.create_tmp()).resolve()
     needs = ["anyio", "hypothesis", "more-itertools", "pytest", "typing-extensions"]
     plain = "--only-binary=:all: --implementation=py --platform=any --abi=none"
+    runs: list[str] = []
     for pyodide, python in NEWEST.items():
         tools = place / python
         options = [*plain.split(), f"--python-version={python}"]
@@ -101,7 +144,17 @@ def newest(session: nox.Session) -> None:
         npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(tools)]
         session.run(*npm, f"pyodide@{pyodide}", external=True)
         run = ["node", "tests/on_node.mjs", str(tools), str(HERE), "-q", "--no-header"]
-        session.run(*run, *(session.posargs or ON_NODE), external=True)
+        run += session.posargs or ON_NODE
+        runs.append(f"{shlex.join(run)} >{shlex.quote(str(tools / 'log'))} 2>&1 &")
+    logs = shlex.join(str(place / python / "log") for python in NEWEST.values())
+    script = "\n".join(
+        [
+            *(f"{run} ids+=($!)" for run in runs),
+            'failed=0; for id in "${ids[@]}"; do wait "$id" || failed=1; done',
+            f'cat {logs}; exit "$failed"',
+        ]
+    )
+    session.run("bash", "-c", script, external=True)
 
 
 @nox.session(python=PYTHONS)
@@ -200,9 +253,9 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=OLDEST, default=False)
 def every(session: nox.Session) -> None:
     """Run small programs under every schedule, and write the page on them."""
-    session.install("-e", ".[test]")
-    options = session.posargs or ["--preemptions", "3"]
-    session.run("python", "-m", "tests.concurrent.every_schedule", *options)
+    session.install("-e", ".", "pytest>=8.3", "trio")
+    command = ["-m", "tests.concurrent.every_schedule"]
+    session.run("python", *command, *session.posargs)
 
 
 @nox.session(python=OLDEST)

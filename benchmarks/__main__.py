@@ -1,6 +1,7 @@
 """Run the benchmarks: ``python -m benchmarks``; with ``--smoke``, a glance at each.
 
 ``python -m benchmarks figure`` measures what the documentation shows, and writes it.
+``python -m benchmarks soak`` looks for minutes whether anything is left behind.
 """
 
 import subprocess
@@ -11,7 +12,10 @@ SMOKE = {
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
     "benchmarks.operators": ["--rounds", "1", "--items", "200"],
     "benchmarks.memory": ["--smoke"],
+    "benchmarks.short": ["--rounds", "1", "--times", "10"],
+    "benchmarks.imports": ["--rounds", "1"],
     "benchmarks.figure": ["--smoke"],
+    "benchmarks.soak": ["--smoke"],
 }
 
 
@@ -22,7 +26,7 @@ def run(module: str, *options: str) -> None:
 
 
 def main() -> None:
-    """Run the one that is named, or all that keep nothing."""
+    """Run the one that is named, or all that take little time and keep nothing."""
     match sys.argv[1:]:
         case ["-h" | "--help"]:
             print(__doc__)
@@ -32,7 +36,7 @@ def main() -> None:
             for module, glance in SMOKE.items():
                 if "--smoke" in options:
                     run(module, *glance)
-                elif module != "benchmarks.figure":
+                elif module not in {"benchmarks.figure", "benchmarks.soak"}:
                     run(module)
 
 

@@ -10,10 +10,8 @@ that took part. The pictures and tables are made from that file alone.
 """
 
 import argparse
-import importlib
 import json
 import platform
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,7 +22,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from benchmarks import concurrent, operators
+from benchmarks import concurrent, operators, page
 
 HERE = Path(__file__).parent.parent
 TIMES = HERE / "docs" / "performance" / "times.json"
@@ -187,19 +185,16 @@ def main() -> None:
     parser.add_argument("--redraw", action="store_true", help="measure nothing")
     parser.add_argument("--rounds", type=int, default=7)
     chosen = parser.parse_args()
-    sys.path.insert(0, str(HERE / "docs" / "_ext"))
-    measured = importlib.import_module("measured")
     if chosen.smoke:
         smoke = measure_all([*cases(1, smoke=True)], rounds=1, smoke=True)
-        times = json.loads(written(smoke))
+        measured = page.measured()
+        times = measured.read() | json.loads(written(smoke))
         print(sum(map(len, measured.files(times).values())), "characters drawn")
         return
     if not chosen.redraw:
         every = [*cases(chosen.rounds)]
         TIMES.write_text(written(measure_all(every, rounds=chosen.rounds)), "utf-8")
-    for path, text in measured.files(json.loads(TIMES.read_text("utf-8"))).items():
-        path.write_text(text, encoding="utf-8")
-        print(f"wrote {path.relative_to(HERE)}")
+    page.write()
 
 
 if __name__ == "__main__":

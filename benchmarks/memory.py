@@ -2,31 +2,29 @@
 
     python -m benchmarks memory            # measure, and print
     python -m benchmarks memory --write    # and write it into the documentation
-    python -m benchmarks memory --redraw   # write it from the numbers that are there
 
 Bytes are counted by tracemalloc while everything waits, so they are the same on every
-machine; they differ between versions. Seconds are those of one run.
+machine; they differ between versions. Seconds are the processor's, in one run.
 """
 
 import argparse
 import asyncio
 import contextlib
 import gc
-import importlib.util
 import json
 import platform
 import time
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 
 import aiterkit as ak
+from benchmarks import page
 
-DOCS = Path(__file__).parent.parent / "docs"
-KEPT = DOCS / "performance" / "memory.json"
-PAGE = DOCS / "performance.md"
+KEPT = Path(__file__).parent.parent / "docs" / "performance" / "memory.json"
 
 
 class Held:
@@ -192,9 +190,9 @@ async def pipeline(stages, number):
 
 
 async def measured(run, number):
-    start = time.perf_counter()
+    start = time.process_time()
     await run()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     tracemalloc.start()
     before = traced()
     await run()
@@ -222,24 +220,14 @@ async def everything(backend, scale):
     }
 
 
-def page(kept):
-    spec = importlib.util.spec_from_file_location("memory", DOCS / "_ext/memory.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.filled(PAGE.read_text(encoding="utf-8"), kept)
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--smoke", action="store_true", help="a glance")
     parser.add_argument("--write", action="store_true", help="keep the numbers")
-    parser.add_argument("--redraw", action="store_true", help="measure nothing")
     options = parser.parse_args()
-    if options.redraw:
-        PAGE.write_text(page(json.loads(KEPT.read_text())), encoding="utf-8")
-        return
+    warnings.filterwarnings("ignore", ".* was left before it was read", RuntimeWarning)
     scale = (20, 5, 100, 100) if options.smoke else (500, 100, 100_000, 5_000)
     kept = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -251,7 +239,7 @@ def main():
     print(json.dumps(kept, indent=1))
     if options.write:
         KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page(kept), encoding="utf-8")
+        page.write()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Crawl a site, and find its broken links.
 
-The links of a page lead to more pages: that is `concurrent_expand`, and its `key` makes
-sure that each URL is requested once. `limit` is how many requests run at once; `paced`
-is how many may start per second. `captured` turns a failed request into a result. Pages
-and links go to SQLite while the crawl runs, in batches, at least five times a second.
-After Ctrl-C, the database holds what was found until then.
+The links of a page lead to more pages: that is `concurrent_expand`. Its `follow` gives
+the links, and its `key` makes sure that each URL is requested once. `limit` is how many
+requests run at once; `paced`, how many may start per second. `captured` turns a failed
+request into a result. Pages and links go to SQLite while the crawl runs, in batches, at
+least five times a second. After Ctrl-C, the database holds what was found until then.
 
     python examples/crawl.py
     python examples/crawl.py --limit 4 --per-second 20 --backend trio
@@ -22,9 +22,10 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import TypeAlias
 
 import httpx2
 
@@ -54,57 +55,58 @@ BROKEN = """
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Page:
-    """A URL that was reached; its visit fills in the rest."""
+    """What is at a URL."""
 
-    url: str
-    status: int | None = None
-    error: str | None = None
-    links: list[str] = field(default_factory=list[str])
+    status: int
+    links: list[str]
 
 
-class Crawl:
-    """Visits pages with *client*, and finds links on those of the site of *root*."""
+Outcome: TypeAlias = Ok[Page, str] | Err[Exception, str]
 
-    def __init__(
-        self, client: httpx2.AsyncClient, root: str, per_second: float
-    ) -> None:
+
+class Site:
+    """Gets pages with *client*, and finds links on those of the site of *root*."""
+
+    def __init__(self, client: httpx2.AsyncClient, root: str) -> None:
         self._client = client
         site = httpx2.URL(root)
         self._site = site.scheme, site.netloc
-        slowly = paced(self._get, per_second=per_second)
-        self._try_to_get = captured(slowly, httpx2.HTTPError, httpx2.InvalidURL)
 
-    async def visit(self, page: Page) -> list[Page]:
-        """Fill in what is at *page*; return the pages it links to."""
-        match await self._try_to_get(page.url):
-            case Ok((status, found)):
-                page.status = status
-                page.links = found
-            case Err(error):
-                page.error = web.describe(error)
-                if isinstance(error, httpx2.HTTPStatusError):
-                    page.status = error.response.status_code
-        return [Page(url) for url in page.links]
-
-    async def _get(self, url: str) -> tuple[int, list[str]]:
+    async def get(self, url: str) -> Page:
+        """Return what is at *url*."""
+        found: list[str] = []
         async with self._client.stream("GET", url) as response:
             response.raise_for_status()
             final = response.url  # redirects may have led to another site
             is_html = response.headers.get("content-type", "").startswith("text/html")
-            if not is_html or (final.scheme, final.netloc) != self._site:
-                return response.status_code, []
-            await response.aread()
-        return response.status_code, links.find_links(response.text, str(final))
+            if is_html and (final.scheme, final.netloc) == self._site:
+                await response.aread()
+                found = links.find_links(response.text, str(final))
+        return Page(response.status_code, found)
 
 
-def write(database: sqlite3.Connection, pages: Sequence[Page]) -> None:
-    """Write *pages* in one transaction. This blocks: call it in a thread."""
-    rows = [(page.url, page.status, page.error) for page in pages]
-    found = [(page.url, link) for page in pages for link in page.links]
+def links_of(outcome: Outcome) -> list[str]:
+    """Return the URLs to which the *outcome* of a request leads."""
+    return outcome.value.links if isinstance(outcome, Ok) else []
+
+
+def row_of(outcome: Outcome) -> tuple[str, int | None, str | None]:
+    """Return the row of the table of pages for the *outcome* of a request."""
+    match outcome:
+        case Ok(page):
+            return outcome.item, page.status, None
+        case Err(error):
+            return outcome.item, web.status_of(error), web.describe(error)
+
+
+def write(database: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    """Write *outcomes* in one transaction. This blocks: call it in a thread."""
+    pages = [row_of(outcome) for outcome in outcomes]
+    found = [(page.item, link) for page in outcomes for link in links_of(page)]
     with database:
-        database.executemany("INSERT INTO pages VALUES (?, ?, ?)", rows)
+        database.executemany("INSERT INTO pages VALUES (?, ?, ?)", pages)
         database.executemany("INSERT INTO links VALUES (?, ?)", found)
 
 
@@ -115,13 +117,14 @@ async def crawl(
     with command.progress() as bars:
         bar = bars.add_task("pages", total=None)
         async with web.new_client(local=not options.url) as client:
-            visit = Crawl(client, root, options.per_second).visit
+            get = paced(Site(client, root).get, per_second=options.per_second)
             async with (
                 concurrent_expand(
-                    visit,
-                    [Page(root)],
+                    captured(get, httpx2.HTTPError, httpx2.InvalidURL),
+                    [root],
                     limit=options.limit,
-                    key=lambda page: page.url,
+                    follow=links_of,
+                    key=str,
                 ) as pages,
                 concurrent_batched(
                     aislice(pages, options.most), BATCH, within=WITHIN
@@ -130,7 +133,7 @@ async def crawl(
                 async for batch in batches:
                     await offloaded(write)(database, batch)
                     now = pages.statistics()
-                    bars.update(bar, completed=now.delivered, total=now.reached)
+                    bars.update(bar, completed=now.delivered, total=now.taken)
 
 
 def report(database: sqlite3.Connection, seconds: float) -> Iterator[str]:

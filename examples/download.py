@@ -1,8 +1,8 @@
 """Download many files with retries, a rate limit and a limit per host.
 
-`limit` is how many downloads run at once in all. `key` is the host of a URL: downloads
-from the same host run one at a time, and a slow host holds up no other. `paced` is how
-many requests may start per second, retries included. stamina retries errors that may be
+`limit` is how many downloads run at once in all. `key` is the host of a URL, `per_key`
+how many run at once from one host; a slow host holds up no other. `paced` is how many
+requests may start per second, retries included. stamina retries errors that may be
 temporary. A download that fails for good becomes a result, through `captured`, and a
 row of `failures.csv`; the others go on.
 
@@ -116,6 +116,7 @@ async def download_all(
                 jobs,
                 limit=options.limit,
                 key=lambda job: job.host,
+                per_key=options.per_host,
                 buffer=AHEAD,
             ) as outcomes:
                 async for outcome in outcomes:
@@ -126,12 +127,13 @@ async def download_all(
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = command.new_parser(
-        "Download many files, some at a time, and one at a time from each host. The "
+        "Download many files, some at a time, and a few at a time from each host. The "
         "exit code is 1 if a file could not be downloaded.",
         limit=10,
         what="downloads",
     )
     add = partial(command.add_number, parser)
+    add("--per-host", 2, "how many downloads run at once from each host, at most")
     add("--per-second", 30, "how many requests start per second, at most")
     add("--attempts", 3, "how many times a download is tried, at most")
     add("--files", 30, "how many files to serve where no URL is given")

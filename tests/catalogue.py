@@ -107,7 +107,7 @@ class _Pairs(_Made):
         return (await anext(self.iterator), 0)
 
 
-class _FirstReader:
+class FirstReader:
     """A block with several readers as one with the first of them alone."""
 
     def __init__(self, block: Any) -> None:
@@ -125,6 +125,10 @@ class _FirstReader:
 
 async def _find(source: AsyncIterable[int]) -> int | None:
     return await ak.afind(lambda n: n > 9, source)
+
+
+def _nothing(_result: object) -> list[int]:
+    return []
 
 
 async def _echo(item: int) -> int:
@@ -206,13 +210,13 @@ ENTRIES = (
     Entry("azip_longest", "operator", lambda s: ak.azip_longest(s, [1])),
     _block(
         "concurrent_balance",
-        lambda s: _FirstReader(ak.concurrent_balance(s, 2, buffer=5)),
+        lambda s: FirstReader(ak.concurrent_balance(s, 2, buffer=5)),
         ahead=5,
     ),
     _block("concurrent_batched", lambda s: ak.concurrent_batched(s, 2, within=1)),
     _block(
         "concurrent_broadcast",
-        lambda s: _FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
+        lambda s: FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
         ahead=5,
     ),
     _block("concurrent_buffer", lambda s: ak.concurrent_buffer(s, 2), ahead=2),
@@ -235,6 +239,11 @@ ENTRIES = (
         lambda s, f: ak.concurrent_expand(f.expand, s, limit=3),
     ),
     _calling(
+        "concurrent_expand",
+        lambda s, f: ak.concurrent_expand(f.call, s, limit=3, follow=_nothing),
+        variant="with follow",
+    ),
+    _calling(
         "concurrent_filter",
         lambda s, f: ak.concurrent_filter(f.passes, s, limit=3),
         ahead=6,
@@ -242,6 +251,12 @@ ENTRIES = (
     _flattening(
         "concurrent_flat_map",
         lambda s, f: ak.concurrent_flat_map(f.inner, s, limit=2),
+        ahead=4,
+    ),
+    _flattening(
+        "concurrent_flat_map",
+        lambda s, f: ak.concurrent_flat_map(f.inner, s, limit=anyio.CapacityLimiter(2)),
+        variant="with a limiter",
         ahead=4,
     ),
     _block(
@@ -301,7 +316,7 @@ ENTRIES = (
     ),
     _calling(
         "concurrent_map",
-        lambda s, f: ak.concurrent_map(f.call, s, limit=3, key=lambda n: n % 5),
+        lambda s, f: ak.concurrent_map(f.call, s, limit=3, key=lambda n: n % 2),
         variant="with keys",
         ahead=6,
     ),
@@ -335,7 +350,7 @@ ENTRIES = (
     ),
     _block(
         "concurrent_partition",
-        lambda s: _FirstReader(
+        lambda s: FirstReader(
             ak.concurrent_partition(s, lambda _: 0, [0, 1], buffer=5)
         ),
         ahead=5,

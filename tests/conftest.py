@@ -3,7 +3,8 @@
 import gc
 from collections.abc import Generator
 
-import hypothesis  # noqa: F401 - it looks at its objects' referrers, so before the freeze
+# It looks at its objects' referrers, so before the freeze.
+import hypothesis  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import pytest
 
 pytest_plugins = ["aiterkit.testing.fixtures", "pytester"]

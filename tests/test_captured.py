@@ -148,7 +148,7 @@ REFUSES: dict[str, tuple[Callable[[], Any], str]] = {
     "asorted key": (lambda: ak.asorted([1, 2], key=TEN), "between instances of 'Ok'"),
     "concurrent_expand func": (
         lambda: ak.concurrent_expand(ATEN, [1], limit=2),
-        "'Ok' object is not iterable",
+        "a func that returns an iterable of items, not Ok",
     ),
 }
 
@@ -162,6 +162,7 @@ UNFIT = {
     "acollect into": "it makes one result of all; there is no call per item",
     "concurrent_batched weight": "it must be sync",
     "concurrent_collect key": "it must be sync",
+    "concurrent_expand follow": "it must be sync",
     "concurrent_expand key": "it must be sync",
     "concurrent_filter key": "it must be sync",
     "concurrent_for_each key": "it must be sync",

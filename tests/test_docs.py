@@ -135,6 +135,18 @@ def test_the_table_tells_of_a_concurrent_name_what_its_docstring_guarantees(
     assert all(f"{effect}: {text}" in doc for effect, text in told.items() if text)
 
 
+def test_the_law_of_leaving_is_in_the_same_words_everywhere() -> None:
+    law = "cleanup runs in full unless you are interrupted"
+    texts = {
+        name: facts.effects(name)["Exit"]
+        for name in aiterkit.__all__
+        if name.startswith("concurrent_")
+    }
+    for page in ("README.md", "docs/guarantees.md", "docs/closing.md"):
+        texts[page] = " ".join((DOCS.parent / page).read_text().split())
+    assert [name for name, text in texts.items() if law not in text] == []
+
+
 def test_guarantees_are_read_with_and_without_a_name() -> None:
     def operator() -> None:
         """Do it.
@@ -261,6 +273,22 @@ def test_a_page_that_tells_more_speaks_of_the_name(name: str) -> None:
         page, _, anchor = place.partition("#")
         assert anchor in related.headings(DOCS / page)
         assert re.search(rf"\b{name}\b", (DOCS / page).read_text()), page
+
+
+RECIPES = [
+    f"{page.name}#{anchor}"
+    for page in sorted(DOCS.glob("recipes*.md"))
+    for anchor in related.headings(page)
+    if anchor
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_found_from_what_one_wants_and_from_an_operator(
+    recipe: str,
+) -> None:
+    assert f"]({recipe})" in (DOCS / "choose.md").read_text()
+    assert [name for name, places in related.RELATED.items() if recipe in places]
 
 
 def test_each_operator_is_the_answer_to_something_one_wants() -> None:

@@ -91,10 +91,10 @@ def test_what_may_pass_is_tried_again_and_the_rest_goes_on(
 
 
 @backends
-def test_one_host_is_asked_one_at_a_time_and_others_meanwhile(
+def test_each_host_is_asked_a_few_at_a_time_and_others_meanwhile(
     backend: str, tmp_path: Path
 ) -> None:
-    together = Barrier(2)
+    together = Barrier(4)
 
     def answer(_: str) -> Answer:
         together.wait(timeout=60)  # for one of the other host
@@ -106,14 +106,24 @@ def test_one_host_is_asked_one_at_a_time_and_others_meanwhile(
         urls = [
             f"{service.address}/{number}"
             for service in (one, other)
-            for number in range(3)
+            for number in range(6)
         ]
-        options = ["--backend", backend, "--limit", "2", "--per-second", "1000"]
+        options = ["--backend", backend, "--limit", "9", "--per-second", "1000"]
         done = run(EXAMPLE, *options, *urls, folder=tmp_path)
 
     assert done.stderr == ""
     assert done.returncode == 0
-    assert one.overlap == other.overlap == 1
+    assert one.overlap == other.overlap == 2
+
+
+def test_one_host_can_be_asked_one_at_a_time(tmp_path: Path) -> None:
+    with serve(lambda _: Answer()) as service:
+        urls = [f"{service.address}/{number}" for number in range(5)]
+        options = ["--per-host", "1", "--per-second", "1000"]
+        done = run(EXAMPLE, *options, *urls, folder=tmp_path)
+
+    assert done.returncode == 0
+    assert service.overlap == 1
 
 
 @backends

@@ -80,6 +80,35 @@ def test_only_the_door_to_the_event_loop_imports_a_backend() -> None:
         assert not imported & {"anyio", "asyncio", "trio"}
 
 
+# What of anyio is used.
+ANYIO = """
+import anyio.abc, anyio.lowlevel
+from anyio import CancelScope, CapacityLimiter, Event, TaskHandle, WouldBlock
+from anyio import create_task_group, current_time, get_current_task, move_on_after
+"""
+
+
+def loaded_by(program: str) -> set[str]:
+    """The modules that are there after *program*, by a Python of its own."""
+    program = f"import sys\n{program}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_import_loads_little_beside_anyio() -> None:
+    """An event loop, `concurrent.futures` and test tools would take most of its time.
+
+    The performance page says how long it takes.
+    """
+    by_us, by_anyio = loaded_by("import aiterkit"), loaded_by(ANYIO)
+    others = {name for name in by_us - by_anyio if not name.startswith("aiterkit")}
+    assert {name.lstrip("_") for name in others} <= {"bisect", "heapq", "struct"}
+    assert not {name for name in by_us if name.startswith("aiterkit.testing")}
+    assert not by_us & {"asyncio", "concurrent.futures", "logging", "trio"}
+
+
 @pytest.mark.parametrize(
     "file",
     sorted(PACKAGE.glob("_concurrent/*/state.py")),

@@ -13,6 +13,7 @@ from .test_docs import extension
 
 charts = extension("charts")
 measured = extension("measured")
+soaked = extension("soaked")
 TIMES: dict[str, Any] = measured.read()
 FILES: dict[Path, str] = measured.files(TIMES)
 
@@ -128,3 +129,46 @@ def test_the_picture_names_all_that_it_shows() -> None:
     for name in ("concurrent_map", "concurrent_collect", "aiostream", "streamable"):
         assert texts.count(name) == 2
         assert name in svg.attrib["aria-label"]
+
+
+def test_the_page_shows_what_the_soak_has_counted() -> None:
+    """After a change, ``python -m benchmarks soak --redraw`` writes it anew."""
+    page = soaked.PAGE.read_text(encoding="utf-8")
+    assert soaked.filled(page, soaked.read()) == page
+
+
+def test_the_last_soak_was_a_million_items_on_each_loop_and_flat() -> None:
+    kept = soaked.read()
+    assert [run["loop"] for run in kept["runs"]] == ["asyncio", "uvloop", "trio"]
+    soak = pytest.importorskip("benchmarks.soak")
+    for run in kept["runs"]:
+        assert run["points"][-1]["items"] >= 1_000_000
+        assert run["ends"]["Ctrl-C"] > 20
+        assert soak.judged(run["points"]) == []
+
+
+def test_a_soak_that_grows_is_judged_not_to_be_flat() -> None:
+    soak = pytest.importorskip("benchmarks.soak")
+    names = ("tasks", "generators", "files", "objects", "memory")
+    flat = [
+        {"items": 100 * number, **dict.fromkeys(names, 1_000)} for number in range(11)
+    ]
+    assert soak.judged(flat) == []
+    for name in names:
+        grown = [{**point, name: 1_000 + 10 * n} for n, point in enumerate(flat)]
+        (found,) = soak.judged(grown)
+        assert found.startswith(name)
+    # What is needed once is there after the warm-up.
+    warm = [
+        {**point, "memory": 500 if n < 2 else 1_000} for n, point in enumerate(flat)
+    ]
+    assert soak.judged(warm) == []
+
+
+def test_what_is_left_open_after_a_round_ends_the_soak() -> None:
+    soak = pytest.importorskip("benchmarks.soak")
+    tally = soak.Tally()
+    tally.check("a break")
+    tally.open_sources = 1
+    with pytest.raises(AssertionError, match="after a break, in round 0: 1 sources"):
+        tally.check("a break")

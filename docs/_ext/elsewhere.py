@@ -145,8 +145,8 @@ NOTES: dict[str, str] = {
         "an error their other calls keep running."
     ),
     "concurrent_expand": (
-        "RxJS `expand` gives an item before its call, not after. It has no `key`, and "
-        "no limit unless you give one."
+        "RxJS `expand` gives an item before its call, not after; no results. It has "
+        "no `key`, and no limit unless you give one."
     ),
     "concurrent_flat_map_unordered": (
         "RxJS has no limit unless you give one, Kotlin has 16, and in Rust 0 means no "

@@ -19,6 +19,8 @@ Row: TypeAlias = Mapping[str, Any]
 
 DOCS = Path(__file__).parent.parent
 TIMES = DOCS / "performance" / "times.json"
+BESIDE = ("imports", "memory", "short")
+"""What has a file of its own, with a benchmark of that name."""
 PICTURE = DOCS / "_static" / "time-per-item.svg"
 PAGES = (DOCS / "performance.md", DOCS.parent / "README.md")
 BASE = "ordered"
@@ -65,6 +67,9 @@ CALLED = {"at once": "returns at once", "once": "yields once", "1 ms": "sleeps 1
 def read() -> dict[str, Any]:
     """Return what was measured."""
     times: dict[str, Any] = json.loads(TIMES.read_text(encoding="utf-8"))
+    for name in BESIDE:
+        kept = TIMES.with_name(f"{name}.json").read_text(encoding="utf-8")
+        times[name] = json.loads(kept)
     return times
 
 
@@ -216,6 +221,76 @@ def versions(times: Mapping[str, Any]) -> Iterator[str]:
     yield f"Measured with {times['python']}, {packages}."
 
 
+def imports(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell how long an import takes."""
+    kept = times["imports"]
+    took = kept["milliseconds"]
+    base = took["asyncio"]
+    rows: list[list[str]] = []
+    for name in took:
+        each = [one / other for one, other in zip(took[name], base, strict=True)]
+        program = "a Python that imports nothing" if name == "nothing" else f"`{name}`"
+        program = program.replace(" and ", "` and `")
+        shown = _shown(statistics.median(took[name])), f"{statistics.median(each):.2f}"
+        rows.append([program, *shown])
+    yield from _table([kept["python"], "ms", "× asyncio"], rows)
+
+
+SHORT_FORMS = {
+    "ordered": "map",
+    "unordered": "unordered",
+    "collect": "collect",
+    "for_each": "for each",
+    "TaskGroup": "TaskGroup",
+    "gather": "gather",
+    "streamable": "streamable",
+}
+
+
+def short(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what a map over a few items costs, beside a task for each."""
+    group = "anyio group"
+    head = ["backend", "source", "items", "group, µs", *SHORT_FORMS.values()]
+    lines: list[list[str]] = []
+    for row in times["short"]["rows"]:
+        cells = [row["backend"], row["source"], number(row["items"])]
+        cells.append(_shown(middle(row, group)))
+        for name in SHORT_FORMS:
+            found = name in row["microseconds"]
+            each = ratio(row, name, group) if found else None
+            cells.append("" if each is None else _shown(each, bold=each < EVEN))
+        lines.append(cells)
+    yield from _table(head, lines, words=2)
+
+
+def memory(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell how many bytes a call in flight takes, and an open block."""
+    runs = times["memory"]["runs"]
+    head = ["bytes", *(run["backend"] for run in runs)]
+    lines: list[list[str]] = []
+    for what, of in (("calls", "a call in flight"), ("blocks", "an open block")):
+        for name in runs[0][what]:
+            shown = f"`{name}`" if name.startswith("concurrent_") else name
+            taken = [run[what].get(name) for run in runs]
+            cells = ["" if each is None else number(each) for each in taken]
+            lines.append([f"{of}: {shown}", *cells])
+    yield from _table(head, lines)
+
+
+def many(times: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what very many calls in flight take, and a long pipeline."""
+    runs = times["memory"]["runs"]
+    head = ["", *(f"{run['backend']}, {unit}" for run in runs for unit in ("MB", "µs"))]
+    lines: list[list[str]] = []
+    for name in ("100,000 calls in flight", "10 stages"):
+        cells = [name]
+        for run in runs:
+            cells.append(_shown(run[name]["peak"] / 1e6))
+            cells.append(_shown(run[name]["microseconds"]))
+        lines.append(cells)
+    yield from _table(head, lines)
+
+
 def alternative(times: Mapping[str, Any]) -> str:
     """Return in a sentence what the picture shows."""
     rows = _part(times, "limit")
@@ -246,6 +321,10 @@ BLOCKS = {
     "trio": lambda times: whole(times, "trio"),
     "sources": sources,
     "behind": behind,
+    "imports": imports,
+    "short": short,
+    "memory": memory,
+    "many": many,
     "versions": versions,
 }
 _BLOCK = re.compile(

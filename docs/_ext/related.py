@@ -41,11 +41,15 @@ RELATED: dict[str, tuple[str, ...]] = {
         "recipes.md#hedged-requests",
         "recipes-sources.md#one-and-only",
     ),
-    "aflat_map": ("choose.md#read-a-source-for-each-item",),
+    "aflat_map": (
+        "choose.md#read-a-source-for-each-item",
+        "recipes-sources.md#lines-out-of-chunks",
+    ),
     "aflatten": ("choose.md#read-a-source-for-each-item",),
     "agroupby": (
         "choose.md#change-the-items",
         "recipes-sources.md#distinct-until-changed",
+        "recipes-sources.md#polling",
     ),
     "aislice": (
         "closing.md",
@@ -109,9 +113,16 @@ RELATED: dict[str, tuple[str, ...]] = {
     "captured": (
         "calls.md#partial-failure",
         "troubleshooting.md",
-        "recipes.md",
+        "recipes.md#each-result-with-its-input",
+        "recipes.md#the-first-success",
+        "recipes.md#all-errors-as-a-group",
+        "recipes.md#an-error-budget",
+        "recipes.md#single-calls-gathered-into-batches",
     ),
-    "concurrent_balance": ("choose.md#share-a-source",),
+    "concurrent_balance": (
+        "backpressure.md#one-source-several-workers",
+        "choose.md#share-a-source",
+    ),
     "concurrent_batched": (
         "choose.md#make-batches",
         "tutorial.md",
@@ -131,8 +142,10 @@ RELATED: dict[str, tuple[str, ...]] = {
         "choose.md",
         "errors.md",
         "calls.md",
-        "recipes.md",
         "recipes-threads.md#results-in-sync-code",
+        "recipes.md#all-errors-as-a-group",
+        "recipes.md#a-connection-per-worker",
+        "recipes.md#a-limit-per-host",
     ),
     "concurrent_debounce": ("choose.md#react-to-the-newest-item",),
     "concurrent_expand": (
@@ -151,10 +164,14 @@ RELATED: dict[str, tuple[str, ...]] = {
         "recipes.md#priority",
         "recipes.md#single-calls-gathered-into-batches",
     ),
-    "concurrent_heartbeat": ("choose.md#react-to-the-newest-item",),
+    "concurrent_heartbeat": (
+        "calls.md#signs-of-life",
+        "choose.md#react-to-the-newest-item",
+    ),
     "concurrent_latest": (
         "choose.md#react-to-the-newest-item",
         "recipes-sources.md#wire-tap",
+        "recipes-sources.md#a-callback-as-a-source",
     ),
     "concurrent_map": (
         "tutorial.md",
@@ -176,7 +193,12 @@ RELATED: dict[str, tuple[str, ...]] = {
         "errors.md",
         "backpressure.md",
         "performance.md",
-        "recipes.md",
+        "recipes.md#each-result-with-its-input",
+        "recipes.md#a-race",
+        "recipes.md#the-first-success",
+        "recipes.md#an-error-budget",
+        "recipes.md#pause-and-resume",
+        "recipes.md#hedged-requests",
     ),
     "concurrent_merge": (
         "choose.md#combine-sources",
@@ -184,6 +206,7 @@ RELATED: dict[str, tuple[str, ...]] = {
         "recipes-sources.md#round-robin",
         "recipes-sources.md#sources-added-while-running",
         "recipes-threads.md#a-signal-as-a-source",
+        "recipes-sources.md#a-timer-as-a-source",
     ),
     "concurrent_partition": ("choose.md#share-a-source",),
     "concurrent_sample": ("choose.md#react-to-the-newest-item",),

@@ -38,6 +38,13 @@ def may_pass(error: Exception) -> bool:
     return isinstance(error, httpx2.TransportError)
 
 
+def status_of(error: Exception) -> int | None:
+    """Return the status of the response, if there was one."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        return error.response.status_code
+    return None
+
+
 def describe(error: Exception) -> str:
     """Say in a few words why a request failed."""
     if isinstance(error, httpx2.HTTPStatusError):

@@ -32,9 +32,9 @@ A call, changed, for both sides; a function in, an async function out:
 
 What a block gives, for annotations:
 
-    Results UnorderedResults MapResults UnorderedMapResults SharedResults
-    NewestResults ExpandResults, and in numbers MapStatistics NewestStatistics
-    ExpandStatistics
+    Results UnorderedResults MapResults UnorderedMapResults FlatMapResults
+    UnorderedFlatMapResults SharedResults, and in numbers Statistics MapStatistics
+    FlatMapStatistics
 
 `aiterkit.testing` has virtual time, schedules, probes and timelines for tests.
 """
@@ -48,11 +48,7 @@ from aiterkit._concurrent.flatten.flatten import (
     concurrent_flat_map,
     concurrent_flat_map_unordered,
 )
-from aiterkit._concurrent.map.expand import (
-    ExpandResults,
-    ExpandStatistics,
-    concurrent_expand,
-)
+from aiterkit._concurrent.map.expand import concurrent_expand
 from aiterkit._concurrent.map.filter import concurrent_filter
 from aiterkit._concurrent.map.map import (
     MapResults,
@@ -76,14 +72,18 @@ from aiterkit._concurrent.share.share import (
 from aiterkit._concurrent.switch.switch import concurrent_switch_map
 from aiterkit._concurrent.timing.heartbeat import concurrent_heartbeat
 from aiterkit._concurrent.timing.timing import (
-    NewestResults,
-    NewestStatistics,
     concurrent_batched,
     concurrent_debounce,
     concurrent_latest,
     concurrent_sample,
 )
-from aiterkit._runtime.results import Results, UnorderedResults
+from aiterkit._runtime.results import (
+    FlatMapResults,
+    Results,
+    UnorderedFlatMapResults,
+    UnorderedResults,
+)
+from aiterkit._runtime.statistics import FlatMapStatistics, Statistics
 from aiterkit._sequential.combine import (
     achain,
     acycle,
@@ -141,15 +141,15 @@ from aiterkit._sequential.transform import (
 
 __all__ = (
     "Err",
-    "ExpandResults",
-    "ExpandStatistics",
+    "FlatMapResults",
+    "FlatMapStatistics",
     "MapResults",
     "MapStatistics",
-    "NewestResults",
-    "NewestStatistics",
     "Ok",
     "Results",
     "SharedResults",
+    "Statistics",
+    "UnorderedFlatMapResults",
     "UnorderedMapResults",
     "UnorderedResults",
     "aaccumulate",

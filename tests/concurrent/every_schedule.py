@@ -389,14 +389,14 @@ def expand_to_nothing(source: Any) -> Any:
 
 async def cleanup_of_calls_runs(operator: str) -> None:
     """A call that is cancelled since you leave may await in its cleanup."""
-    told: list[str] = []
+    seen: list[str] = []
     cleaned: list[str] = []
 
     async def work(item: str) -> str:
         try:
             await lowlevel.checkpoint()
         except anyio.get_cancelled_exc_class():
-            told.append(item)
+            seen.append(item)
             await lowlevel.checkpoint()
             cleaned.append(item)
             raise
@@ -405,7 +405,7 @@ async def cleanup_of_calls_runs(operator: str) -> None:
     async with getattr(ak, operator)(work, "ab", limit=2, buffer=0) as results:
         async for _ in results:
             break
-    assert cleaned == told
+    assert cleaned == seen
 
 
 async def cleanup_of_the_source_runs(open_block: Callable[[Any], Any]) -> None:

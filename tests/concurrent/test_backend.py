@@ -7,7 +7,8 @@ from typing import Any
 
 import trio
 
-from aiterkit._runtime.backend import ASYNCIO_TURN, SpinPolicy
+from aiterkit._runtime.backend import SpinPolicy
+from aiterkit._runtime.backend_asyncio import ASYNCIO_TURN
 from aiterkit._runtime.backend_trio import turn_trap
 
 

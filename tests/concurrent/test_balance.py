@@ -164,7 +164,7 @@ async def test_a_reader_that_gave_up_waiting_has_nothing_kept_for_it() -> None:
             assert [item async for item in second] == [0, 1]
 
 
-def test_each_reader_hears_of_the_end_under_every_schedule() -> None:
+def test_each_reader_gets_the_end_under_every_schedule() -> None:
     async def test() -> None:
         got: list[int] = []
 
@@ -185,7 +185,7 @@ def test_each_reader_hears_of_the_end_under_every_schedule() -> None:
     explore(test, schedules=20, seed=1)
 
 
-async def test_a_reader_hears_of_the_end_when_the_last_item_was_received() -> None:
+async def test_a_reader_gets_the_end_when_the_last_item_was_received() -> None:
     # Until then, another may give it up.
     got: list[int] = []
 
@@ -215,7 +215,7 @@ async def test_a_reader_that_leaves_keeps_nothing_back() -> None:
         await first.aclose()
 
 
-async def test_a_task_that_waits_while_its_reader_leaves_is_told_the_end() -> None:
+async def test_a_task_that_waits_while_its_reader_leaves_gets_the_end() -> None:
     got: list[list[int]] = []
 
     async def read(reader: Reader) -> None:

@@ -1,6 +1,6 @@
 """Calls whose results are items for more calls: each once, and an end by itself."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import anyio
@@ -95,7 +95,8 @@ async def test_whatever_the_graph_with_a_key_each_node_is_given_once(
     assert got == call.ends
     call.assert_never_exceeds(limit)
     source.assert_closed_once()
-    assert statistics == ak.ExpandStatistics(len(got), 0, 0, len(got))
+    assert (statistics.taken, statistics.delivered) == (len(got), len(got))
+    assert statistics.waiting == statistics.running == statistics.dropped == 0
 
 
 async def test_limit_calls_meet_as_soon_as_so_many_are_reached() -> None:
@@ -147,12 +148,15 @@ async def test_the_reader_holds_the_calls_back() -> None:
     async with expand(call, [0], limit=2, buffer=3) as results:
         await anyio.sleep(1000)
         assert len(call.spans) == 5
-        assert results.statistics() == ak.ExpandStatistics(
-            reached=11, waiting=6, running=0, delivered=0
-        )
+        now = results.statistics()
+        assert (now.taken, now.running, now.delivered) == (11, 0, 0)
+        assert (now.waiting_to_start, now.waiting_for_reader) == (6, 5)
         await anext(results)
         await anyio.sleep(0.5)
-        assert results.statistics() == ak.ExpandStatistics(11, 5, 1, 1)
+        now = results.statistics()
+        assert (now.taken, now.running, now.delivered) == (11, 1, 1)
+        assert (now.waiting_to_start, now.waiting_for_reader) == (5, 4)
+        assert now.running_items == (2,)
 
 
 async def test_it_gives_results_while_a_call_goes_on() -> None:
@@ -201,7 +205,7 @@ async def test_the_roots_are_closed_after_the_last_call() -> None:
 
 
 @pytest.mark.parametrize("at_the_roots", [True, False])
-async def test_an_error_of_key_is_told_to_the_reader(
+async def test_an_error_of_key_is_raised_to_the_reader(
     at_the_roots: bool,  # noqa: FBT001 - a parameter of a test
 ) -> None:
     def key(item: int) -> int:
@@ -245,7 +249,7 @@ async def test_more_than_max_waiting_is_an_error_that_says_so() -> None:
 
 async def test_a_sync_function_is_refused_with_its_correction() -> None:
     async with LOOSE.concurrent_expand(below, [1], limit=1) as results:
-        with pytest.raises(TypeError, match="needs an async function that returns an"):
+        with pytest.raises(TypeError, match="needs an async function; for a sync one"):
             await anext(results)
 
 
@@ -254,8 +258,102 @@ async def test_what_is_no_iterable_is_an_error() -> None:
         return item
 
     async with LOOSE.concurrent_expand(func, [1], limit=1) as results:
-        with pytest.raises(TypeError, match="iterable"):
+        with pytest.raises(TypeError) as caught:
             await anext(results)
+    assert str(caught.value) == (
+        "concurrent_expand() needs a func that returns an iterable of items, not 1; "
+        "for results of another kind, give follow=, a function that returns the items "
+        "to which a result leads"
+    )
+
+
+@any_source
+@pytest.mark.parametrize("limit", [1, 3])
+def test_with_follow_results_are_given_and_lead_to_items(
+    probe: Any, limit: int
+) -> None:
+    async def test() -> None:
+        roots = probe([1, 2, 20])
+        call = CallProbe[int, str](str, seconds=lambda item: item % 3)
+        async with expand(
+            call, roots, limit=limit, follow=lambda text: below(int(text))
+        ) as results:
+            got = [text async for text in results]
+        trees = [reachable([root], below) for root in (1, 2, 20)]
+        assert sorted(map(int, got)) == sorted(item for tree in trees for item in tree)
+        assert got == [str(item) for item in call.ends]
+        call.assert_never_exceeds(limit)
+        roots.assert_well_used()
+
+    explore(test, schedules=6, seed=1)
+
+
+async def test_with_follow_and_key_circles_end() -> None:
+    call = CallProbe[int, tuple[int, list[int]]](lambda item: (item, [1 - item] * 2))
+    async with expand(
+        call, [0], limit=2, follow=lambda found: found[1], key=int
+    ) as results:
+        assert [found async for found in results] == [(0, [1, 1]), (1, [0, 0])]
+
+
+async def test_a_failed_call_is_a_result_that_may_lead_nowhere() -> None:
+    def graph(item: int) -> list[int]:
+        if item == 3:
+            raise ProbeError(item)
+        return below(item)
+
+    def found(outcome: ak.Ok[list[int], int] | ak.Err[Exception, int]) -> list[int]:
+        return outcome.value if isinstance(outcome, ak.Ok) else []
+
+    call = ak.captured(visits(graph, seconds=1), ProbeError)
+    async with expand(call, [1], limit=2, follow=found) as results:
+        got = {outcome.item: isinstance(outcome, ak.Ok) async for outcome in results}
+    assert got == {1: True, 3: False, 4: True} | dict.fromkeys(
+        reachable([12, 13], below), True
+    )
+
+
+@pytest.mark.parametrize("fails", ["func", "iteration"])
+async def test_an_error_of_follow_is_told_to_the_reader(fails: str) -> None:
+    def follow(_result: list[int]) -> Iterator[int]:
+        if fails == "func":
+            raise ProbeError
+        return broken()
+
+    def broken() -> Iterator[int]:
+        yield 5
+        raise ProbeError
+
+    call = visits(below, seconds=1, cleanup=2)
+    roots = SourceProbe([1, 2])
+    async with expand(call, roots, limit=1, follow=follow) as results:
+        with pytest.raises(ProbeError):
+            await anext(results)
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    assert len(call.spans) == 1
+    call.assert_all_ended()
+    roots.assert_closed_once()
+
+
+async def test_after_a_failure_no_further_root_is_read() -> None:
+    async def visit(item: int) -> list[int]:
+        if item == 3:
+            raise ProbeError
+        try:
+            await anyio.sleep(1000)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(10)
+        return []
+
+    roots = SourceProbe(range(9), gap=0.4)
+    with pytest.raises(ProbeError):
+        async with expand(visit, roots, limit=9) as results:
+            async for _ in results:
+                pass
+    assert roots.taken == [0, 1, 2, 3]
+    roots.assert_closed_once()
 
 
 @pytest.mark.parametrize(
@@ -266,6 +364,7 @@ async def test_what_is_no_iterable_is_an_error() -> None:
         ({"limit": 1, "buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
         ({"limit": 1, "max_waiting": 0}, ValueError, "max_waiting must be at least 1"),
         ({"limit": 1, "key": 5}, TypeError, "key must be callable, not 5"),
+        ({"limit": 1, "follow": 5}, TypeError, "follow must be callable, not 5"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_the_call(

@@ -3,11 +3,13 @@
 import contextvars
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio import CapacityLimiter
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
@@ -26,6 +28,14 @@ number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0
 both = pytest.mark.parametrize(
     "make", [ak.concurrent_flat_map, ak.concurrent_flat_map_unordered]
 )
+
+
+def two_of(item: int) -> list[int]:
+    return [item, item]
+
+
+def fail() -> None:
+    raise Boom
 
 
 class Inner:
@@ -249,7 +259,7 @@ async def test_inner_sources_are_closed_before_the_outer_one(make: Any) -> None:
 @both
 @any_source
 @pytest.mark.parametrize("late", [False, True])
-async def test_an_error_of_the_function_is_told(
+async def test_an_error_of_the_function_is_raised(
     make: Any,
     probe: Any,
     late: bool,  # noqa: FBT001
@@ -301,7 +311,7 @@ async def test_what_cannot_be_read_is_an_error_in_its_place(make: Any) -> None:
     async with make(unreadable, range(9), limit=1) as results:
         got, error = await collect(results)
     assert got == [0, 1]
-    assert "source must be an iterable, sync or async, not 'int'" in error
+    assert "func must return an iterable, sync or async, not 'int'" in error
 
 
 async def test_in_order_an_error_comes_at_its_place_and_stops_later_ones() -> None:
@@ -374,7 +384,9 @@ async def test_a_call_that_answers_its_interruption_with_an_error_hangs_at_the_t
 
 
 @both
-async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> None:
+async def test_a_cancellation_in_a_call_is_raised_to_a_reader_that_reads_on(
+    make: Any,
+) -> None:
     async def func(_item: int) -> list[int]:
         await anyio.sleep(100)
         return []
@@ -385,9 +397,9 @@ async def test_a_cancellation_in_a_call_is_told_to_who_reads_on(make: Any) -> No
             outer.cancel()
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(1)
-                told = await collect(results)
-                assert told[0] == []
-                assert "was cancelled from outside" in told[1]
+                seen = await collect(results)
+                assert seen[0] == []
+                assert "was cancelled from outside" in seen[1]
 
 
 @both
@@ -492,7 +504,11 @@ async def test_each_inner_source_sees_the_context_at_entry(make: Any) -> None:
     [
         ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
         ({"limit": 1, "buffer": -1}, ValueError, "buffer must be at least 0, not -1"),
-        ({"limit": None}, TypeError, "limit must be an int, not None"),
+        (
+            {"limit": None},
+            TypeError,
+            "limit must be an int or an anyio.CapacityLimiter, not None",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_at_the_call(
@@ -578,3 +594,234 @@ async def test_an_item_whose_source_is_closed_is_kept_alive_by_nobody(
         await anyio.wait_all_tasks_blocked()
         assert things.given[0]() is None
         things.may_end.set()
+
+
+# A limiter as the limit: a token for each inner source that is open.
+
+
+@both
+@any_source
+@pytest.mark.parametrize("tokens", [1, 3])
+async def test_as_many_inner_sources_are_open_as_there_are_tokens(
+    make: Any, probe: Any, tokens: int
+) -> None:
+    limiter = CapacityLimiter(tokens)
+    inner, source = Inner(gap=1, close_delay=1), probe(range(6))
+    async with make(inner, source, limit=limiter, buffer=9) as results:
+        got, error = await collect(results)
+    assert sorted(got) == [(item, place) for item in range(6) for place in range(3)]
+    assert not error
+    assert inner.most == tokens
+    assert anyio.current_time() == 6 / tokens * (1 + 3 + 1)
+    assert limiter.borrowed_tokens == 0
+    for opened in inner.made.values():
+        opened.assert_closed_once()
+        opened.assert_one_reader()
+        opened.assert_well_used()
+
+
+@both
+@any_source
+def test_under_every_schedule_a_limiter_gives_what_its_tokens_as_limit_do(
+    make: Any, probe: Any
+) -> None:
+    async def test() -> None:
+        limiter = CapacityLimiter(2)
+        inner, source = Inner(gap=[0, 1, 0, 0]), probe(range(5))
+        async with make(inner, source, limit=limiter) as results:
+            got, error = await collect(results)
+        everything = [(item, place) for item in range(5) for place in range(3)]
+        assert (got if make is ak.concurrent_flat_map else sorted(got)) == everything
+        assert not error
+        assert inner.most <= 2
+        assert limiter.borrowed_tokens == 0
+        source.assert_well_used()
+
+    explore(test, schedules=10, seed=1)
+
+
+@any_source
+def test_flat_maps_in_input_order_that_share_one_limiter_end(probe: Any) -> None:
+    async def test() -> None:
+        limiter = CapacityLimiter(2)
+
+        async def run() -> None:
+            inner = Inner(4, gap=0)
+            async with ak.concurrent_flat_map(
+                inner, probe(range(4)), limit=limiter, buffer=0
+            ) as results:
+                got, _ = await collect(results)
+            assert got == [(item, place) for item in range(4) for place in range(4)]
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(run)
+        assert limiter.borrowed_tokens == 0
+
+    explore(test, schedules=6, seed=1)
+
+
+@both
+@any_source
+async def test_a_limiter_that_is_resized_is_heeded_at_once(
+    make: Any, probe: Any
+) -> None:
+    limiter = CapacityLimiter(1)
+    inner = Inner(gap=10)
+    async with make(inner, probe(range(9)), limit=limiter) as results:
+        await anyio.sleep(1)
+        assert inner.open == 1
+        limiter.total_tokens = 3
+        await anyio.sleep(1)
+        now: ak.FlatMapStatistics = results.statistics()
+        assert (inner.open, now.open, now.limit) == (3, 3, 3)
+        limiter.total_tokens = 1
+        async for _ in results:
+            if anyio.current_time() > 60:
+                assert inner.open <= 1
+    assert limiter.borrowed_tokens == 0
+
+
+@both
+@any_source
+async def test_a_limiter_without_tokens_is_a_pause(make: Any, probe: Any) -> None:
+    limiter = CapacityLimiter(1)
+    limiter.total_tokens = 0
+    inner, source = Inner(gap=0), probe(range(3))
+    async with make(inner, source, limit=limiter) as results:
+        await anyio.sleep(9)
+        assert not source.taken
+        limiter.total_tokens = 2
+        assert len((await collect(results))[0]) == 9
+
+
+@both
+async def test_inner_sources_wait_for_their_tokens_in_order(make: Any) -> None:
+    limiter = CapacityLimiter(3)
+    for other in range(3):
+        await limiter.acquire_on_behalf_of(f"another, number {other}")
+    inner, source = Inner(gap=10), SourceProbe(range(9), gap=None)
+    async with make(inner, source, limit=limiter) as results:
+        await anyio.sleep(1)
+        now: ak.FlatMapStatistics = results.statistics()
+        assert (now.opened, now.open, now.waiting_to_open) == (0, 0, 3)
+        assert source.taken == [0, 1, 2]
+        limiter.release_on_behalf_of("another, number 0")
+        await anyio.sleep(1)
+        now = results.statistics()
+        assert (now.opened, now.open, now.waiting_to_open) == (1, 1, 2)
+        assert list(inner.made) == [0]
+    assert limiter.borrowed_tokens == 2
+    assert limiter.statistics().tasks_waiting == 0
+
+
+@both
+@any_source
+async def test_a_block_can_be_left_while_it_waits_for_tokens(
+    make: Any, probe: Any
+) -> None:
+    limiter = CapacityLimiter(1)
+    await limiter.acquire_on_behalf_of("another")
+    inner, source = Inner(), probe(range(9))
+    async with make(inner, source, limit=limiter):
+        await anyio.sleep(1)
+        assert limiter.statistics().tasks_waiting == 1
+    assert limiter.statistics().tasks_waiting == 0
+    assert not inner.made
+
+
+@both
+@any_source
+@pytest.mark.parametrize("exit_by", ["break", "error", "cancel", "inner error"])
+async def test_every_way_out_returns_the_tokens(
+    make: Any, probe: Any, exit_by: str
+) -> None:
+    limiter = CapacityLimiter(3)
+    fails: dict[str, Any] = {"error": Boom()} if exit_by == "inner error" else {}
+    inner, source = Inner(gap=1, close_delay=2, **fails), probe(range(9))
+    await limiter.acquire_on_behalf_of("another")  # so that one waits for a token
+    with anyio.move_on_after(2.5 if exit_by == "cancel" else 99):
+        with suppress(Boom):
+            async with make(inner, source, limit=limiter, buffer=9) as results:
+                async for _ in results:
+                    if exit_by == "break":
+                        break
+                    if exit_by == "error":
+                        fail()
+    assert limiter.borrowed_tokens == 1
+    assert limiter.statistics().tasks_waiting == 0
+    for opened in inner.made.values():
+        opened.assert_closed_once()
+    source.assert_well_used()
+
+
+@both
+@any_source
+async def test_a_failing_outer_source_leaves_none_that_waits_for_a_token(
+    make: Any, probe: Any
+) -> None:
+    limiter = CapacityLimiter(2)
+    await limiter.acquire_on_behalf_of("another")
+    inner, source = Inner(gap=1), probe(range(2), error=Boom())
+    async with make(inner, source, limit=limiter) as results:
+        got, error = await collect(results)
+    assert error == "Boom()"
+    if make is ak.concurrent_flat_map:
+        assert got == [(item, place) for item in range(2) for place in range(3)]
+    assert limiter.borrowed_tokens == 1
+    assert limiter.statistics().tasks_waiting == 0
+
+
+@both
+async def test_a_failing_inner_source_leaves_none_that_waits_for_a_token(
+    make: Any,
+) -> None:
+    def inner(item: int) -> SourceProbe[int]:
+        return SourceProbe([item], gap=1, error=Boom())
+
+    limiter = CapacityLimiter(3)
+    await limiter.acquire_on_behalf_of("another")
+    source = SourceProbe(range(9), gap=None)
+    async with make(inner, source, limit=limiter) as results:
+        got, error = await collect(results)
+        now: ak.FlatMapStatistics = results.statistics()
+        assert (now.open, now.waiting_to_open) == (0, 0)
+    assert error == "Boom()"
+    assert got in ([0], [0, 1], [1, 0])
+    assert limiter.borrowed_tokens == 1
+    source.assert_closed_once()
+
+
+@both
+async def test_who_holds_a_token_is_refused(make: Any) -> None:
+    limiter = CapacityLimiter(2)
+    inner = Inner()
+    async with limiter:
+        with pytest.raises(RuntimeError, match="could wait for ever"):
+            async with make(inner, range(3), limit=limiter):
+                pass
+
+    async def nested(_: int) -> AsyncIterator[Any]:
+        async with make(inner, range(3), limit=limiter) as results:
+            async for result in results:
+                yield result
+
+    async with make(nested, range(3), limit=limiter) as results:
+        with pytest.raises(RuntimeError, match="holds a token of its limiter"):
+            await anext(results)
+    assert not inner.made
+    assert limiter.borrowed_tokens == 0
+
+
+@both
+async def test_another_limiter_inside_is_fine(make: Any) -> None:
+    def nested(item: int) -> AsyncIterator[Any]:
+        return pairs(item, CapacityLimiter(1))
+
+    async def pairs(item: int, limiter: CapacityLimiter) -> AsyncIterator[Any]:
+        async with make(two_of, [item], limit=limiter) as inside:
+            async for pair in inside:
+                yield pair
+
+    async with make(nested, range(3), limit=CapacityLimiter(2)) as results:
+        assert sorted((await collect(results))[0]) == [0, 0, 1, 1, 2, 2]

@@ -36,10 +36,10 @@ def unhashable(item: int) -> Any:
 
 def assert_keyed(call: CallProbe[Any, Any], key: Callable[[Any], Any]) -> None:
     """Fail if calls with equal keys overlapped, or started out of order."""
-    lanes: dict[Any, list[Any]] = defaultdict(list)
+    spans_of: dict[Any, list[Any]] = defaultdict(list)
     for span in call.spans:
-        lanes[key(span.item)].append(span)
-    for spans in lanes.values():
+        spans_of[key(span.item)].append(span)
+    for spans in spans_of.values():
         assert [span.item for span in spans] == sorted(span.item for span in spans)
         for one, other in pairwise(spans):
             assert one.end <= other.start

@@ -1,6 +1,7 @@
 """One budget for several operators, and for the user's own code."""
 
 import math
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from aiterkit.testing import (
     SourceProbe,
     SyncSourceProbe,
     explore,
+    run_in_virtual_time,
 )
 
 from ..helpers import Boom, any_source  # noqa: TID252 - tests stand on no path
@@ -107,6 +109,100 @@ async def test_when_the_limiter_grows_work_starts_at_once(
                 assert call.running <= 2
 
 
+LIMITED = [
+    "concurrent_map",
+    "concurrent_map_unordered",
+    "concurrent_filter",
+    "concurrent_expand",
+    "concurrent_collect",
+    "concurrent_for_each",
+]
+
+
+@pytest.mark.parametrize("name", LIMITED)
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("buffer", [None, 0, 1])
+@pytest.mark.parametrize("changes", [(0, 2), (1, 4), (4, 0, 4)], ids=str)
+async def test_a_change_is_noticed_though_nobody_waits_for_a_token(
+    name: str, is_async: Any, buffer: int | None, changes: tuple[int, ...]
+) -> None:
+    limiter = CapacityLimiter(changes[0])
+    started: list[float] = []
+
+    async def call(_item: int) -> Any:
+        started.append(anyio.current_time())
+        await anyio.sleep(1)
+        return [] if name == "concurrent_expand" else True
+
+    async def items() -> AsyncGenerator[int]:
+        for item in range(24):
+            yield item
+
+    source = items() if is_async else range(24)
+    block = getattr(ak, name)(call, source, limit=limiter, buffer=buffer)
+    if name in ("concurrent_collect", "concurrent_for_each"):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_resize, limiter, changes[1:])
+            await block
+        moment = 10 * (len(changes) - 1) - 7.5
+        assert started.count(moment) == changes[-1] - changes[-2]
+        assert changes[1] or not [at for at in started if 2.5 < at < 12.5]
+        return
+    expected = delivered = 0
+    async with block as results:
+        for total in changes:
+            limiter.total_tokens = total
+            await anyio.sleep(20)  # the reader is busy
+            if total:
+                window = total + (total if buffer is None else buffer)
+                expected = window + delivered
+            elif started:
+                await anext(results)
+                delivered += 1
+                await anyio.sleep(20)
+            assert len(started) == expected
+        assert len([item async for item in results]) == 24 - delivered
+
+
+async def _resize(limiter: CapacityLimiter, totals: tuple[int, ...]) -> None:
+    await anyio.sleep(2.5)
+    for total in totals:
+        limiter.total_tokens = total
+        await anyio.sleep(10)
+
+
+def test_a_limiter_is_left_as_it_was() -> None:
+    async def test() -> None:
+        limiter = CapacityLimiter(1)
+        kind = type(limiter)
+        async with (
+            ak.concurrent_map(calls(), range(9), limit=limiter) as one,
+            ak.concurrent_map(calls(), one, limit=limiter) as two,
+        ):
+            assert repr(type(limiter)) == repr(kind)
+            assert [item async for item in two] == list(range(9))
+        assert type(limiter) is kind
+
+    for backend in ("asyncio", "trio"):
+        run_in_virtual_time(test, backend=backend)
+
+
+async def test_a_limiter_that_cannot_be_watched_is_looked_at_when_it_is_read() -> None:
+    class Odd(type(CapacityLimiter(1))):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "__class__":
+                raise TypeError
+            super().__setattr__(name, value)
+
+    limiter = Odd(1)
+    call = calls(seconds=1)
+    async with ak.concurrent_map(call, range(9), limit=limiter, buffer=0) as results:
+        await anyio.sleep(10)
+        limiter.total_tokens = 4
+        assert [item async for item in results] == list(range(9))
+    assert call.max_overlap == 4
+
+
 @every_form
 @any_source
 async def test_a_token_is_given_back_on_every_way_out(form: Form, probe: Any) -> None:
@@ -127,7 +223,7 @@ async def test_a_token_is_given_back_on_every_way_out(form: Form, probe: Any) ->
 
 
 @every_form
-async def test_who_holds_a_token_is_refused(form: Form) -> None:
+async def test_a_task_that_holds_a_token_is_refused(form: Form) -> None:
     limiter = CapacityLimiter(1)
     inner = calls()
 
@@ -141,6 +237,57 @@ async def test_who_holds_a_token_is_refused(form: Form) -> None:
             await form.run(inner, range(3), limit=limiter)
     assert not inner.spans
     assert limiter.borrowed_tokens == 0
+
+
+def is_refused(name: str) -> Any:
+    return pytest.raises(
+        RuntimeError, match=rf"^{name}\(\) is used by a call that holds"
+    )
+
+
+@every_form
+async def test_a_thread_that_needs_a_second_token_is_refused(form: Form) -> None:
+    for tokens in (1, 2):
+        limiter = CapacityLimiter(tokens)
+        with is_refused("offloaded"):
+            await form.run(ak.offloaded(abs, limiter=limiter), [1, 2], limit=limiter)
+
+        async def read(_item: int) -> list[int]:
+            return [item async for item in ak.aoffloaded([1], limiter=limiter)]  # noqa: B023 - run here
+
+        with is_refused("aoffloaded"):
+            await form.run(read, [1, 2], limit=limiter)
+        assert limiter.borrowed_tokens == 0
+
+
+@every_form
+async def test_a_task_that_outlives_its_call_holds_no_token(form: Form) -> None:
+    limiter = CapacityLimiter(1)
+    call = calls(seconds=1)
+
+    async def later() -> None:
+        await anyio.sleep(3)
+        assert await form.run(call, range(2), limit=limiter) == [0, 1]
+
+    async with anyio.create_task_group() as tasks:
+
+        async def spawn(_item: int) -> None:
+            tasks.start_soon(later)
+
+        await form.run(spawn, [0], limit=limiter)
+    assert len(call.spans) == 2
+
+
+@every_form
+async def test_a_source_may_hold_a_block_with_the_same_limiter(form: Form) -> None:
+    limiter = CapacityLimiter(1)
+
+    async def numbers() -> AsyncGenerator[int]:
+        async with ak.concurrent_map(calls(), range(3), limit=limiter) as results:
+            async for result in results:
+                yield result
+
+    assert await form.run(calls(), numbers(), limit=limiter) == [0, 1, 2]
 
 
 async def test_another_limiter_inside_is_fine() -> None:
@@ -165,7 +312,7 @@ async def test_read_ahead_follows_the_tokens(operator: Any) -> None:
         assert len(source.taken) == 1 + 7
 
 
-async def test_a_smaller_limiter_is_heeded_by_a_sync_source() -> None:
+async def test_a_smaller_limiter_bounds_a_sync_source() -> None:
     limiter = CapacityLimiter(4)
     source = SyncSourceProbe(range(20))
     async with ak.concurrent_map(
@@ -205,7 +352,7 @@ async def test_an_expansion_reads_ahead_by_the_tokens_and_the_buffer() -> None:
         assert len(call.spans) == 3
 
 
-async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
+async def test_an_expansion_is_refused_to_a_task_that_holds_a_token() -> None:
     limiter = CapacityLimiter(2)
 
     async def leaf(_: int) -> list[int]:
@@ -217,7 +364,7 @@ async def test_an_expansion_is_refused_to_who_holds_a_token() -> None:
             await block.__aenter__()
 
 
-async def test_who_outlives_a_cancellation_makes_no_other_call() -> None:
+async def test_a_worker_that_outlives_a_cancellation_makes_no_other_call() -> None:
     limiter = CapacityLimiter(3)
 
     async def call(item: int) -> int:

@@ -99,7 +99,7 @@ async def test_calls_beside_the_failed_one_are_awaited_before_it_is_seen(
 
 
 @every_form
-async def test_void_calls_may_end_one_after_the_other(form: Form) -> None:
+async def test_calls_ended_by_a_failure_may_end_one_after_the_other(form: Form) -> None:
     async def call(item: int) -> None:
         try:
             await anyio.sleep(1 if item == 0 else 1000)
@@ -207,7 +207,7 @@ async def test_the_body_is_not_interrupted_by_a_failing_call(
 
 
 @streaming
-async def test_an_error_nobody_reads_is_dropped_when_the_block_is_left_cleanly(
+async def test_an_unseen_error_is_dropped_when_the_block_is_left_cleanly(
     operator: Streaming,
 ) -> None:
     async with operator(calls(failing(0)), range(3), limit=3):
@@ -215,7 +215,7 @@ async def test_an_error_nobody_reads_is_dropped_when_the_block_is_left_cleanly(
 
 
 @streaming
-async def test_an_error_nobody_reads_hangs_at_the_tail_of_the_one_that_is_raised(
+async def test_an_unseen_error_hangs_at_the_tail_of_the_one_that_is_raised(
     operator: Streaming,
 ) -> None:
     with pytest.raises(KeyError) as caught:
@@ -245,7 +245,7 @@ async def test_what_a_cancelled_call_raises_instead_hangs_at_the_tail(
     assert at_the_tail(caught.value) == ["KeyError(1)", "KeyError(2)"]
 
 
-async def test_a_failure_that_an_earlier_one_made_void_hangs_at_the_tail() -> None:
+async def test_a_failure_after_an_earlier_one_hangs_at_the_tail() -> None:
     call = calls(failing(1, 3), seconds=lambda item: 10 - item)
     with pytest.raises(Boom) as caught:
         await FORMS[0].run(call, range(9), limit=5)
@@ -474,6 +474,29 @@ def test_under_every_schedule_an_error_is_seen_and_all_is_cleaned_up(
         source.assert_well_used()
 
     explore(test, schedules=12, strategy=strategy, seed=1)
+
+
+@every_form
+@pytest.mark.parametrize("place", ["call", "source"])
+async def test_an_error_that_hides_its_context_is_raised_all_the_same(
+    form: Form, place: str
+) -> None:
+    def hide(_error: object) -> None:
+        raise AssertionError("asked")
+
+    hidden: Any = type("Hidden", (Exception,), {"__context__": property(hide)})
+
+    async def call(item: int) -> int:
+        try:
+            await anyio.sleep(1)
+        finally:
+            if place == "call":
+                raise hidden(item)
+        return item
+
+    fails: Any = {"fail_at": 3, "error": hidden()} if place == "source" else {}
+    with pytest.raises(hidden):
+        await form.run(call, SourceProbe(range(9), gap=0.1, **fails), limit=3)
 
 
 @every_form

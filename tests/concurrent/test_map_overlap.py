@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
+from aiterkit._concurrent.map.scope import Worker
 from aiterkit.testing import Barrier, SourceProbe, explore
 
 from ..helpers import any_source  # noqa: TID252 - tests stand on no path
@@ -35,6 +36,72 @@ async def test_limit_calls_meet(
     barrier = Barrier(limit)
     await form.run(barrier.wait, probe(range(limit)), limit=limit, buffer=buffer)
     assert barrier.is_open
+
+
+BUILTINS: list[Any] = [list, tuple, str, set, dict.fromkeys, bytes, range, enumerate]
+every_builtin = pytest.mark.parametrize("kind", BUILTINS, ids=lambda it: it.__name__)
+
+
+def three(kind: Any) -> Any:
+    if kind is range:
+        return range(3)
+    return kind(b"abc" if kind is bytes else "".join(sorted("abc")))
+
+
+@every_form
+@every_builtin
+async def test_limit_calls_meet_over_a_builtin(form: Form, kind: Any) -> None:
+    barrier = Barrier(3)
+    await form.run(barrier.wait, three(kind), limit=9)
+    assert barrier.most_waiting == 3
+
+
+@pytest.mark.parametrize("buffer", [0, None])
+@pytest.mark.parametrize("limit", [1, 3])
+@every_form
+async def test_the_end_of_a_builtin_is_found(
+    form: Form, limit: int, buffer: int | None
+) -> None:
+    call = calls(seconds=lambda item: item % 4)
+    await form.run(call, list(range(7)), limit=limit, buffer=buffer)
+    assert len(call.ends) == 7
+
+
+@every_form
+@every_builtin
+async def test_no_task_is_started_for_an_item_that_cannot_come(
+    form: Form, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def start(worker: Any, making: Any, /, *, name: str) -> None:
+        started.append(name)
+        begin(worker, making, name=name)
+
+    begin = Worker[Any, Any].start
+    monkeypatch.setattr(Worker, "start", start)
+    await form.run(Barrier(3).wait, three(kind), limit=9)
+    assert len(started) == (4 if kind is enumerate else 3)  # it cannot tell
+
+
+async def test_the_end_of_a_list_is_found_by_a_slow_reader() -> None:
+    read: list[int] = []
+    async with ak.concurrent_map(calls(), [0, 1, 2], limit=1, buffer=0) as results:
+        async for result in results:
+            read.append(result)
+            await anyio.sleep(1)
+    assert read == [0, 1, 2]
+
+
+async def test_what_a_call_appends_to_the_list_is_read() -> None:
+    async def call(item: int) -> int:
+        if item < 3:
+            items.append(item + 1)
+        await anyio.sleep(1)
+        return item
+
+    items = [0]
+    assert await ak.concurrent_collect(call, items, limit=2) == [0, 1, 2, 3]
 
 
 @every_form

@@ -1,4 +1,4 @@
-"""How far ahead the source is read, when a result is delivered, and who reads."""
+"""How far ahead the source is read, and when a result is delivered."""
 
 from typing import Any
 

@@ -75,7 +75,7 @@ def test_a_failure_in_completion_order_comes_after_what_had_finished() -> None:
     assert calls.fail(a, Boom("a")) is a
     assert calls.ends(a, b)
     assert not calls.ends(a, c)
-    assert calls.finish(b, "B")  # void, but the failure waited for it
+    assert calls.finish(b, "B")  # ended by the failure, which waited for it
     assert popped(calls) == ["C", "Boom('a')"]
     assert calls.exhausted
 
@@ -101,7 +101,7 @@ def test_at_the_end_all_values_are_there(keep: bool) -> None:  # noqa: FBT001
 
 
 @pytest.mark.parametrize("kind", [OrderedCalls, UnorderedCalls])
-def test_closing_tells_the_errors_that_nobody_saw(kind: Any) -> None:
+def test_closing_returns_the_errors_that_no_reader_saw(kind: Any) -> None:
     calls: CallQueue[str, str] = kind(9)
     a, b = take(calls, "ab")
     calls.finish(b, "B")

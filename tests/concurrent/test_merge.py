@@ -113,7 +113,7 @@ async def test_a_slow_source_holds_back_no_other() -> None:
     assert anyio.current_time() == 5
 
 
-async def test_an_error_stops_the_other_sources_before_it_is_told() -> None:
+async def test_an_error_stops_the_other_sources_before_it_is_raised() -> None:
     class Slow(SourceProbe[int]):
         async def __anext__(self) -> int:
             try:
@@ -242,14 +242,14 @@ def test_each_of_a_thousand_sources_is_asked_once_for_each_item() -> None:
 
 
 async def test_taking_an_item_wakes_its_source_alone() -> None:
-    wakes = Heard("wake")
+    wakes = Count("wake")
     sources = [SourceProbe(range(3), gap=None) for _ in range(100)]
     with wakes:
         async with ak.concurrent_merge(*sources) as results:
             for _ in range(300):
                 await anyio.sleep(1)  # by now they all wait
                 await anext(results)
-    assert wakes.count <= 300 + 2 * 100  # and each of them hears of the end
+    assert wakes.count <= 300 + 2 * 100  # and each of them is woken for the end
 
 
 @pytest.mark.parametrize("failing", [False, True])
@@ -264,7 +264,7 @@ async def test_leaving_thousands_of_sources_takes_no_quadratic_work(
             woken += 1
             await super().aclose()
 
-    stops = Heard("stop", "request_stop")
+    stops = Count("stop", "request_stop")
     sources = [Source(range(9), gap=1) for _ in range(300)]
     bad = SourceProbe(range(9), gap=2.5, fail_at=0, error=Boom() if failing else None)
     with stops, pytest.raises(Boom):
@@ -281,8 +281,8 @@ async def test_leaving_thousands_of_sources_takes_no_quadratic_work(
     assert stops.count <= 3 * 301
 
 
-class Heard:
-    """Count how often the readers of all sources hear one of some words."""
+class Count:
+    """Count how often some methods of the readers of all sources are called."""
 
     def __init__(self, *words: str) -> None:
         self.words = words

@@ -8,7 +8,7 @@ from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Upstream,
     ZipState,
 )
@@ -38,7 +38,7 @@ def test_arrivals_come_in_their_order_and_free_their_source() -> None:
     assert state.exhausted
 
 
-def test_a_failure_is_told_when_the_other_sources_are_read_no_more() -> None:
+def test_a_failure_is_raised_when_no_other_source_is_read_any_more() -> None:
     state = ArrivalBuffer[str](window=2)
     a, b, c = upstreams(state, 3)
     state.end(c)
@@ -54,7 +54,7 @@ def test_a_failure_is_told_when_the_other_sources_are_read_no_more() -> None:
     assert state.close() == []
 
 
-def test_closing_tells_the_errors_that_nobody_saw() -> None:
+def test_closing_returns_the_errors_that_no_reader_saw() -> None:
     state = ArrivalBuffer[str](window=2)
     (a,) = upstreams(state, 1)
     state.fail(a, Boom("a"))
@@ -62,8 +62,8 @@ def test_closing_tells_the_errors_that_nobody_saw() -> None:
     assert state.close() == []
 
 
-def test_with_no_window_there_is_room_for_what_is_asked() -> None:
-    state = ReadAhead[str](0)
+def test_on_demand_there_is_room_for_what_is_asked() -> None:
+    state = OnDemand[str]()
     (a,) = upstreams(state, 1)
     assert not state.has_room(a)
     state.asked = True
@@ -71,7 +71,7 @@ def test_with_no_window_there_is_room_for_what_is_asked() -> None:
     state.put(a, "a")
     assert not state.has_room(a)
     assert popped(state) == ["a"]
-    assert state.has_room(a)
+    assert not state.has_room(a)
 
 
 def test_a_row_frees_all_its_sources() -> None:
@@ -142,7 +142,7 @@ def test_an_end_voids_what_is_to_its_right_and_waits_for_the_left() -> None:
     assert state.settled
 
 
-def test_ends_from_the_right_to_the_left_void_each_source_once() -> None:
+def test_ends_from_the_right_to_the_left_stop_each_source_once() -> None:
     state = ZipState[str](name="zip", strict=False)
     a, b, c, d, e = upstreams(state, 5)
     for ended in (d, c, e, b):

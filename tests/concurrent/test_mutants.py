@@ -11,12 +11,14 @@ import pytest
 
 import aiterkit as ak
 from aiterkit._concurrent.flatten.scope import FlattenScope, InnerReader
-from aiterkit._concurrent.flatten.state import Concatenated, Interleaved
-from aiterkit._concurrent.map.expand import FrontierSource, RootsSink
+from aiterkit._concurrent.flatten.state import Concatenated, FlattenState, Interleaved
+from aiterkit._concurrent.map import expand as expand_module
+from aiterkit._concurrent.map.expand import ExpandScope, FrontierSource, RootsSink
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
-from aiterkit._concurrent.map.state import Frontier, KeyQueue
+from aiterkit._concurrent.map.state import FilteredCalls, Frontier, KeyQueue
 from aiterkit._concurrent.merge.scope import (
     ArrivalSink,
+    ParkAtOnce,
     Rendezvous,
     SourcesScope,
     StoppableSink,
@@ -26,7 +28,7 @@ from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     LatestRow,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     ZipState,
 )
@@ -48,9 +50,9 @@ from aiterkit._concurrent.timing.state import (
     Newest,
     Sampled,
 )
-from aiterkit._runtime.source_reader import SourceTask
+from aiterkit._runtime.results import Results
 from aiterkit._runtime.sync_source import SyncSource
-from aiterkit.testing import SourceProbe, SyncSourceProbe
+from aiterkit.testing import SourceProbe, SyncSourceProbe, available_backends
 
 from ..helpers import Boom  # noqa: TID252 - tests stand on no path
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
@@ -65,10 +67,12 @@ from . import (
     test_limiter as limiter,
     test_map_calls as map_calls,
     test_map_errors as errors,
+    test_map_overlap as overlap,
     test_map_reading as map_reading,
     test_merge as merge,
     test_merge_state as merge_state,
     test_share as share,
+    test_statistics as statistics,
     test_switch as switch,
     test_timing as timing,
     test_until as until,
@@ -77,7 +81,6 @@ from . import (
 from .contract import (
     cases,
     test_leaving as leaving,
-    test_source_errors as source_errors,
 )
 from .map_forms import FORMS
 
@@ -85,7 +88,7 @@ from .map_forms import FORMS
 class Fault(NamedTuple):
     """A change of some words of a method, and the test that finds it."""
 
-    owner: type[Any]
+    owner: Any
     method: str
     right: str
     wrong: str
@@ -99,7 +102,7 @@ FAULTS: list[Any] = []
 def fault(
     family: str,
     words: str,
-    owner: type[Any],
+    owner: Any,
     method: str,
     change: tuple[str, str],
     killer: Callable[..., Any],
@@ -148,11 +151,11 @@ fault(
 )
 fault(
     "merge",
-    "stops nobody after an error",
+    "stops no source after an error",
     MergeState,
     "_settle",
     ("self.to_stop.extend(self.open)", "pass"),
-    merge.test_an_error_stops_the_other_sources_before_it_is_told,
+    merge.test_an_error_stops_the_other_sources_before_it_is_raised,
 )
 fault(
     "zip",
@@ -165,7 +168,7 @@ fault(
 )
 fault(
     "zip",
-    "stops nobody at an end",
+    "stops no source at an end",
     ZipState,
     "end",
     ("if not self._strict", "if False"),
@@ -174,7 +177,7 @@ fault(
 )
 fault(
     "zip",
-    "stops nobody after an error",
+    "stops no source after an error",
     ZipState,
     "fail",
     ("self._stop_right_of(upstream)", "pass"),
@@ -221,8 +224,8 @@ fault(
     "buffer",
     "asks for nothing",
     Rendezvous,
-    "_ask",
-    ("self._ahead.asked = True", "pass"),
+    "begin_wait",
+    ("self._on_demand.asked = True", "pass"),
     buffer.test_a_prompt_reader_sees_the_source_as_it_is,
     line="a--b|",
     size=0,
@@ -230,10 +233,18 @@ fault(
 fault(
     "buffer",
     "asks for two",
-    ReadAhead,
-    "has_room",
-    (" and (not upstream.waiting)", ""),
-    merge_state.test_with_no_window_there_is_room_for_what_is_asked,
+    OnDemand,
+    "put",
+    ("self.asked = False", "pass"),
+    merge_state.test_on_demand_there_is_room_for_what_is_asked,
+)
+fault(
+    "buffer",
+    "yields before it asks",
+    ParkAtOnce,
+    "should_yield",
+    ("return False", "return super().should_yield()"),
+    buffer.test_short_waits_for_an_item_that_is_there_get_it,
 )
 fault(
     "buffer",
@@ -272,7 +283,7 @@ fault(
 )
 fault(
     "batched",
-    "tells nobody that it is full",
+    "wakes no reader when it is full",
     Batches,
     "take",
     ("return self._is_full()", "return False"),
@@ -296,7 +307,7 @@ fault(
 )
 fault(
     "latest",
-    "tells nobody",
+    "wakes no reader",
     Newest,
     "take",
     ("return is_first", "return False"),
@@ -309,8 +320,8 @@ fault(
     "latest",
     "counts what waits as dropped",
     Newest,
-    "dropped",
-    (" - len(self._settled)", ""),
+    "held",
+    ("len(self._settled) + ", ""),
     timing.test_the_latest_item_settles_at_once,
 )
 fault(
@@ -393,16 +404,16 @@ fault(
 )
 fault(
     "broadcast",
-    "waits for who has left",
+    "waits for a reader that has left",
     SubscriberQueue,
     "leave",
     ("len(self._items) == self._state.buffer_size", "False"),
-    share.test_a_reader_that_leaves_holds_nobody_back,
+    share.test_a_reader_that_leaves_holds_no_other_back,
     make=share.broadcast,
 )
 fault(
     "broadcast",
-    "tells an error for ever",
+    "raises an error again and again",
     SubscriberQueue,
     "pop",
     ("self.error_delivered = True", "pass"),
@@ -411,11 +422,11 @@ fault(
 )
 fault(
     "broadcast",
-    "tells an error to who has left",
+    "raises an error to a reader that has left",
     SubscriberQueue,
     "pop",
     (" or self.left", ""),
-    share.test_a_reader_that_has_left_is_told_no_error,
+    share.test_a_reader_that_has_left_gets_no_error,
 )
 fault(
     "broadcast",
@@ -429,7 +440,7 @@ fault(
 )
 fault(
     "broadcast",
-    "reads on for nobody",
+    "reads on without readers",
     ShareScope,
     "on_left",
     ("self._source.stop()", "self._source.request_stop()"),
@@ -450,12 +461,12 @@ fault(
     SharedState,
     "all_left",
     ("all(", "any("),
-    share.test_a_reader_that_leaves_holds_nobody_back,
+    share.test_a_reader_that_leaves_holds_no_other_back,
     make=share.partition,
 )
 fault(
     "partition",
-    "tells an error again that all have seen",
+    "reports an error that all have seen",
     SharedState,
     "close",
     ("not all(", "not any("),
@@ -487,11 +498,11 @@ fault(
 )
 fault(
     "switch",
-    "tells an error too early",
+    "raises an error too early",
     SwitchState,
     "pop",
     ("if self.busy", "if False"),
-    switch.test_a_failure_is_told_when_what_it_ended_is_closed,
+    switch.test_a_failure_is_raised_when_what_it_ended_is_closed,
 )
 fault(
     "switch",
@@ -519,6 +530,14 @@ fault(
     "visit",
     (".popleft()", ".pop()"),
     expand.test_what_is_reached_first_is_visited_first,
+)
+fault(
+    "expand",
+    "gives items where results are wanted",
+    expand_module,
+    "_visit",
+    ("item if follow is None else result", "item"),
+    expand.test_with_follow_and_key_circles_end,
 )
 fault(
     "expand",
@@ -621,7 +640,7 @@ fault(
 )
 fault(
     "flat_map",
-    "loses a late error",
+    "loses an error that came too late",
     Concatenated,
     "fail",
     ("self._drop(self._queue.pop())", "self._queue.pop()"),
@@ -629,7 +648,7 @@ fault(
 )
 fault(
     "flat_map",
-    "sees off who does not linger",
+    "frees a slot that is not held",
     Concatenated,
     "release",
     ("inner.holds_slot and ", ""),
@@ -655,14 +674,14 @@ fault(
     FlattenScope,
     "_may_pull",
     ("inners.outer in inners.open", "True"),
-    flat.test_an_error_of_the_function_is_told,
+    flat.test_an_error_of_the_function_is_raised,
     make=ak.concurrent_flat_map_unordered,
     probe=SyncSourceProbe,
     late=False,
 )
 fault(
     "flat_map",
-    "brings one task alone to a sync source",
+    "starts one task alone for a sync source",
     FlattenScope,
     "pull",
     ("self._start_or_wake_reader()", "pass"),
@@ -671,7 +690,7 @@ fault(
 )
 fault(
     "flat_map",
-    "brings nobody when the reader made room",
+    "starts no task when the reader made room",
     FlattenScope,
     "_begin_more",
     ("self._start_or_wake_reader()", "pass"),
@@ -682,7 +701,7 @@ fault(
 )
 fault(
     "flat_map",
-    "brings nobody when others made room unseen",
+    "starts no task when others made room unseen",
     FlattenScope,
     "settle",
     ("if inners.take_free_slot():", "if False:"),
@@ -698,6 +717,14 @@ fault(
     flat.test_empty_sources_without_number_starve_nobody,
     make=ak.concurrent_flat_map,
     probe=SyncSourceProbe,
+)
+fault(
+    "map",
+    "does not look for the end of a list",
+    WorkerPool,
+    "_start_worker_for_next",
+    ("or len(self._idle) == self._worker_count", ""),
+    overlap.test_the_end_of_a_list_is_found_by_a_slow_reader,
 )
 fault(
     "map",
@@ -720,15 +747,6 @@ fault(
 )
 fault(
     "map",
-    "takes whatever a source gives for a new kind of awaitable",
-    SourceTask,
-    "_read_and_close",
-    ("awaiting(reading).__await__()", "reading.__await__()"),
-    source_errors.test_a_source_that_gives_no_awaitable_has_failed,
-    entry=cases.BY_NAME["concurrent_map"],
-)
-fault(
-    "map",
     "never says that a sync source has no room",
     WorkerPool,
     "_is_room",
@@ -744,11 +762,11 @@ fault(
     WorkerPool,
     "_pull",
     ("or self._limiter is not None", "or False"),
-    limiter.test_a_smaller_limiter_is_heeded_by_a_sync_source,
+    limiter.test_a_smaller_limiter_bounds_a_sync_source,
 )
 fault(
     "map",
-    "lets void calls run on",
+    "lets calls run on that a failure has ended",
     Worker,
     "stop",
     ("self.cancel()", "pass"),
@@ -757,11 +775,11 @@ fault(
 )
 fault(
     "map",
-    "takes the end of a void call for that of the block",
+    "takes the end of a cancelled call for the end of the block",
     WorkerPool,
     "_call_raised",
     ("if not worker.stopped", "if True"),
-    errors.test_void_calls_may_end_one_after_the_other,
+    errors.test_calls_ended_by_a_failure_may_end_one_after_the_other,
     form=FORMS[0],
 )
 fault(
@@ -820,7 +838,7 @@ fault(
 )
 fault(
     "filter",
-    "hears only of what is waited for",
+    "looks at a finished call only while a task waits",
     WorkerPool,
     "_make_calls",
     ("if notify_always or", "if"),
@@ -923,7 +941,7 @@ fault(
 )
 fault(
     "heartbeat",
-    "lets who is woken first decide whether a beat comes",
+    "lets the order of waking decide whether a beat comes",
     Heartbeats,
     "take",
     ("self._check_beat()", "pass"),
@@ -943,7 +961,7 @@ fault(
     Batches,
     "take",
     ("self.is_awaited and now", "now"),
-    timing.test_within_no_time_items_gather_while_nobody_waits,
+    timing.test_within_no_time_items_gather_while_no_reader_waits,
 )
 fault(
     "heartbeat",
@@ -993,7 +1011,7 @@ fault(
     BalancedSubscription,
     "on_received",
     ("scope.wake_receivers()", "pass"),
-    balance.test_each_reader_hears_of_the_end_under_every_schedule,
+    balance.test_each_reader_gets_the_end_under_every_schedule,
 )
 fault(
     "balance",
@@ -1015,19 +1033,176 @@ fault(
     probe=SourceProbe,
     buffer=0,
 )
+fault(
+    "merge",
+    "does not count what was delivered",
+    ArrivalBuffer,
+    "pop",
+    ("self.delivered += 1", "pass"),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_merge"),
+)
+fault(
+    "filter",
+    "counts what did not pass as delivered",
+    FilteredCalls,
+    "received",
+    (" - self._skipped", ""),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_filter"),
+)
+fault(
+    "batched",
+    "counts batches, not items",
+    Batches,
+    "pop_value",
+    ("+= len(batch)", "+= 1"),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_batched"),
+)
+fault(
+    "buffer",
+    "counts as waiting what nobody will have",
+    Results,
+    "statistics",
+    ("without_reader(now) if channel.closed else now", "now"),
+    statistics.test_what_was_left_behind_in_a_block_was_dropped,
+    case=statistics.case_of("concurrent_buffer"),
+)
+fault(
+    "expand",
+    "forgets what was reached when it is left",
+    ExpandScope,
+    "_taken",
+    ("self.frontier.reached", "self._calls.taken"),
+    expand.test_the_reader_holds_the_calls_back,
+)
+fault(
+    "zip",
+    "counts a row as waiting that is never whole",
+    ZipState,
+    "statistics",
+    ("if self.settled", "if False"),
+    statistics.test_a_row_that_is_never_whole_is_dropped,
+)
+fault(
+    "zip_latest",
+    "does not count what is overtaken",
+    LatestRow,
+    "put",
+    ("self._overtaken += 1", "pass"),
+    statistics.test_what_is_overtaken_before_the_first_row_is_dropped,
+)
+fault(
+    "partition",
+    "does not count what comes for a reader that left",
+    SubscriberQueue,
+    "put",
+    ("self._dropped += 1", "pass"),
+    statistics.test_each_reader_of_a_partition_counts_its_own_items,
+)
+fault(
+    "balance",
+    "does not count what was delivered",
+    BalancedQueue,
+    "pop",
+    ("state.delivered += 1", "pass"),
+    statistics.test_the_readers_of_a_balance_count_together,
+)
+fault(
+    "switch",
+    "does not count what is overtaken",
+    SwitchState,
+    "switch",
+    ("self._dropped += len(self._results)", "pass"),
+    statistics.test_a_switch_map_tells_of_what_is_overtaken,
+)
+fault(
+    "flat_map",
+    "does not count what comes after an error",
+    Concatenated,
+    "_drop",
+    ("self._dropped += len(inner.items)", "pass"),
+    statistics.test_what_comes_after_an_error_in_input_order_is_dropped,
+)
+fault(
+    "flat_map",
+    "opens the sources of a limiter in no order",
+    FlattenScope,
+    "take_next",
+    ("pending.popleft()", "pending.pop()"),
+    flat.test_inner_sources_wait_for_their_tokens_in_order,
+    make=ak.concurrent_flat_map,
+)
+fault(
+    "flat_map",
+    "keeps its token",
+    InnerReader,
+    "give_token",
+    ("limiter.release_on_behalf_of(self)", "pass"),
+    flat.test_as_many_inner_sources_are_open_as_there_are_tokens,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+    tokens=1,
+)
+fault(
+    "flat_map",
+    "does not notice that its limiter is resized",
+    FlattenScope,
+    "_start",
+    ("watch(self.limiter, self._on_resized)", "pass"),
+    flat.test_a_limiter_that_is_resized_is_heeded_at_once,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map",
+    "cannot be left while it waits for a token",
+    InnerReader,
+    "_is_in_source",
+    ("self._waits_for_token or ", ""),
+    flat.test_a_block_can_be_left_while_it_waits_for_tokens,
+    make=ak.concurrent_flat_map,
+    probe=SourceProbe,
+)
+fault(
+    "flat_map_unordered",
+    "waits for what will not be opened",
+    FlattenState,
+    "drop",
+    ("self.on_closed(self.pending.popleft()[0])", "pass"),
+    flat.test_a_failing_inner_source_leaves_none_that_waits_for_a_token,
+    make=ak.concurrent_flat_map_unordered,
+)
 
 
 def faulty(fault: Fault) -> Any:
     """Return the method with the fault."""
     method: Any = inspect.getattr_static(fault.owner, fault.method)
     function = getattr(method, "fget", method)  # of a property
-    return changed(function, fault.right, fault.wrong, owner=fault.owner)
+    made = changed(function, fault.right, fault.wrong, owner=fault.owner)
+    return property(made) if isinstance(method, property) else made
+
+
+BY_TRIO = {
+    "balance: does not say that the last item was received",
+    "batched: lets a late item join",
+}
+# On Trio, a yield that is cancelled counts as wasted, so the next waits ask at once.
+HARMLESS_ON_TRIO = {"buffer: yields before it asks"}
 
 
 @leaves_garbage
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_is_found(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     run(fault.killer, fault.arguments, "asyncio")
     monkeypatch.setattr(fault.owner, fault.method, faulty(fault))
-    for backend in ("asyncio", "trio"):
+    backends = available_backends()
+    if request.node.callspec.id in BY_TRIO and "trio" not in backends:
+        pytest.skip("of the schedules that are tried, only those of Trio find it")
+    if request.node.callspec.id in HARMLESS_ON_TRIO:
+        backends = ("asyncio",)
+    for backend in backends:
         assert_found(fault.killer, fault.arguments, backend)

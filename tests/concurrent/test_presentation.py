@@ -1,12 +1,14 @@
 """How a block presents itself: signature, repr, notes, and answers to mistakes."""
 
+import asyncio
 import inspect
 import pickle
+import sys
 import traceback
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -150,6 +152,39 @@ async def test_an_error_says_once_which_call_it_came_from(name: str) -> None:
     (note,) = caught.__notes__
     assert note == f"{name}() called fetch() with item 0 of its source, counted from 0"
     assert caught.__cause__ is caught.__context__ is None
+
+
+async def current_name(*_args: Any) -> str | None:
+    return anyio.get_current_task().name
+
+
+async def names() -> AsyncGenerator[str | None]:
+    yield await current_name()
+
+
+async def test_tasks_are_named_after_what_they_run() -> None:
+    async with ak.concurrent_map(current_name, "ab", limit=2) as results:
+        assert {name async for name in results} == {"concurrent_map(current_name)"}
+    found = await ak.concurrent_collect(partial(current_name, 1), "a", limit=1)
+    assert found == ["concurrent_collect(current_name)"]
+    async with ak.concurrent_merge(names(), names()) as merged:
+        read = [name async for name in merged]
+    assert read == 2 * ["concurrent_merge source names"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="needs Python 3.14")
+async def test_what_pstree_shows_of_a_block_leads_to_the_task_that_holds_it() -> None:
+    async def graph(_item: str) -> str:
+        shown: Any = asyncio
+        return cast("str", shown.format_call_graph())
+
+    async with ak.concurrent_map(graph, "a", limit=1) as results:
+        (shown,) = [line async for line in results]
+    task, _, waiting = shown.partition("+ Awaited by:")
+    assert task.startswith("* Task(name='concurrent_map(graph)', id=0x")
+    assert "in async WorkerPool._work()" in task
+    assert "async test_what_pstree_shows_of_a_block" in waiting
 
 
 async def test_an_error_that_two_operators_pass_on_has_a_note_of_each() -> None:

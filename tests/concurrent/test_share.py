@@ -129,7 +129,7 @@ async def test_the_reader_of_a_key_holds_the_source_back_after_buffer_items() ->
 
 
 @both
-def test_a_reader_that_leaves_holds_nobody_back(make: Any) -> None:
+def test_a_reader_that_leaves_holds_no_other_back(make: Any) -> None:
     async def test() -> None:
         got: list[int] = []
         source = SourceProbe(range(12))
@@ -177,7 +177,7 @@ async def test_when_all_readers_have_left_the_source_is_closed_at_once(
 
 
 @both
-async def test_a_task_that_waits_while_its_reader_leaves_is_told_the_end(
+async def test_a_task_that_waits_while_its_reader_leaves_gets_the_end(
     make: Any,
 ) -> None:
     got: list[object] = []
@@ -196,7 +196,7 @@ async def test_a_task_that_waits_while_its_reader_leaves_is_told_the_end(
 @both
 async def test_an_error_reaches_every_reader_after_its_items(make: Any) -> None:
     source = SourceProbe(range(9), fail_at=6)
-    told: list[BaseException] = []
+    seen: list[BaseException] = []
     async with make(source, 3, buffer=9) as readers:
         for number, reader in enumerate(readers):
             got: list[int] = []
@@ -205,10 +205,10 @@ async def test_an_error_reaches_every_reader_after_its_items(make: Any) -> None:
                     got.append(item)
             assert got == share_of(make, number, 3, 6)
             assert caught.value.__context__ is None
-            told.append(caught.value)
+            seen.append(caught.value)
             with pytest.raises(StopAsyncIteration):
                 await anext(reader)
-    assert len(set(map(id, told))) == 1
+    assert len(set(map(id, seen))) == 1
 
 
 async def test_an_error_that_some_reader_saw_is_not_told_twice() -> None:
@@ -219,7 +219,7 @@ async def test_an_error_that_some_reader_saw_is_not_told_twice() -> None:
     assert caught.value.__context__ is None
 
 
-async def test_a_reader_that_has_left_is_told_no_error() -> None:
+async def test_a_reader_that_has_left_gets_no_error() -> None:
     async with broadcast(SourceProbe([0], fail_at=0), 2, buffer=1) as (first, second):
         await first.aclose()
         with pytest.raises(ProbeError):

@@ -200,7 +200,7 @@ async def test_at_most_one_result_is_read_ahead() -> None:
 
 
 @pytest.mark.parametrize("probe", [SourceProbe, SyncSourceProbe])
-async def test_an_error_of_func_is_told_bare_and_ends_it(probe: Any) -> None:
+async def test_an_error_of_func_is_raised_bare_and_ends_it(probe: Any) -> None:
     def func(item: int) -> list[int]:
         if item == 2:
             raise ProbeError
@@ -215,7 +215,7 @@ async def test_an_error_of_func_is_told_bare_and_ends_it(probe: Any) -> None:
             await anext(results)
 
 
-async def test_a_failure_is_told_when_what_it_ended_is_closed() -> None:
+async def test_a_failure_is_raised_when_what_it_ended_is_closed() -> None:
     inner = SourceProbe([0], hang_at=0, close_delay=3)
     source = SourceProbe([1], gap=[0, 2], error=ProbeError())
     async with switch(lambda _: inner, source) as results:

@@ -99,7 +99,7 @@ class Peer:
     def check(self, **options: Any) -> LawReport:
         """Put the laws to it."""
         backends: tuple[Literal["asyncio", "trio"], ...] = ("asyncio", "trio")
-        # What it leaves undone is told by the laws; asyncio need not tell it too.
+        # The laws report what it leaves undone; asyncio need not log that too.
         log = logging.getLogger("asyncio")
         log.disabled, before = True, log.disabled
         try:
@@ -131,7 +131,9 @@ OURS = [
 CHECKED = {"aiometer": "1.0.0", "aiostream": "0.8.1", "streamable": "2.0.0"}
 """The versions that ``breaks`` speaks of."""
 
-_AIOSTREAM = frozenset({"one reader", "independence", "lost wait"})
+_AIOSTREAM = frozenset(
+    {"one reader", "independence", "lost wait", "nothing out of the blue"}
+)
 _STREAMABLE = frozenset(
     {
         "one reader",
@@ -141,7 +143,9 @@ _STREAMABLE = frozenset(
         "ending",
         "lost wait",
         "source closed",
+        "nothing left",
         "cleanup",
+        "nothing out of the blue",
     }
 )
 
@@ -190,6 +194,7 @@ PEERS = [
                 "source error",
                 "body",
                 "source closed",
+                "nothing left",
                 "cleanup",
                 "memory",
             }
@@ -250,7 +255,9 @@ def page(reports: dict[Peer, LawReport]) -> str:
     lines += [
         "The adapters are part of what is observed: aiometer takes a sequence, so its",
         "adapter reads the whole source first; the streamable adapter closes iterators",
-        "where they can be closed.",
+        "where they can be closed. In a task group of anyio or Trio, a cancellation",
+        "reaches every wait of a task, its cleanup included. That is by design; the",
+        "law *cleanup* asks for more.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,12 @@ from types import ModuleType
 
 import pytest
 
-from aiterkit.testing import docstring_cases, names_without_example, play
+from aiterkit.testing import (
+    available_backends,
+    docstring_cases,
+    names_without_example,
+    play,
+)
 
 
 def module_with(text: str) -> ModuleType:
@@ -38,7 +43,7 @@ def module_with(text: str) -> ModuleType:
 )
 def test_what_is_true_passes(text: str) -> None:
     cases = docstring_cases(module_with(text), helper=7)
-    assert len(cases) == (2 if "await" in text else 1)
+    assert len(cases) == (len(available_backends()) if "await" in text else 1)
     for case in cases:
         case.run()
 
@@ -77,7 +82,7 @@ def test_what_is_false_fails(text: str, told: str) -> None:
     ["    f(x)  a|", "Text.\n    f(x)  a|\nMore.", "One.\n\n    f(x)  a|\n\nMore."],
 )
 def test_a_drawing_is_found_wherever_it_stands(text: str) -> None:
-    assert len(docstring_cases(module_with(text))) == 2
+    assert len(docstring_cases(module_with(text))) == len(available_backends())
 
 
 def test_prose_that_looks_like_a_drawing_is_prose() -> None:
@@ -93,8 +98,7 @@ def test_a_drawing_is_run_on_both_backends() -> None:
     module = module_with("One.\n\n    play('a-|')  a-|\n\nMore.")
     cases = docstring_cases(module, play=play)
     assert [str(case) for case in cases] == [
-        "shown: play('a-|')[asyncio]",
-        "shown: play('a-|')[trio]",
+        f"shown: play('a-|')[{backend}]" for backend in available_backends()
     ]
     for case in cases:
         case.run()

@@ -1,6 +1,9 @@
+import asyncio
 import functools
 import re
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeAlias
 
 import anyio
@@ -18,6 +21,7 @@ from aiterkit.testing import (
     laws,
     mutants,
 )
+from aiterkit.testing._law_kit import Planned, unplanned
 from aiterkit.testing._mutants import PlainMap
 
 from .peers import CHECKED, OURS, PEERS, Peer, page
@@ -73,7 +77,51 @@ def test_a_mutant_has_one_fault() -> None:
     check_laws(mutant, ordered=True, laws=["completeness"]).assert_all_hold()
 
 
-def test_an_error_that_is_never_told_leaves_the_siblings_running() -> None:
+def test_what_nobody_planned_is_found_within_groups() -> None:
+    strange = RuntimeError()
+    assert unplanned(strange) is strange
+    assert unplanned(Planned()) is None
+    inner = ExceptionGroup("inner", [Planned(), Planned()])
+    assert unplanned(inner) is None
+    assert unplanned(BaseExceptionGroup("outer", [inner, strange])) is strange
+
+
+def test_a_cancellation_after_the_block_comes_out_of_the_blue() -> None:
+    @asynccontextmanager
+    async def stray(
+        func: Any, source: Any, /, *, limit: int
+    ) -> AsyncGenerator[Any, None]:
+        async with concurrent_map(func, source, limit=limit) as results:
+            yield results
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_soon(task.cancel)
+
+    (result,) = check_laws(
+        stray,
+        ordered=True,
+        laws=["nothing out of the blue"],
+        backends=("asyncio",),
+        schedules=1,
+    ).broken
+    assert "CancelledError" in result.message
+
+
+def test_a_map_that_cancels_nothing_has_cleaned_up_nothing() -> None:
+    @asynccontextmanager
+    async def one_by_one(
+        func: Any, source: Any, /, *, limit: int
+    ) -> AsyncGenerator[Any, None]:
+        assert limit
+        yield (await func(item) async for item in source)
+
+    (result,) = check_laws(
+        one_by_one, ordered=True, laws=["cleanup"], schedules=1, backends=("asyncio",)
+    ).broken
+    assert "no call was cancelled" in result.message
+
+
+def test_an_error_that_is_never_raised_leaves_the_siblings_running() -> None:
     mutant = next(m for m in mutants() if m.name == "error swallowed")
     (result,) = check_laws(
         mutant, ordered=True, laws=["siblings"], backends=("asyncio",)
@@ -91,7 +139,7 @@ def test_a_report_bears_the_name_that_was_given() -> None:
     assert check_laws(concurrent_map, name="mine", **options).name == "mine"
 
 
-def test_the_mutants_are_told_apart() -> None:
+def test_the_mutants_differ() -> None:
     assert len({mutant.name for mutant in mutants()}) == len(mutants())
     assert len({mutant.sentence for mutant in mutants()}) == len(mutants())
 
@@ -108,7 +156,7 @@ def test_what_the_page_says_of_a_peer_is_so(peer: Peer) -> None:
         assert {result.law for result in report.broken} == peer.breaks
 
 
-def test_the_page_tells_what_holds_and_what_was_seen() -> None:
+def test_the_page_shows_what_holds_and_what_was_seen() -> None:
     broken = LawResult("order", "", "asyncio", holds=False, message="E: 1, not 2")
     text = page({OURS[0]: LawReport("x", (broken,)), OURS[1]: LawReport("y", ())})
     assert "| order | **no** | yes |" in text
@@ -131,10 +179,10 @@ def test_a_report_is_a_table_with_what_was_seen() -> None:
         "overlap        BROKEN   BROKEN",
         "ending         holds    holds",
     ]
-    told = table[1].splitlines()
-    assert told[0] == "overlap, on asyncio, seed 5:"
-    assert told[1].strip() == laws()["overlap"]
-    assert "AssertionError: 2 calls ran at once, more than 1" in told[2]
+    seen = table[1].splitlines()
+    assert seen[0] == "overlap, on asyncio, seed 5:"
+    assert seen[1].strip() == laws()["overlap"]
+    assert "AssertionError: 2 calls ran at once, more than 1" in seen[2]
     with pytest.raises(AssertionError) as caught:
         report.assert_all_hold()
     assert str(caught.value) == str(report)
@@ -190,7 +238,7 @@ async def test_the_kit_is_refused_in_an_event_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"schedules": 0}, "schedules must be at least 1, not 0"),
         ({"laws": ["gravity"]}, "laws must be among ['attainability', "),
@@ -198,7 +246,7 @@ async def test_the_kit_is_refused_in_an_event_loop() -> None:
     ],
 )
 def test_options_that_make_no_sense_are_refused(
-    options: dict[str, Any], told: str
+    options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+    with pytest.raises(ValueError, match=re.escape(message)):
         check_laws(concurrent_map, ordered=True, **options)

@@ -1,13 +1,18 @@
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import aclosing
 from itertools import count
+from typing import Any
 
 import anyio
 import pytest
 
+from aiterkit import concurrent_buffer
 from aiterkit.testing import (
     Barrier,
     CallProbe,
+    HoldingProbe,
     ProbeError,
     SourceProbe,
     Span,
@@ -70,7 +75,7 @@ async def test_an_endless_source_is_read_as_far_as_asked() -> None:
 async def test_a_source_fails_where_told() -> None:
     source = SourceProbe("abc", fail_at=1)
     assert await anext(source) == "a"
-    with pytest.raises(ProbeError, match="pull 1 was told to fail"):
+    with pytest.raises(ProbeError, match="pull 1 was set to fail"):
         await anext(source)
     assert source.ended
     assert await anext(source, "end") == "end"
@@ -156,6 +161,114 @@ async def test_a_close_in_the_middle_of_a_pull_is_counted() -> None:
     assert len(source.closed_by) == 1
 
 
+async def test_a_cancelled_pull_cleans_up_without_a_shield() -> None:
+    source = SourceProbe("ab", gap=9, cleanup=2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anext, source)
+        await anyio.sleep(1)
+        tasks.cancel_scope.cancel()  # at every wait
+    assert anyio.current_time() == 1
+    assert (source.cleanups, source.full_cleanups, source.cut_cleanups) == (1, 0, 1)
+    with pytest.raises(AssertionError, match="of 1 cleanups, 1 were cut short"):
+        source.assert_cleaned_up()
+
+
+async def test_a_close_that_is_not_disturbed_ran_in_full() -> None:
+    source = SourceProbe("ab", close_delay=2)
+    await source.aclose()
+    assert (source.cleanups, source.full_cleanups, source.cut_cleanups) == (1, 1, 0)
+    source.assert_cleaned_up()
+
+
+async def test_a_close_may_never_return() -> None:
+    source = SourceProbe("ab", close_delay=math.inf)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(source.aclose)
+        await anyio.sleep(3600)
+        with pytest.raises(AssertionError, match="1 have not ended"):
+            source.assert_cleaned_up()
+        tasks.cancel_scope.cancel()
+    assert source.cut_cleanups == 1
+
+
+def buffered(source: AsyncIterable[int]) -> concurrent_buffer[int]:
+    return concurrent_buffer(source, 2)
+
+
+BLOCKS: dict[str, Any] = {
+    "timeout": "timeout",
+    "task group": "task group",
+    "block": buffered,
+}
+holding_all = pytest.mark.parametrize("held", BLOCKS)
+
+
+@holding_all
+async def test_a_source_that_holds_something_gives_its_items(held: str) -> None:
+    source = SourceProbe("abc", gap=1)
+    holding = HoldingProbe(source, BLOCKS[held])
+    endings = [holding.ending]
+    assert [item async for item in holding] == ["a", "b", "c"]
+    assert [*endings, holding.ending] == ["not begun", "returned"]
+    source.assert_closed_once()
+
+
+@holding_all
+async def test_a_source_that_holds_something_can_be_closed(held: str) -> None:
+    source = SourceProbe(count(), gap=1)
+    holding = HoldingProbe(source, BLOCKS[held])
+    async with aclosing(aiter(holding)) as items:
+        assert await anext(items) == 0
+        endings = [holding.ending]
+    assert [*endings, holding.ending] == ["running", "closed"]
+    source.assert_closed_once()
+
+
+@holding_all
+async def test_a_source_that_holds_something_can_be_cancelled(held: str) -> None:
+    source = SourceProbe("abc", hang_at=1)
+    holding = HoldingProbe(source, BLOCKS[held])
+    with anyio.move_on_after(5):
+        assert [item async for item in holding] == []
+    assert holding.ending == "cancelled"
+    source.assert_closed_once()
+
+
+@holding_all
+async def test_a_source_that_holds_something_may_fail(held: str) -> None:
+    holding = HoldingProbe(SourceProbe("abc", fail_at=1), BLOCKS[held])
+    items = aiter(holding)
+    assert await anext(items) == "a"
+    with pytest.raises((ProbeError, ExceptionGroup)):
+        await anext(items)
+    assert holding.ending == "raised"
+
+
+@pytest.mark.parametrize("held", ["timeout", "task group"])
+async def test_what_cannot_be_closed_can_be_held_too(held: Any) -> None:
+    class Bare:
+        def __aiter__(self) -> AsyncIterator[int]:
+            return self
+
+        async def __anext__(self) -> int:
+            raise StopAsyncIteration
+
+    holding = HoldingProbe(Bare(), held)
+    assert [item async for item in holding] == []
+    assert holding.ending == "returned"
+
+
+@holding_all
+async def test_a_block_of_ours_stops_a_source_that_holds_something(held: str) -> None:
+    source = SourceProbe(count())
+    holding = HoldingProbe(source, BLOCKS[held])
+    async with concurrent_buffer(holding, 2) as items:
+        assert await anext(items) == 0
+        await anyio.sleep(1)
+    assert holding.ending in {"closed", "cancelled"}
+    source.assert_closed_once()
+
+
 def test_a_sync_source_gives_its_items_and_its_end() -> None:
     source = SyncSourceProbe("ab")
     assert list(source) == ["a", "b"]
@@ -168,7 +281,7 @@ def test_a_sync_source_gives_its_items_and_its_end() -> None:
 def test_a_sync_source_fails_where_told() -> None:
     source = SyncSourceProbe("abc", fail_at=1)
     assert next(source) == "a"
-    with pytest.raises(ProbeError, match="pull 1 was told to fail"):
+    with pytest.raises(ProbeError, match="pull 1 was set to fail"):
         next(source)
     with pytest.raises(KeyError):
         next(SyncSourceProbe("", error=KeyError("x")))
@@ -285,6 +398,32 @@ async def test_a_cancelled_call_can_take_long_to_end() -> None:
     with anyio.move_on_after(2):
         await fetch("a")
     assert fetch.render() == "a  =====;"
+
+
+@pytest.mark.parametrize(
+    ("shielded", "full", "cut", "end"),
+    [
+        pytest.param(True, 1, 0, 5, id="shielded"),
+        pytest.param(False, 0, 1, 2, id="unshielded"),
+    ],
+)
+async def test_a_cancelled_call_cleans_up_in_full_or_is_cut_short(
+    shielded: bool,  # noqa: FBT001 - a row of the test
+    full: int,
+    cut: int,
+    end: float,
+) -> None:
+    fetch = CallProbe[str, str](seconds=9, cleanup=3, shielded=shielded)
+    with anyio.move_on_after(2):
+        await fetch("a")
+    assert anyio.current_time() == end
+    assert (fetch.cleanups, fetch.full_cleanups, fetch.cut_cleanups) == (1, full, cut)
+    assert fetch.cancelled == ["a"]
+    if shielded:
+        fetch.assert_cleaned_up()
+    else:
+        with pytest.raises(AssertionError, match="of 1 cleanups, 1 were cut short"):
+            fetch.assert_cleaned_up()
 
 
 @pytest.mark.parametrize("check", [inspect.iscoroutinefunction, callable])

@@ -4,6 +4,8 @@ import asyncio
 from functools import partial
 from typing import assert_type
 
+from anyio import CapacityLimiter
+
 import aiterkit as ak
 
 from .functions import is_odd_later, numbers, words
@@ -18,7 +20,7 @@ async def concurrent_buffer() -> None:
 
 async def concurrent_filter() -> None:
     async with ak.concurrent_filter(is_odd_later, numbers(), limit=3) as results:
-        assert_type(results, ak.Results[int])
+        assert_type(results, ak.MapResults[int])
     async with ak.concurrent_filter(is_odd_later, [1], limit=3, buffer=0) as ones:
         assert_type([one async for one in ones], list[int])
 
@@ -29,14 +31,22 @@ async def spelled(number: int) -> list[str]:
 
 async def concurrent_flat_map() -> None:
     async with ak.concurrent_flat_map(spelled, numbers(), limit=3) as results:
-        assert_type(results, ak.Results[str])
+        assert_type(results, ak.FlatMapResults[str])
+        assert_type(results.statistics(), ak.FlatMapStatistics)
     async with ak.concurrent_flat_map_unordered(spelled, [1], limit=3) as arrivals:
-        assert_type(arrivals, ak.UnorderedResults[str])
+        assert_type(arrivals, ak.UnorderedFlatMapResults[str])
+        assert_type(arrivals.statistics(), ak.FlatMapStatistics)
+    budget = CapacityLimiter(2)
+    async with ak.concurrent_flat_map(spelled, [1], limit=budget, buffer=0) as shared:
+        assert_type(shared, ak.FlatMapResults[str])
+    async with ak.concurrent_flat_map_unordered(spelled, [1], limit=budget) as others:
+        assert_type(others, ak.UnorderedFlatMapResults[str])
 
 
 async def concurrent_merge() -> None:
     async with ak.concurrent_merge(words(), ["a"]) as results:
         assert_type(results, ak.UnorderedResults[str])
+        assert_type(results.statistics(), ak.Statistics)
     async with ak.concurrent_merge(numbers(), buffer=3) as ones:
         assert_type([one async for one in ones], list[int])
 

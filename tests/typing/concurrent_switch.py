@@ -22,7 +22,7 @@ async def plain(word: str) -> AsyncIterator[bytes]:
 
 async def newest() -> None:
     async with ak.concurrent_switch_map(search, words()) as sizes:
-        assert_type(sizes, ak.Results[int])
+        assert_type(sizes, ak.FlatMapResults[int])
         async for size in sizes:
             assert_type(size, int)
     async with ak.concurrent_switch_map(stream, words()) as parts:

@@ -29,8 +29,8 @@ async def beats() -> None:
 
 async def newest() -> None:
     async with ak.concurrent_latest(words()) as last:
-        assert_type(last, ak.NewestResults[str])
-        assert_type(last.statistics(), ak.NewestStatistics)
+        assert_type(last, ak.Results[str])
+        assert_type(last.statistics(), ak.Statistics)
         assert_type(last.statistics().dropped, int)
         async for word in last:
             assert_type(word, str)

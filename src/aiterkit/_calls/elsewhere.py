@@ -34,7 +34,7 @@ from anyio.abc import Process
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
 from aiterkit._calls.function import sync_result
-from aiterkit._core.checks import name_of
+from aiterkit._core.checks import name_of, shortened
 
 Run = Callable[..., Coroutine[Any, Any, Any]]
 """Runs a partial of a user's function, as `anyio.to_thread.run_sync` does."""
@@ -50,6 +50,20 @@ def in_executor(executor: Executor, /) -> Run:
             return await _run_in(executor, work)
 
     return run
+
+
+def refused_place(to: Any, /) -> Exception:
+    """Return why *to* is no place to run in, and what was probably meant."""
+    hint = ""
+    if isinstance(to, type) and issubclass(to, Executor):
+        hint = f": make one, {to.__name__}()"
+    elif hasattr(cast("object", to), "get_executor"):  # Dask's client
+        hint = ": use client.get_executor(pure=False)"
+    kind = ValueError if isinstance(to, str) else TypeError
+    return kind(
+        f"to must be 'thread', 'process', 'interpreter' or a "
+        f"concurrent.futures.Executor, not {shortened(cast('object', to))}{hint}"
+    )
 
 
 async def _run_in(executor: Executor, work: partial[Any], /) -> Any:

@@ -1,12 +1,11 @@
 """A blocking function as an async one, which runs elsewhere: `offloaded`."""
 
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
 from functools import partial
 from importlib import import_module
 from inspect import isasyncgenfunction, iscoroutinefunction
 from sys import version_info
-from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
 from anyio import CapacityLimiter
 
@@ -18,11 +17,27 @@ from aiterkit._calls.function import (
     options_by_name,
     sync_result,
 )
-from aiterkit._core.checks import name_of, shortened
+from aiterkit._core.checks import name_of
 from aiterkit._core.clock import check_limiter
+from aiterkit._core.tokens import check_not_held
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Executor(Protocol):
+    """What can run calls: a `concurrent.futures.Executor`.
+
+    Described here, since it takes long to load.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Let it call *fn*."""
+        ...
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the standard library's
+        """End it."""
+        ...
 
 
 @options_by_name("to", "limiter")
@@ -73,12 +88,13 @@ def offloaded(
         limiter: Bounds how many run at once, together with all else that has the same
             limiter; a call beyond that waits. Without one, anyio allows 40 threads, and
             as many processes or interpreters as there are processors; an executor has
-            a queue of its own. Do not give an operator the same limiter as its
-            *limit*: each of its calls holds a token while it waits for a second one.
+            a queue of its own. It must not be the *limit* of the operator that makes
+            the call, which holds a token already.
 
     Raises:
         RuntimeError: If *to* is ``"interpreter"`` and this Python has none; by the
-            call, if the executor is shut down.
+            call, if the executor is shut down, or the caller holds a token of
+            *limiter*.
         TypeError: If *func* cannot be called or is async, *to* is neither a name nor an
             executor, or *limiter* is no limiter.
         ValueError: If *to* is another name.
@@ -94,6 +110,7 @@ def offloaded(
     run: Callable[..., Coroutine[Any, Any, R]] = _runner(to)
 
     async def call(*args: P.args, **options: P.kwargs) -> R:
+        check_not_held(limiter, name="offloaded")
         return await run(partial(func, *args, **options), limiter=limiter)
 
     return like(func, call)
@@ -105,35 +122,22 @@ def _is_async(func: object, /) -> bool:
 
 def _runner(to: object, /) -> Any:
     """Return what runs a function there, of a module that is loaded only now."""
-    if isinstance(to, Executor):
-        return import_module("aiterkit._calls.elsewhere").in_executor(to)
     if to == "thread":
         return partial(import_module("anyio.to_thread").run_sync, _call)
+    if to == "interpreter":
+        if version_info < (3, 13):
+            raise RuntimeError(
+                f"to='interpreter' needs Python 3.13 or newer, "
+                f"and this is {version_info.major}.{version_info.minor}"
+            )
+        return import_module("anyio.to_interpreter").run_sync
+    elsewhere = import_module("aiterkit._calls.elsewhere")
     if to == "process":
-        return import_module("aiterkit._calls.elsewhere").in_process
-    if to != "interpreter":
-        _refuse_place(to)
-    if version_info < (3, 13):
-        raise RuntimeError(
-            f"to='interpreter' needs Python 3.13 or newer, "
-            f"and this is {version_info.major}.{version_info.minor}"
-        )
-    return import_module("anyio.to_interpreter").run_sync
+        return elsewhere.in_process
+    if isinstance(to, elsewhere.Executor):
+        return elsewhere.in_executor(to)
+    raise elsewhere.refused_place(to)
 
 
 def _call(work: partial[R], /) -> R:
     return sync_result(work, work())  # here, since Trio has a check of its own
-
-
-def _refuse_place(to: Any, /) -> NoReturn:
-    """Raise an error that says why *to* is refused, and what was probably meant."""
-    hint = ""
-    if isinstance(to, type) and issubclass(to, Executor):
-        hint = f": make one, {to.__name__}()"
-    elif hasattr(cast("object", to), "get_executor"):  # Dask's client
-        hint = ": use client.get_executor(pure=False)"
-    kind = ValueError if isinstance(to, str) else TypeError
-    raise kind(
-        f"to must be 'thread', 'process', 'interpreter' or a "
-        f"concurrent.futures.Executor, not {shortened(cast('object', to))}{hint}"
-    )

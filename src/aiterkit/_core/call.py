@@ -79,6 +79,15 @@ def plain_type(result: object, plain: set[type], /) -> type | None:
     return kind if kind in plain else NoneType
 
 
+def drop(made: object, /) -> None:
+    """Close *made* if it is a coroutine that Ctrl-C kept from beginning.
+
+    The collector would say that it was never awaited.
+    """
+    if type(made) is COROUTINE:
+        cast("CoroutineType[Any, Any, Any]", made).close()
+
+
 async def awaiting(awaitable: Awaitable[R], /) -> R:
     """Wrap any *awaitable* in a coroutine."""
     return await awaitable

@@ -78,7 +78,7 @@ def hint_at_star(
 ) -> None:
     """Warn of *sources* that were given to *name* as one list of sources.
 
-    The user's call is *frames* above that of this function.
+    The frame of the user's call is *frames* above the frame of this function.
 
     ``concurrent_merge([first, second])`` is legal, and gives the two sources as items.
     """

@@ -1,14 +1,13 @@
 """How one task waits for another: the cheapest wait that each backend has.
 
 Readers and workers alternate so often that an `anyio.Event` for each turn would cost
-more than the turns themselves. So this is the one module, with `backend_trio`, that
-knows which backend runs.
+more than the turns themselves. So only this module, `backend_asyncio` and
+`backend_trio` know which backend runs.
 """
 
-import asyncio
+import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
@@ -53,15 +52,18 @@ class Backend(NamedTuple):
     turn: Awaitable[object]
     """The same, to be awaited, again and again."""
 
-    call_user: Callable[..., Any] | None
-    """Call a function of the user with arguments, so that Ctrl-C can interrupt it.
+    call_user: Callable[[Callable[[Any], Any], Any], Any] | None
+    """Call a function of the user with an argument, so that Ctrl-C can interrupt it.
 
     On Trio our own code is protected from Ctrl-C, and so would be what it calls. None
     where there is no such protection.
     """
 
+    await_user: Callable[[Callable[[], Any]], Any] | None
+    """The same for the steps of what a function returns, which are to be awaited."""
+
     steps_of_user: Callable[[Any], Any] | None
-    """The same for the steps of a coroutine, which it returns."""
+    """The same for the steps of a coroutine. If it never begins, it is to be closed."""
 
     on_entered: Callable[[], None]
     """Note that the current task has entered the task group of a block."""
@@ -84,15 +86,19 @@ class Backend(NamedTuple):
     """
 
 
-class AsyncioTurn(tuple[None]):
-    """One turn of asyncio's loop, in which every other task that can run does."""
+ThingT = TypeVar("ThingT", bound=Callable[..., object])
 
-    __slots__ = ()
-
-    __await__: Any = tuple[None].__iter__  # no function of ours is called
+STAND_INS: set[object] = set()
+"""Functions and classes of ours that Ctrl-C may interrupt as it may the user's code."""
 
 
-ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
+def stands_for_user(thing: ThingT) -> ThingT:
+    """Let Ctrl-C interrupt *thing*, which does little but call the user's code.
+
+    It must hold nothing that another task relies on when the block goes on.
+    """
+    STAND_INS.add(thing)
+    return thing
 
 
 class SpinPolicy:
@@ -131,57 +137,35 @@ class SpinPolicy:
 
 
 def current_backend() -> Backend:
-    """Return how tasks wait on the backend that runs now."""
-    cancelled = get_cancelled_exc_class()
-    if cancelled is asyncio.CancelledError:
-        loop = asyncio.get_running_loop()
-        make = partial(asyncio.Future[None], loop=loop)
-        return Backend(
-            make,
-            _end_future,
-            None,
-            ASYNCIO_TURN,
-            None,
-            None,
-            _nothing,
-            asyncio.current_task,
-            _cancel_once,
-            _count_cancellations,
-            _is_resumed_by_block,
-        )
-    if cancelled.__module__.partition(".")[0] == "trio":
-        # Not at the top: Trio need not be installed.
-        from aiterkit._runtime import backend_trio as trio  # noqa: PLC0415
+    """Return how tasks wait on the backend that runs now.
 
-        trap = trio.turn_trap()
-        return Backend(
-            trio.TrioWaiter,
-            trio.TrioWaiter.end,
-            trap,
-            trio.TrioTurn(trap),
-            trio.call_user,
-            trio.steps_of_user,
-            trio.on_entered,
-            trio.current_task,
-            trio.cancel_once,
-            trio.count_cancellations,
-            trio.is_resumed_by_block,
-        )
+    What is special to it stands in a module of its own, which is loaded only now: Trio
+    need not be installed, and asyncio takes long to load.
+    """
+    cancelled = get_cancelled_exc_class()
+    running_backend = _known.get(cancelled)
+    if running_backend is None:
+        running_backend = _known[cancelled] = _load(cancelled)
+    return running_backend()
+
+
+def _load(cancelled: type[BaseException]) -> Callable[[], Backend]:
+    name = cancelled.__module__.partition(".")[0]
+    if name == "asyncio":
+        from aiterkit._runtime import backend_asyncio  # noqa: PLC0415
+
+        return backend_asyncio.running_backend
+    if name == "trio":
+        from aiterkit._runtime import backend_trio  # noqa: PLC0415
+
+        return backend_trio.running_backend
     raise NotImplementedError(  # pragma: no cover - anyio has no third backend yet
         "aiterkit runs on asyncio and on Trio"
     )
 
 
-def _nothing() -> None:
-    pass
-
-
-def _end_future(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        try:  # noqa: SIM105 - paid per wait
-            future.set_result(None)
-        except asyncio.InvalidStateError:
-            pass  # just here, Ctrl-C has cancelled the task that waits
+_known: dict[type[BaseException], Callable[[], Backend]] = {}
+"""What returns a backend, by its class of cancellations."""
 
 
 def holds_token(limiter: CapacityLimiter) -> bool:
@@ -190,25 +174,13 @@ def holds_token(limiter: CapacityLimiter) -> bool:
     return any(id(borrower) == get_current_task().id for borrower in borrowers)
 
 
-# Cancelling, on asyncio. A task counts the cancellations sent to it. By that count
-# `asyncio.timeout` and anyio recognise their own; so do we.
+# An error tells whether it is a cancellation, and whose. Where asyncio is not loaded,
+# none is one of asyncio.
 
 
-def _cancel_once(task: Cancellable) -> None:
-    native: asyncio.Task[object] = task.native
-    task.cancel_at_every_wait()
-    if native.cancelling() > task.cancellations:
-        task.shield()
-    # Else it comes later: the task is about to run, or in a shield of its own.
-
-
-def _count_cancellations(task: Cancellable) -> int:
-    native: asyncio.Task[object] = task.native
-    return native.cancelling()
-
-
-def _is_resumed_by_block(task: Cancellable, _error: object) -> bool:
-    return bool(task.native.cancelling() > task.cancellations)
+def asyncio_cancelled() -> Any:
+    """Return `asyncio.CancelledError`, or no class at all if asyncio is not loaded."""
+    return getattr(sys.modules.get("asyncio"), "CancelledError", ())
 
 
 def is_cancelled(error: BaseException) -> bool:
@@ -219,9 +191,9 @@ def is_cancelled(error: BaseException) -> bool:
     """
     if not isinstance(error, get_cancelled_exc_class()):
         return False
-    if not isinstance(error, asyncio.CancelledError):
+    if not isinstance(error, asyncio_cancelled()):
         return True  # Trio raises its own for no other reason
-    task = asyncio.current_task()
+    task = sys.modules["asyncio"].current_task()
     return task is not None and task.cancelling() > 0 and not is_native_cancel(error)
 
 
@@ -230,7 +202,7 @@ def is_native_cancel(error: BaseException) -> bool:
 
     A scope cancels at every wait until it is left, but a task is cancelled once.
     """
-    if not isinstance(error, asyncio.CancelledError):
+    if not isinstance(error, asyncio_cancelled()):
         return False
     reason = error.args[0] if error.args else None
     return not (isinstance(reason, str) and reason.startswith(_BY_SCOPE))
@@ -248,6 +220,6 @@ def repeat_cancel(error: BaseException) -> None:
     """
     if not is_native_cancel(error):
         return
-    task = cast("asyncio.Task[object]", asyncio.current_task())
+    task: Any = sys.modules["asyncio"].current_task()
     task.uncancel()
     task.cancel(*error.args[:1])

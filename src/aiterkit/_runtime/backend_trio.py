@@ -1,8 +1,7 @@
 """How tasks wait on Trio, and how they are cancelled. Imported only where it runs."""
 
 import sys
-import types
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
@@ -19,20 +18,26 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from aiterkit._runtime.backend import Cancellable
+from aiterkit._runtime.backend import STAND_INS, Backend, Cancellable
 
-__all__ = [
-    "TrioTurn",
-    "TrioWaiter",
-    "call_user",
-    "cancel_once",
-    "count_cancellations",
-    "current_task",
-    "is_resumed_by_block",
-    "on_entered",
-    "steps_of_user",
-    "turn_trap",
-]
+
+def running_backend() -> Backend:
+    """Return how tasks wait on Trio."""
+    trap = turn_trap()
+    return Backend(
+        TrioWaiter,
+        TrioWaiter.end,
+        trap,
+        TrioTurn(trap),
+        call_user,
+        await_user,
+        steps_of_user,
+        on_entered,
+        current_task,
+        cancel_once,
+        count_cancellations,
+        is_resumed_by_block,
+    )
 
 
 def turn_trap() -> object:
@@ -85,33 +90,44 @@ class TrioWaiter:
 # the user that we call are not protected.
 
 
+# These functions are not protected either, and the call that they begin must not be
+# lost. So each does one thing: CPython handles a signal when a function begins, but not
+# when an `await` goes on.
+
+
 @disable_ki_protection
-def call_user(function: Callable[..., Any], *args: Any) -> Any:
+def call_user(function: Callable[[Any], Any], argument: Any) -> Any:
     """Call *function*, and let Ctrl-C interrupt it."""
-    try:
-        return function(*args)
-    finally:
-        del function, args  # an error would hold this frame, and be held by it
+    return function(argument)
 
 
 @disable_ki_protection
-@types.coroutine
-def steps_of_user(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Take *steps*, and let Ctrl-C interrupt each."""
-    try:
-        return (yield from steps)
-    finally:
-        steps.close()  # if it was interrupted before the first
+async def await_user(function: Callable[[], Awaitable[Any]]) -> Any:
+    """Await what *function* returns, and let Ctrl-C interrupt each step of it."""
+    return await function()
+
+
+@disable_ki_protection
+async def steps_of_user(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Take the steps of *coroutine*, and let Ctrl-C interrupt each.
+
+    If it is interrupted before the first, the caller has to close *coroutine*.
+    """
+    return await coroutine
 
 
 def _protect_own_code() -> None:
-    own = (call_user, steps_of_user)
+    spared = {call_user, await_user, steps_of_user, *STAND_INS}
     for name, module in tuple(sys.modules.items()):
         if name.startswith(("aiterkit._runtime.", "aiterkit._concurrent.")):
             for value in tuple(vars(module).values()):
                 where = getattr(value, "__module__", None)
-                if where in (name, "aiterkit") and value not in own:
+                if where in (name, "aiterkit") and not _is_spared(value, spared):
                     _protect(value)
+
+
+def _is_spared(value: Any, spared: set[object]) -> bool:
+    return isinstance(value, Hashable) and value in spared
 
 
 def _protect(value: Any) -> None:

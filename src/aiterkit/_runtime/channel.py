@@ -8,6 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._runtime.backend import Backend, SpinPolicy, Waiter
 from aiterkit._runtime.buffer import ResultBuffer
+from aiterkit._runtime.statistics import Statistics
 
 R = TypeVar("R")
 
@@ -84,6 +85,10 @@ class ResultChannel(ABC, Generic[R]):
     def describe(self) -> str:
         """Return the state of the block, for the repr of its results."""
         return f"{self.name}, {'left' if self.closed else 'open'}"
+
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, run, were delivered or dropped."""
 
     async def raise_incomplete(self) -> NoReturn:
         """Raise an error: results are missing that will never come.

@@ -1,20 +1,19 @@
 """Which errors a reader may see, and how they are raised."""
 
-from asyncio import CancelledError
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from anyio import get_cancelled_exc_class
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from aiterkit._runtime.backend import repeat_cancel
+from aiterkit._runtime.backend import asyncio_cancelled, repeat_cancel
 
 
 def is_deliverable(error: BaseException) -> bool:
     """Return whether a reader may get *error*; others end the program.
 
-    A `CancelledError` that cancels no task of ours is an error like any other.
+    An `asyncio.CancelledError` that cancels no task of ours is an error like any other.
     """
-    return isinstance(error, Exception | CancelledError)
+    return isinstance(error, (Exception, asyncio_cancelled()))
 
 
 def without_cancelled(error: BaseException) -> BaseException | None:
@@ -28,6 +27,10 @@ def without_cancelled(error: BaseException) -> BaseException | None:
     return error
 
 
+# As the interpreter sees it: a class may have a `__context__` of its own that raises.
+_context: Any = BaseException.__context__
+
+
 def is_from_cancellation(error: BaseException) -> bool:
     """Return whether *error* was raised while a cancellation was being handled."""
     cancelled = get_cancelled_exc_class()
@@ -37,7 +40,7 @@ def is_from_cancellation(error: BaseException) -> bool:
         if isinstance(cause, cancelled):
             return True
         seen.add(id(cause))
-        cause = cause.__context__
+        cause = _context.__get__(cause)
     return False
 
 
@@ -64,12 +67,12 @@ def without_stop(error: BaseException) -> BaseException:
 def attach_unseen(error: BaseException, unseen: list[BaseException]) -> None:
     """Chain the *unseen* errors to the far end of *error*'s context."""
     tail, seen = error, {id(error)}
-    while tail.__context__ is not None and id(tail.__context__) not in seen:
-        tail = tail.__context__
+    while (cause := _context.__get__(tail)) is not None and id(cause) not in seen:
+        tail = cause
         seen.add(id(tail))
     rest = [other for other in unseen if id(other) not in seen]
-    if rest and tail.__context__ is None:
-        tail.__context__ = BaseExceptionGroup("other calls failed too", rest)
+    if rest and cause is None:
+        _context.__set__(tail, BaseExceptionGroup("other calls failed too", rest))
 
 
 async def raise_bare(error: BaseException, unseen: list[BaseException]) -> None:
@@ -78,14 +81,14 @@ async def raise_bare(error: BaseException, unseen: list[BaseException]) -> None:
     # context of every error that leaves the awaiting frames. So resume it once more.
     try:
         await cancel_shielded_checkpoint()
-    except CancelledError as cancelled:  # a native one, which passes a shield
+    except asyncio_cancelled() as cancelled:  # a native one, which passes a shield
         repeat_cancel(cancelled)
     attach_unseen(error, unseen)
-    context = error.__context__
+    context = _context.__get__(error)
     try:
         raise error
     finally:
-        error.__context__ = context
+        _context.__set__(error, context)
         del error, context
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import wraps
+from types import TracebackType
 from typing import Any
 
 from aiterkit._core.checks import name_of
@@ -77,6 +78,14 @@ def _misuse(
     )
 
 
+def _is_of_the_call(trace: TracebackType | None) -> bool:
+    """Return whether the call of a function raised an error, not the code in it."""
+    inner = trace and trace.tb_next
+    if inner is not None and inner.tb_frame.f_code.co_name == "call_user":  # on Trio
+        inner = inner.tb_next
+    return trace is not None and inner is None
+
+
 def add_place(
     error: BaseException, operator: str, func: Callable[..., Any], index: int
 ) -> None:
@@ -91,7 +100,7 @@ def add_place(
         if any(note.startswith(f"{operator}() called ") for note in notes):
             return
         error.add_note(f"{start}with item {index} of its source, counted from 0")
-        if isinstance(error, TypeError) and trace is not None and not trace.tb_next:
+        if isinstance(error, TypeError) and _is_of_the_call(trace):
             error.add_note(
                 f"It is called with one argument. To pass several: "
                 f"{operator}(lambda args: {name_of(func)}(*args), "

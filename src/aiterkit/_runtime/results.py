@@ -1,10 +1,15 @@
 """What a block gives its reader: results, one at a time."""
 
 from collections.abc import AsyncIterator
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, cast
 
 from aiterkit._runtime.buffer import EMPTY
 from aiterkit._runtime.channel import ResultChannel
+from aiterkit._runtime.statistics import (
+    FlatMapStatistics,
+    Statistics,
+    without_reader,
+)
 
 R = TypeVar("R")
 
@@ -22,6 +27,12 @@ class _Reading(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._channel.describe()}>"
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, run, were delivered or dropped."""
+        channel = self._channel
+        now = channel.statistics()
+        return without_reader(now) if channel.closed else now
 
     async def __anext__(self) -> R:
         channel = self._channel
@@ -108,3 +119,51 @@ class UnorderedResults(_Reading[R], AsyncIterator[R]):
     """
 
     __slots__ = ()
+
+
+class FlatMapResults(Results[R]):
+    """Results of a flat map in input order, with statistics of the flat map.
+
+    Examples:
+        >>> async with concurrent_flat_map(range, [2, 2], limit=1) as results:
+        ...     async for result in results:
+        ...         print(result, "of source", results.statistics().opened)
+        0 of source 1
+        1 of source 1
+        0 of source 2
+        1 of source 2
+
+    Raises:
+        StopAsyncIteration: At the end, and for ever after it or after an error.
+        RuntimeError: If it is read outside its block, or by two tasks at once; or
+            if the sources were cancelled from outside while it is still read.
+    """
+
+    __slots__ = ()
+
+    def statistics(self) -> FlatMapStatistics:
+        """Return what was taken, waits and was delivered, and from how many sources."""
+        return cast("FlatMapStatistics", super().statistics())
+
+
+class UnorderedFlatMapResults(UnorderedResults[R]):
+    """Results of a flat map by arrival, with statistics of the flat map.
+
+    Examples:
+        >>> async with concurrent_flat_map_unordered(range, [2, 2], limit=1) as results:
+        ...     print(len([result async for result in results]))
+        ...     print(results.statistics().opened)
+        4
+        2
+
+    Raises:
+        StopAsyncIteration: At the end, and for ever after it or after an error.
+        RuntimeError: If it is read outside its block, or by two tasks at once; or
+            if the sources were cancelled from outside while it is still read.
+    """
+
+    __slots__ = ()
+
+    def statistics(self) -> FlatMapStatistics:
+        """Return what was taken, waits and was delivered, and from how many sources."""
+        return cast("FlatMapStatistics", super().statistics())

@@ -139,7 +139,7 @@ class SourceTask(BlockTask, ABC):
         # A generator and not an `async def`: to yield is the cheapest turn there is.
         trap, spin, most = self._scope.turn_trap, self._spin, MAX_ITEMS_PER_TURN
         is_generator = isinstance(iterator, AsyncGeneratorType)
-        steps_of_user = self._scope.backend.steps_of_user
+        await_user = self._scope.backend.await_user
         steps: Generator[Any, Any, Any]
         item: Any = None
         try:
@@ -171,11 +171,12 @@ class SourceTask(BlockTask, ABC):
                 if self._pending_cancel is not None:
                     self._repeat_pending_cancel()
                 try:
-                    steps = reading = read()
-                    if not is_generator and type(reading) is not COROUTINE:
-                        steps = awaiting(reading).__await__()
-                    if steps_of_user is not None:
-                        steps = steps_of_user(steps)
+                    if await_user is not None:
+                        steps = await_user(read)
+                    else:
+                        steps = reading = read()
+                        if not is_generator and type(reading) is not COROUTINE:
+                            steps = awaiting(reading).__await__()
                     item = yield from steps
                 except StopAsyncIteration:
                     sink.end()
@@ -307,6 +308,13 @@ class SourceReader(SourceTask, Generic[T]):
         super().__init__(scope)
         self._iterator = iterator
         self._sink = sink
+
+    def start_reading(self, name: str) -> None:
+        """Begin to read. If it is a generator, the task's *name* tells which."""
+        iterator: Any = self._iterator
+        if type(iterator) is _NATIVE:
+            name = f"{name} {iterator.__name__}"
+        super().start_reading(name)
 
     async def run(self) -> None:
         """Read the source to its end, or until it is stopped; then close it."""

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 from anyio.lowlevel import checkpoint
 
 from aiterkit._core.source import is_async
+from aiterkit._runtime.backend import stands_for_user
 from aiterkit._runtime.buffer import EMPTY, Empty
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import TaskScope
@@ -14,9 +15,16 @@ from aiterkit._runtime.sink import Sink
 
 T = TypeVar("T")
 
-_CONTAINERS: list[Iterable[Any]] = [(), [], range(0), "", set[str](), dict[str, str]()]
+_DICT = dict[str, str]()
+_CONTAINERS: list[Iterable[Any]] = [
+    *((), [], range(0), "", "\u20ac", b"", set[str]()),
+    *(_DICT, _DICT.values(), _DICT.items()),
+]
 _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
-"""Iterators that run no code of the user, and so need no context."""
+"""Iterators that run no code of the user, and so need no context.
+
+They know how many items are left.
+"""
 
 
 class SyncSource(Generic[T]):
@@ -41,6 +49,11 @@ class SyncSource(Generic[T]):
             else cast("Callable[[], T]", partial(run, *call, next, iterator))
         )
         """Return the next item; raise what the iterator raises."""
+
+    def may_have_items(self) -> bool:
+        """Return whether it may give one more item, as far as this can be known."""
+        iterator: Any = self._iterator
+        return type(iterator) not in _WITHOUT_CODE or iterator.__length_hint__() > 0
 
     def pull(self) -> T | Empty:
         """Return the next item; or report to the sink why there is none."""
@@ -74,6 +87,7 @@ class SyncSource(Generic[T]):
             self._scope.close_errors.append(error)
 
 
+@stands_for_user
 class CheckpointingIterator(AsyncIterator[T]):
     """A sync source as an async one that lets other tasks run before each item.
 

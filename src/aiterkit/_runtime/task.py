@@ -24,6 +24,7 @@ class TaskOwner(Protocol):
     backend: Backend
     interrupted: bool
     screened: bool
+    scope_type: type[CancelScope]
 
     def on_task_started(self, task: "BlockTask", /) -> None:
         """Note that *task* runs."""
@@ -53,6 +54,7 @@ class BlockTask:
     )
 
     _handle: TaskHandle[None]
+    _shield: CancelScope
 
     def __init__(self, owner: TaskOwner) -> None:
         self.stopped: bool = False
@@ -62,9 +64,6 @@ class BlockTask:
         self.cancellations: int = 0
         self.native: Any = None  # the task of the backend, while it runs
         self._owner = owner
-        # The outermost scope within the task. It becomes a shield once the one
-        # cancellation, which comes from the scope around it, has arrived.
-        self._shield = CancelScope()
         # True once it only cleans up, so that no cancellation may come any more.
         self._is_cleaning_up = False
 
@@ -78,6 +77,9 @@ class BlockTask:
     ) -> None:
         """Run *making* in a task called *name*."""
         owner = self._owner
+        # The outermost scope within the task. It becomes a shield once the one
+        # cancellation, which comes from the scope around it, has arrived.
+        self._shield = owner.scope_type()
         owner.on_task_started(self)
         self._handle = owner.tasks.create_task(making, name=name, context=context)
         if owner.interrupted:  # pragma: no cover - a task that starts just then
@@ -107,6 +109,10 @@ class BlockTask:
     def stop(self) -> None:
         """Begin nothing more; interrupt what the user's code does in this task."""
         self.stopped = True
+
+    def is_ending(self) -> bool:
+        """Return whether it ends in its next step, which it takes by itself."""
+        return False
 
     def cancel(self) -> None:
         """Cancel one wait of this task. It must be in the user's code."""

@@ -525,7 +525,7 @@ class _Tee(Generic[T]):
 
     def __init__(self, iterator: AsyncIterator[T]) -> None:
         self._iterator = iterator
-        self._reading = False
+        self._reading = False  # while a branch reads the next item
         self._read: Event | None = None  # set after the read, if a branch waits for it
 
     def fork(self, link: _Link[T]) -> AsyncGenerator[T, None]:
@@ -540,7 +540,8 @@ class _Tee(Generic[T]):
             after = place.link.after or await self._next(place.link)
             if after.error is not None:
                 error, traceback = after.error, after.traceback
-                # The traceback will refer to this frame: do not refer back to it.
+                # The traceback will refer to this frame. A frame that kept the error
+                # would form a reference cycle with it.
                 del place, after
                 try:
                     if isinstance(error, StopAsyncIteration):
@@ -552,7 +553,7 @@ class _Tee(Generic[T]):
             yield after.item
 
     async def _next(self, link: _Link[T]) -> _Link[T]:
-        """Return what is after *link*, read by us or by another branch."""
+        """Return the position after *link*, read by this branch or by another."""
         while link.after is None:
             if self._reading:
                 if self._is_reading_here():
@@ -568,15 +569,16 @@ class _Tee(Generic[T]):
         try:
             return link.after
         finally:
-            del link  # as above
+            del link  # it leads to the error, as above
 
     def _is_reading_here(self) -> bool:
-        """Return whether the source has called us, so that each waits for the other.
+        """Return whether the source that is being read has called this branch.
 
-        The stack of a coroutine that is running holds those that await it. If another
-        task is reading, it is not there, and we can wait for it.
+        Each would then wait for the other. The stack of a running coroutine has the
+        frames of those that await it, so `_read_one` is on it. If another task reads,
+        it is not, and this branch can wait for that task.
         """
-        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect's is no other
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - inspect.currentframe is the same
         while frame is not None:
             if frame.f_code is _READ_ONE and frame.f_locals["self"] is self:
                 return True
@@ -597,7 +599,7 @@ class _Tee(Generic[T]):
                 self._read.set()
                 self._read = None
         link.after = after
-        del link, after  # as above
+        del link, after  # they lead to the error, as above
 
 
 _READ_ONE = cast("Any", _Tee)._read_one.__code__  # noqa: SLF001 - of this file
@@ -613,7 +615,7 @@ class _Place(Generic[T]):
         self.link = link
 
 
-# Declared as nothing in particular, since narrowing by it makes Any unknown to pyright.
+# Typed as Any, since narrowing by the real type turns Any into Unknown for pyright.
 _GENERATOR: Any = AsyncGeneratorType
 
 # Weak on both sides: a place leads to later items and errors, and the traceback of an

@@ -10,7 +10,7 @@ class Comparable(Protocol):
 
 
 class Reversed:
-    """Something that is smaller than what it would be larger than.
+    """A *mark* in reverse order: smaller than another if its mark is larger.
 
     It puts the largest first in a heap. `heapq` has functions for that, but they are
     public only since Python 3.14.
@@ -24,7 +24,7 @@ class Reversed:
     def __eq__(self, other: object, /) -> bool:
         return bool(self.mark == other.mark) if isinstance(other, Reversed) else False
 
-    __hash__ = None  # type: ignore[assignment]  # what is compared need not be hashable
+    __hash__ = None  # type: ignore[assignment]  # marks need not be hashable
 
     def __lt__(self, other: "Reversed", /) -> bool:
         return bool(other.mark < self.mark)

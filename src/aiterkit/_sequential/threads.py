@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from aiterkit._core.clock import Limiter, check_limiter, in_thread
 from aiterkit._core.source import as_iterable, is_async_iterable, raise_to_async
+from aiterkit._core.tokens import check_not_held
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ def aoffloaded(
     Raises:
         TypeError: If *source* is not a sync iterable or *limiter* is not a
             `~anyio.CapacityLimiter`, at the call.
+        RuntimeError: If it is read by a call that holds a token of *limiter*.
     """
     if is_async_iterable(source):
         raise TypeError(
@@ -61,19 +63,20 @@ def aoffloaded(
 class _Offloaded(AsyncGenerator[T, None]):
     """An async generator that goes on after a cancellation.
 
-    A generator function cannot: one that is cancelled has ended, and loses its item.
+    A generator function cannot: after a cancellation it has ended, and its item is
+    lost.
     """
 
     def __init__(self, source: Iterable[T], limiter: Limiter | None) -> None:
         self._source = source
         self._limiter = limiter
+        # Both are None until the first item is read.
         self._iterator: Iterator[T] | None = None
         self._context: Context | None = None
-        self._reading: _ThreadedRead[T] | None = (
-            None  # what was begun and not yet given
-        )
-        self._is_awaited = False
-        self._ended = False
+        # A read that was begun and whose item was not given yet.
+        self._reading: _ThreadedRead[T] | None = None
+        self._is_awaited = False  # while a task waits for the next item
+        self._ended = False  # after the end, an error or a close
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -88,7 +91,7 @@ class _Offloaded(AsyncGenerator[T, None]):
         finally:
             self._is_awaited = False
         self._reading = None
-        # Its traceback refers to these frames: do not refer back to it.
+        # The traceback refers to these frames. A reference back would be a cycle.
         error, reading.error = reading.error, None
         if error is None:
             return reading.item
@@ -107,13 +110,14 @@ class _Offloaded(AsyncGenerator[T, None]):
             reading = self._reading = _ThreadedRead(self._next)
         elif reading.done.is_set():
             return reading
+        check_not_held(self._limiter, name="aoffloaded")
         try:
             await in_thread(reading.run, self._limiter)
         except BaseException:
             if reading.give_up():
                 self._reading = None
             else:
-                # asyncio itself has cancelled us, which no shield of anyio prevents.
+                # asyncio itself has cancelled this task, in spite of anyio's shield.
                 # The thread still uses the source, which the caller may close next.
                 await in_thread(reading.done.wait, is_owed=True)
             raise
@@ -170,13 +174,13 @@ class _ThreadedRead(Generic[T]):
     def __init__(self, read: Callable[[], T]) -> None:
         self._read = read
         self._lock = Lock()
-        self._is_begun = False
-        self._is_given_up = False
-        self.done = Event()
+        self._is_begun = False  # once a thread reads it
+        self._is_given_up = False  # so that no thread may begin
+        self.done = Event()  # set when the item or the error is there
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Read it, unless it was given up; if a thread is reading it, wait for that."""
+        """Read the item, unless it was given up; if a thread reads it already, wait."""
         with self._lock:
             if self._is_given_up:
                 return
@@ -191,7 +195,7 @@ class _ThreadedRead(Generic[T]):
         self.done.set()
 
     def give_up(self) -> bool:
-        """Prevent a thread from starting with it; return whether that was in time."""
+        """Keep any thread from starting the read; return whether that was in time."""
         with self._lock:
             self._is_given_up = not self._is_begun
             return self._is_given_up

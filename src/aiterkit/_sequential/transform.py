@@ -537,7 +537,7 @@ def agroupby(
 
 
 class _Groups(Generic[T]):
-    """What all groups of a source share: how far it has been read."""
+    """The state that all groups of a source share: how far it has been read."""
 
     def __init__(
         self, iterator: AsyncIterator[T], key: Callable[[T], Any] | None
@@ -546,8 +546,8 @@ class _Groups(Generic[T]):
         self._key = key
         self._plain: set[type] = set()
         self._item: list[T] = []  # the item that was read and not yet given, if any
-        self._item_key: Any = None
-        self._ended = False
+        self._item_key: Any = None  # of the item that was read last
+        self._ended = False  # once the source has ended
         self._group: object = None  # identifies the only group that may read
 
     async def _step(self) -> bool:
@@ -578,7 +578,7 @@ class _Groups(Generic[T]):
             self._group = token = object()
             yield key, self._items(key, token)
             self._group = None
-            # The group itself has compared what it has given.
+            # Items that the group has given are compared already.
             while not self._item or _same(key, self._item_key):
                 if not await self._step():
                     return

@@ -20,6 +20,7 @@ from aiterkit.testing._laws import check_laws, laws
 from aiterkit.testing._mutants import Mutant, mutants
 from aiterkit.testing._probes import (
     CallProbe,
+    HoldingProbe,
     ProbeError,
     SourceProbe,
     Span,
@@ -46,6 +47,7 @@ __all__ = (
     "DeadlockError",
     "DocstringCase",
     "Exploration",
+    "HoldingProbe",
     "LawReport",
     "LawResult",
     "Mutant",

@@ -286,7 +286,7 @@ class ExploringLoop(VirtualLoop):
             self._take_due(timers)
             return True
         elif not self._nothing_to_run():
-            # A thread is on its way back, after the test was told to end.
+            # A thread is on its way back, after the end of the test began.
             selector = private(self, "_selector")
             events = selectors.DefaultSelector.select(selector, _PATIENCE)
             private(self, "_process_events")(events)

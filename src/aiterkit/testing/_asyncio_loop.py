@@ -32,7 +32,7 @@ class _Selector(selectors.DefaultSelector):
     ) -> list[tuple[selectors.SelectorKey, int]]:
         if self.loop.prepare_pass(timeout):
             return []
-        # A thread is on its way back, after the test was told to end.
+        # A thread is on its way back, after the end of the test began.
         return super().select(_PATIENCE)
 
     def register(
@@ -84,7 +84,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._number(task)
         return task
 
-    # The signatures of the following two are told in type variable tuples.
+    # The signatures of the following two need type variable tuples.
     def run_in_executor(  # type: ignore[override]
         self, *_args: Any
     ) -> Any:

@@ -150,7 +150,7 @@ async def _run_examples(
                     await result
         except Exception as error:
             if example.exc_msg is None:
-                raise AssertionError(_told(test, example, repr(error))) from error
+                raise AssertionError(_mismatch(test, example, repr(error))) from error
             message = "".join(traceback.format_exception_only(error))
             _compare(test, example, example.exc_msg, message)
         else:
@@ -163,10 +163,10 @@ def _compare(test: DocTest, example: Example, want: str, got: str) -> None:
     for flag, is_on in example.options.items():
         flags = flags | flag if is_on else flags & ~flag
     if not doctest.OutputChecker().check_output(want, got, flags):
-        raise AssertionError(_told(test, example, got))
+        raise AssertionError(_mismatch(test, example, got))
 
 
-def _told(test: DocTest, example: Example, got: str) -> str:
+def _mismatch(test: DocTest, example: Example, got: str) -> str:
     return (
         f"the docstring of {test.name} shows\n\n"
         f">>> {example.source}{example.want}\n"

@@ -41,7 +41,7 @@ class UnstableTestError(RuntimeError):
     """A test did not do the same again where `explore` made the same choices.
 
     It keeps something from one run to the next, or it depends on real time, on
-    chance, or on the order of a set. Its schedules cannot be told apart, so none
+    chance, or on the order of a set. Its schedules cannot be distinguished, so none
     can be replayed.
 
     Examples:

@@ -213,7 +213,7 @@ def explore(
         TooManySchedulesError: If there are more than *max_schedules*.
         TypeError: If *test* is not an async function.
         UnstableTestError: If *test* does not repeat itself, so that schedules
-            cannot be told apart.
+            cannot be distinguished.
         ValueError: If an option makes no sense.
     """
     if running_loop() is not None:

@@ -1,5 +1,6 @@
 """What a law is made of: a map to try, a sentence, a test that can fail."""
 
+import asyncio
 import contextlib
 from collections.abc import (
     AsyncGenerator,
@@ -9,7 +10,7 @@ from collections.abc import (
     Callable,
 )
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import anyio
 
@@ -151,7 +152,7 @@ class Law:
                     )
         except ScheduleError as error:
             broken_by, cause = error.seed, error.__cause__
-        except Exception as error:  # noqa: BLE001 - it is told in the report
+        except Exception as error:  # noqa: BLE001 - it is in the report
             cause = error
         return LawResult(
             law=self.name,
@@ -183,8 +184,25 @@ class Planned(Exception):  # noqa: N818 - it is what the laws let fail
     """What a call or a source of the laws fails with."""
 
 
+def unplanned(error: BaseException) -> BaseException | None:
+    """Return what there is in *error*, which may be a group, that nobody planned."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return next(filter(None, map(unplanned, group.exceptions)), None)
+    return None if isinstance(error, Planned) else error
+
+
+def is_on_asyncio() -> bool:
+    """Return whether asyncio runs, where tasks can be cancelled natively."""
+    return anyio.get_cancelled_exc_class() is asyncio.CancelledError
+
+
 def failing(
-    errors: dict[int, BaseException], seconds: Callable[[int], float], cleanup: float
+    errors: dict[int, BaseException],
+    seconds: Callable[[int], float],
+    cleanup: float,
+    *,
+    shielded: bool = True,
 ) -> CallProbe[int, int]:
     """Return calls of which some fail."""
 
@@ -193,4 +211,4 @@ def failing(
             raise errors[item]
         return item
 
-    return CallProbe(fail_or_not, seconds=seconds, cleanup=cleanup)
+    return CallProbe(fail_or_not, seconds=seconds, cleanup=cleanup, shielded=shielded)

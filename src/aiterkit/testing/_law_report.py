@@ -84,13 +84,13 @@ class LawReport:
         backends = list(dict.fromkeys(result.backend for result in self.results))
         rows: dict[str, dict[str, str]] = {}
         for result in self.results:
-            told = "holds" if result.holds else "BROKEN"
-            rows.setdefault(result.law, {})[result.backend] = told
+            verdict = "holds" if result.holds else "BROKEN"
+            rows.setdefault(result.law, {})[result.backend] = verdict
         width = max(len(self.name), *map(len, rows))
         lines = [f"{self.name:<{width}}  {'  '.join(f'{b:<7}' for b in backends)}"]
         for law, cells in rows.items():
-            told = "  ".join(f"{cells[backend]:<7}" for backend in backends)
-            lines.append(f"{law:<{width}}  {told}")
+            verdicts = "  ".join(f"{cells[backend]:<7}" for backend in backends)
+            lines.append(f"{law:<{width}}  {verdicts}")
         for result in self.broken:
             message = result.message.replace("\n", "\n    ")
             under = "" if result.seed is None else f", seed {result.seed}"

@@ -7,6 +7,8 @@ hides that nobody else did.
 import inspect
 import math
 from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -14,10 +16,12 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
 
 import anyio
+from anyio import lowlevel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,9 +29,20 @@ R = TypeVar("R")
 Outcome: TypeAlias = Literal["running", "returned", "raised", "cancelled"]
 """How a call ended, if it did."""
 
+Ending: TypeAlias = Literal[
+    "not begun", "running", "returned", "closed", "raised", "cancelled"
+]
+"""How an async generator ended, if it did."""
+
+Held: TypeAlias = (
+    Literal["timeout", "task group"]
+    | Callable[[Any], AbstractAsyncContextManager[AsyncIterable[Any]]]
+)
+"""What a source can hold across its ``yield``."""
+
 
 class ProbeError(Exception):
-    """What a probe raises when it was told to fail, and not told with what.
+    """What a probe raises where it is to fail, if no other error was given.
 
     Examples:
         >>> source = SourceProbe("ab", fail_at=1)
@@ -35,7 +50,7 @@ class ProbeError(Exception):
         'a'
         >>> await anext(source)
         Traceback (most recent call last):
-        aiterkit.testing.ProbeError: pull 1 was told to fail
+        aiterkit.testing.ProbeError: pull 1 was set to fail
     """
 
 
@@ -46,7 +61,7 @@ class _Task:
 
 
 def _current_task() -> _Task:
-    """Return who calls; outside any event loop, that is nobody."""
+    """Return the task that runs; outside any event loop, a stand-in for it."""
     try:
         task = anyio.get_current_task()
     except RuntimeError:
@@ -54,7 +69,38 @@ def _current_task() -> _Task:
     return _Task(task.id, task.name or "a task")
 
 
-class _Ledger(Generic[T]):
+class _Cleanups:
+    """Which cleanups of a probe ran in full."""
+
+    def __init__(self) -> None:
+        self.cleanups: int = 0
+        self.full_cleanups: int = 0
+        self.cut_cleanups: int = 0
+
+    def assert_cleaned_up(self) -> None:
+        """Fail unless every cleanup that has begun ran in full."""
+        left = self.cleanups - self.full_cleanups - self.cut_cleanups
+        if self.cut_cleanups or left:
+            raise AssertionError(
+                f"of {self.cleanups} cleanups, {self.cut_cleanups} were cut short "
+                f"and {left} have not ended"
+            )
+
+    async def _clean_up(self, seconds: float | None) -> None:
+        """Clean up in several waits, as people do in a ``finally``: unshielded."""
+        self.cleanups += 1
+        try:
+            if seconds is not None:
+                await anyio.sleep(seconds / 2)
+                await lowlevel.checkpoint()
+                await anyio.sleep(seconds / 2)
+        except BaseException:
+            self.cut_cleanups += 1
+            raise
+        self.full_cleanups += 1
+
+
+class _SourceRecord(Generic[T]):
     """What both source probes count, and say about it."""
 
     def __init__(self) -> None:
@@ -108,7 +154,7 @@ class _Ledger(Generic[T]):
             raise AssertionError(", ".join(found))
 
     def _note_pull(self) -> bool:
-        """Count a pull, and tell whether there can be an item."""
+        """Count a pull; return whether there can be an item."""
         self.pulls += 1
         self._pulled_by.append(_current_task())
         self.pulls_after_end += self.ended
@@ -126,7 +172,7 @@ class _Ledger(Generic[T]):
         self._closed_by.append(_current_task())
 
 
-class SourceProbe(_Ledger[T], AsyncIterator[T]):
+class SourceProbe(_SourceRecord[T], _Cleanups, AsyncIterator[T]):
     """An async source that counts what is done with it, and can misbehave.
 
     Examples:
@@ -147,7 +193,10 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         error: What that pull raises. Without *fail_at*, it comes after the
             last item, in the place of the end.
         hang_at: The number of the pull that never returns.
-        close_delay: How many seconds `aclose` takes.
+        cleanup: How many seconds a pull takes to clean up when it is cancelled, in a
+            ``finally`` that is not shielded. With ``math.inf`` it never ends.
+        close_delay: How many seconds `aclose` takes, not shielded either. With
+            ``math.inf`` it never returns.
         ignore_cancel_once: Whether the first cancellation of a pull is
             swallowed: the pull goes on waiting.
 
@@ -160,7 +209,10 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         cancelled_pulls: How many were cancelled.
         closes: How often it was closed.
         closes_while_pulled: How often that was in the middle of a pull.
-        ended: Whether it has told its end, or failed.
+        cleanups: How many cleanups began: of cancelled pulls, and closes.
+        full_cleanups: How many of them ran in full.
+        cut_cleanups: How many were cut short, by a cancellation for example.
+        ended: Whether it has given its end, or failed.
     """
 
     def __init__(
@@ -172,10 +224,12 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         fail_at: int | None = None,
         error: BaseException | None = None,
         hang_at: int | None = None,
+        cleanup: float | None = None,
         close_delay: float | None = None,
         ignore_cancel_once: bool = False,
     ) -> None:
         super().__init__()
+        _Cleanups.__init__(self)
         self.cancelled_pulls: int = 0
         self.closes_while_pulled: int = 0
         self._items = iter(items)
@@ -183,6 +237,7 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         self._fail_at = fail_at
         self._error = error
         self._hang_at = hang_at
+        self._cleanup = cleanup
         self._close_delay = close_delay
         self._ignore_cancel = ignore_cancel_once
         self._pulling = 0
@@ -205,6 +260,7 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
             raise
         except anyio.get_cancelled_exc_class():
             self.cancelled_pulls += 1
+            await self._clean_up(self._cleanup)
             raise
         except BaseException:
             self._note_end()
@@ -219,8 +275,7 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
         """Close the source."""
         self._note_close()
         self.closes_while_pulled += self._pulling > 0
-        if self._close_delay is not None:
-            await anyio.sleep(self._close_delay)
+        await self._clean_up(self._close_delay)
 
     async def _wait(self) -> None:
         if self._given == self._hang_at:
@@ -245,7 +300,7 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
 
     def _next_item(self) -> T:
         if self._given == self._fail_at:
-            raise self._error or ProbeError(f"pull {self._given} was told to fail")
+            raise self._error or ProbeError(f"pull {self._given} was set to fail")
         try:
             return next(self._items)
         except StopIteration:
@@ -254,7 +309,107 @@ class SourceProbe(_Ledger[T], AsyncIterator[T]):
             raise StopAsyncIteration from None
 
 
-class SyncSourceProbe(_Ledger[T], Iterator[T]):
+class HoldingProbe(AsyncIterable[T]):
+    """An async generator that holds a timeout, a task group or a block.
+
+    It reads *source* inside of an ``async with``, yields its items from there, and
+    closes it. So the task that reads it is, while it is suspended at its ``yield``,
+    within what it holds. To stop it without harm takes two things: it is closed by
+    the task that reads it, and it is cancelled only in the middle of a read.
+
+    Examples:
+        >>> from aiterkit import concurrent_buffer
+        >>> source = SourceProbe(range(9), gap=None)
+        >>> holding = HoldingProbe(source, "task group")
+        >>> async with concurrent_buffer(holding, 2) as items:
+        ...     print(await anext(items))
+        0
+        >>> holding.ending
+        'closed'
+        >>> source.assert_closed_once()
+
+        It can hold a block of any library:
+
+        >>> holding = HoldingProbe(source, lambda it: concurrent_buffer(it, 2))
+
+    Args:
+        source: Any async iterable; a `SourceProbe`, to see how that was treated.
+        held: ``"timeout"``, of which the time is never up; ``"task group"``, with a
+            task that runs until the group is left; or a function that takes *source*
+            and returns a block whose value gives the items.
+
+    Attributes:
+        ending: ``"not begun"``, ``"running"``, or how it ended: it has ``"returned"``
+            at the end of *source*, was ``"closed"`` or ``"cancelled"``, or
+            ``"raised"`` an error.
+    """
+
+    def __init__(self, source: AsyncIterable[T], /, held: Held = "task group") -> None:
+        self.ending: Ending = "not begun"
+        self._source = source
+        self._held: Held = held
+
+    async def __aiter__(self) -> AsyncGenerator[T, None]:
+        self.ending = "running"
+        ending: Ending = "raised"
+        try:
+            async with self._open() as items:
+                try:
+                    async for item in items:
+                        yield item
+                    ending = "returned"
+                except GeneratorExit:
+                    # A task group would wrap it:
+                    # https://github.com/python/cpython/issues/135736
+                    ending = "closed"
+        except anyio.get_cancelled_exc_class():
+            ending = "cancelled"
+            raise
+        finally:
+            self.ending = ending
+
+    def _open(self) -> AbstractAsyncContextManager[AsyncIterable[T]]:
+        if self._held == "timeout":
+            return self._within_timeout()
+        if self._held == "task group":
+            return self._within_task_group()
+        return self._held(self._source)
+
+    @asynccontextmanager
+    async def _within_timeout(self) -> AsyncGenerator[AsyncIterable[T], None]:
+        with anyio.fail_after(_NEVER_UP):
+            async with _closed_after(self._source) as items:
+                yield items
+
+    @asynccontextmanager
+    async def _within_task_group(self) -> AsyncGenerator[AsyncIterable[T], None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep, math.inf)
+            try:
+                async with _closed_after(self._source) as items:
+                    yield items
+            finally:
+                tasks.cancel_scope.cancel()
+
+
+_NEVER_UP = 1e9
+"""How many seconds a timeout takes that is never up."""
+
+
+@asynccontextmanager
+async def _closed_after(
+    source: AsyncIterable[T],
+) -> AsyncGenerator[AsyncIterator[T], None]:
+    """Close *source*, if that is possible, once it has been read."""
+    items: Any = aiter(source)
+    if not hasattr(items, "aclose"):
+        yield items
+        return
+    async with aclosing(items):
+        yield items
+
+
+class SyncSourceProbe(_SourceRecord[T], Iterator[T]):
     """A sync source that counts what is done with it.
 
     Examples:
@@ -279,7 +434,7 @@ class SyncSourceProbe(_Ledger[T], Iterator[T]):
         pulls_after_end: How many pulls came after the end, or an error.
         pulls_after_close: How many came after it was closed.
         closes: How often it was closed.
-        ended: Whether it has told its end, or failed.
+        ended: Whether it has given its end, or failed.
     """
 
     close: Callable[[], None]
@@ -317,7 +472,7 @@ class SyncSourceProbe(_Ledger[T], Iterator[T]):
     def _next_item(self) -> T:
         given = len(self.taken)
         if given == self._fail_at:
-            raise self._error or ProbeError(f"pull {given} was told to fail")
+            raise self._error or ProbeError(f"pull {given} was set to fail")
         try:
             return next(self._items)
         except StopIteration:
@@ -350,7 +505,7 @@ class Span(Generic[T]):
     outcome: Outcome = "running"
 
 
-class CallProbe(Generic[T, R]):
+class CallProbe(_Cleanups, Generic[T, R]):
     """An async function that remembers its calls, and how they overlapped.
 
     Examples:
@@ -372,13 +527,19 @@ class CallProbe(Generic[T, R]):
             itself is the result.
         seconds: How long a call takes before *func* is called: a number, or a
             function of the item. 0 lets other tasks run; None does not suspend.
-        cleanup: How many seconds a cancelled call takes to end, shielded.
+        cleanup: How many seconds a cancelled call takes to end. With ``math.inf`` it
+            never does.
+        shielded: Whether that is shielded from further cancellation. If not, it is
+            what people write: a ``finally`` with an ``await`` in it.
 
     Attributes:
         spans: All calls, in the order in which they started.
         running: How many are running.
         max_overlap: How many ran at once, at most.
         ends: The items of the calls that ended, in the order in which they did.
+        cleanups: How many cancelled calls began to clean up.
+        full_cleanups: How many of them did so in full.
+        cut_cleanups: How many cleanups were cut short, by a cancellation for example.
     """
 
     @overload
@@ -389,6 +550,7 @@ class CallProbe(Generic[T, R]):
         *,
         seconds: float | Callable[[T], float] | None = 0.0,
         cleanup: float = 0.0,
+        shielded: bool = True,
     ) -> None: ...
 
     @overload
@@ -399,6 +561,7 @@ class CallProbe(Generic[T, R]):
         *,
         seconds: float | Callable[[T], float] | None = 0.0,
         cleanup: float = 0.0,
+        shielded: bool = True,
     ) -> None: ...
 
     def __init__(
@@ -408,7 +571,9 @@ class CallProbe(Generic[T, R]):
         *,
         seconds: float | Callable[[T], float] | None = 0.0,
         cleanup: float = 0.0,
+        shielded: bool = True,
     ) -> None:
+        super().__init__()
         self.spans: list[Span[T]] = []
         self.running: int = 0
         self.max_overlap: int = 0
@@ -416,6 +581,7 @@ class CallProbe(Generic[T, R]):
         self._func = func
         self._seconds = seconds
         self._cleanup = cleanup
+        self._shielded = shielded
         _look_like_a_coroutine_function(self, getattr(func, "__name__", "call"))
 
     async def __call__(self, item: T, /) -> R:
@@ -429,9 +595,8 @@ class CallProbe(Generic[T, R]):
             outcome = "returned"
         except anyio.get_cancelled_exc_class():
             outcome = "cancelled"
-            if self._cleanup:
-                with anyio.CancelScope(shield=True):
-                    await anyio.sleep(self._cleanup)
+            with anyio.CancelScope(shield=self._shielded):
+                await self._clean_up(self._cleanup or None)
             raise
         else:
             return result

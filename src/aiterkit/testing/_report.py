@@ -4,6 +4,7 @@ It looks at suspended coroutines from outside, so it works alike on both
 backends, and it runs nothing of theirs.
 """
 
+import functools
 import gc
 import importlib.util
 import inspect
@@ -82,13 +83,19 @@ def place(coro: object) -> str:
     return f"{code.co_qualname} ({Path(code.co_filename).name}:{line})"
 
 
+@functools.cache
+def _is_of_io(filename: str) -> bool:
+    """Tell whether *filename* is where Trio waits for real I/O."""
+    return Path(filename).name.startswith("_io_")
+
+
 def outside_wait(coro: object) -> str:
     """Tell what *coro* waits for that is outside virtual time, if anything."""
     for frame in frames(coro):
         code = frame.f_code
         if code.co_name in _THREADS:
             return "a thread"
-        if Path(code.co_filename).name.startswith("_io_"):
+        if _is_of_io(code.co_filename):
             return "real I/O"
     return ""
 
@@ -144,14 +151,14 @@ class History:
         self._last.append(Step(self.steps, task.number, time, code, line, mark))
 
     def note(
-        self, who: str, what: str, time: float | None = None, /, *, mark: bool = False
+        self, title: str, text: str, time: float | None = None, /, *, mark: bool = False
     ) -> None:
-        """Note something that is no step of a task, in a column of its own."""
+        """Note something that is no step of a task, in the column of that *title*."""
         self.steps += 1
         self.time = self.time if time is None else time
-        number = self._others.setdefault(who, _OTHERS + len(self._others))
-        self._names[number] = who
-        self._last.append(Step(self.steps, number, self.time, None, 0, mark, what))
+        number = self._others.setdefault(title, _OTHERS + len(self._others))
+        self._names[number] = title
+        self._last.append(Step(self.steps, number, self.time, None, 0, mark, text))
 
     def table(self) -> str:
         """Draw the last steps, a row each, a column for each task."""

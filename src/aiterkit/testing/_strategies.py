@@ -14,7 +14,7 @@ StrategyName: TypeAlias = Literal["random", "pct"]
 
 
 class Strategy(Protocol):
-    """Picks who goes next."""
+    """Picks which task goes next."""
 
     def pick(self, tasks: Sequence[int], /) -> int:
         """Return the index, in *tasks*, of the task to run."""

@@ -41,7 +41,7 @@ class VirtualTimeError(RuntimeError):
     """A test on virtual time used a thread, a socket or a process.
 
     These run on real time, which virtual time does not wait for: the result
-    would depend on who is faster.
+    would depend on what is faster.
 
     Examples:
         >>> async def call_a_thread() -> None:
@@ -156,7 +156,7 @@ class Watch:
                 if self.failure is None:
                     return result
         except BaseException:
-            # What a test raises after it was told to end is a consequence.
+            # What a test raises once its end has begun is a consequence.
             if self.failure is None:
                 raise
         finally:

@@ -1,6 +1,7 @@
 """Sources and functions that clean up, and a log of what has cleaned up in full.
 
-They do so in a ``finally`` that is *not* shielded, as people write it.
+They do so in a ``finally`` that is *not* shielded, as people write it. The probes of
+`aiterkit.testing` do that too; here, all that is run writes into one log.
 """
 
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""Busy keys hold up no quiet one, and a limiter may begin at nothing."""
+"""Busy keys hold up no quiet one."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -64,48 +64,3 @@ async def test_calls_one_by_one_start_in_input_order(name: str, is_async: Any) -
     )
     # An a waits while the a before it runs; else the order is that of the input.
     assert started == ["a1", "b1", "a2", "c1", "a3", "a4", "b2"]
-
-
-@pytest.mark.parametrize("buffer", [None, 0, 1])
-@pytest.mark.parametrize("is_async", [True, False])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "concurrent_map",
-        "concurrent_map_unordered",
-        "concurrent_filter",
-        "concurrent_expand",
-        "concurrent_collect",
-        "concurrent_for_each",
-    ],
-)
-async def test_a_limiter_of_nothing_is_a_pause(
-    name: str, is_async: Any, buffer: int | None
-) -> None:
-    limiter = anyio.CapacityLimiter(0)
-    calls: list[float] = []
-
-    async def call(_item: int) -> Any:
-        calls.append(anyio.current_time())
-        return []
-
-    async def source() -> AsyncGenerator[int]:
-        for item in range(5):
-            yield item
-
-    async def resume() -> None:
-        await anyio.sleep(2)
-        limiter.total_tokens = 2
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(resume)
-        made = getattr(ak, name)(
-            call, source() if is_async else range(5), limit=limiter, buffer=buffer
-        )
-        if name in ("concurrent_collect", "concurrent_for_each"):
-            await made
-        else:
-            async with made as results:
-                async for _ in results:
-                    pass
-    assert calls == [2] * 5

@@ -6,23 +6,26 @@ from typing import Any, Literal
 
 import pytest
 
-from aiterkit._concurrent.map.scope import WorkerPool
+from aiterkit._concurrent.map.scope import Worker, WorkerPool
 from aiterkit._runtime.scope import TaskScope
+from aiterkit._runtime.source_reader import SourceTask
 from aiterkit._runtime.task import BlockTask
-from aiterkit.testing import run_in_virtual_time
+from aiterkit.testing import available_backends, run_in_virtual_time
 
 from ...planted import assert_found, changed, leaves_garbage  # noqa: TID252 - tests stand on no path
+from .. import test_limiter as limiters  # noqa: TID252 - as above
 from . import (
     test_cleanup as cleanup,
     test_fairness as fairness,
     test_interruption as interruption,
     test_left_by_another_task as elsewhere,
+    test_source_errors as source_errors,
 )
 from .cases import BY_NAME, by_break_later
 from .cleanups import AT_ITS_YIELD, IN_A_READ, generator, holding_a_block
 
 Backends = tuple[Literal["asyncio", "trio"], ...]
-BOTH: Backends = ("asyncio", "trio")
+BOTH: Backends = available_backends()
 ASYNCIO: Backends = ("asyncio",)
 MAP = BY_NAME["concurrent_map"]
 BUFFER = BY_NAME["concurrent_buffer"]
@@ -68,6 +71,14 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
         ),
         BOTH,
     ),
+    "leaves a worker that makes a call to the group": (
+        Worker,
+        "is_ending",
+        "self.call is None",
+        "True",
+        interruption.test_a_deadline_ends_a_call_that_hangs_though_no_source_is_read,
+        BOTH,
+    ),
     "loses a cancellation that comes with an error": (
         TaskScope,
         "__aexit__",
@@ -91,6 +102,17 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
         ),
         ASYNCIO,
     ),
+    "takes whatever a source gives for a new kind of awaitable": (
+        SourceTask,
+        "_read_and_close",
+        "awaiting(reading).__await__()",
+        "reading.__await__()",
+        partial(
+            source_errors.test_a_source_that_gives_no_awaitable_has_failed,
+            entry=MAP,
+        ),
+        ASYNCIO,
+    ),
     "lets any task leave": (
         TaskScope,
         "__aexit__",
@@ -107,16 +129,31 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
         partial(fairness.test_an_item_of_a_quiet_key_is_overtaken_by_few, busy="a"),
         BOTH,
     ),
-    "does not wait for a token while there is none": (
+    "does not notice that an async source may read on": (
         WorkerPool,
-        "_follow_limiter",
-        "self._start_or_wake_worker()",
+        "_on_resized",
+        "self._wake_source()",
         "pass",
         partial(
-            fairness.test_a_limiter_of_nothing_is_a_pause,
+            limiters.test_a_change_is_noticed_though_nobody_waits_for_a_token,
             name="concurrent_map",
             is_async=True,
             buffer=0,
+            changes=(1, 4),
+        ),
+        BOTH,
+    ),
+    "does not notice that a sync source may read on": (
+        WorkerPool,
+        "_on_resized",
+        "self._start_worker_for_next()",
+        "pass",
+        partial(
+            limiters.test_a_change_is_noticed_though_nobody_waits_for_a_token,
+            name="concurrent_map",
+            is_async=False,
+            buffer=0,
+            changes=(1, 4),
         ),
         BOTH,
     ),

@@ -46,7 +46,7 @@ async def test_it_comes_after_the_items_before_it(entry: Entry) -> None:
 
 
 @every_block
-async def test_one_that_nobody_saw_is_dropped_when_the_block_is_left_cleanly(
+async def test_an_unseen_one_is_dropped_when_the_block_is_left_cleanly(
     entry: Entry,
 ) -> None:
     async with entry.use(SourceProbe([1], fail_at=1)):
@@ -54,7 +54,7 @@ async def test_one_that_nobody_saw_is_dropped_when_the_block_is_left_cleanly(
 
 
 @every_eager_block
-async def test_one_that_nobody_saw_hangs_on_the_one_that_leaves(entry: Entry) -> None:
+async def test_an_unseen_one_hangs_on_the_one_that_leaves(entry: Entry) -> None:
     with pytest.raises(KeyError) as caught:
         async with entry.use(SourceProbe([1], fail_at=0, error=Boom("late"))):
             await anyio.sleep(5)

@@ -1,7 +1,10 @@
 """A source for each item of a source, several of them read at once."""
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import TypeVar
+
+from anyio import CapacityLimiter
 
 from aiterkit._concurrent.flatten.scope import FlattenScope
 from aiterkit._concurrent.flatten.state import (
@@ -11,7 +14,7 @@ from aiterkit._concurrent.flatten.state import (
 from aiterkit._core.checks import check_count, check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.results import Results, UnorderedResults
+from aiterkit._runtime.results import FlatMapResults, UnorderedFlatMapResults
 from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
@@ -19,11 +22,18 @@ R = TypeVar("R")
 
 
 def _check(
-    name: str, func: object, source: object, limit: int, buffer: int
-) -> tuple[int, int]:
+    name: str,
+    func: object,
+    source: object,
+    limit: int | CapacityLimiter,
+    buffer: int,
+) -> tuple[CapacityLimiter | None, float, int]:
+    """Check all arguments but the source; return a limiter, limit and window."""
     check_func(func, source, usage=f"{name}(func, source, limit=10)")
-    limit = check_count(limit, name="limit", least=1)
-    return limit, 1 + check_count(buffer, name="buffer", least=0)
+    window = 1 + check_count(buffer, name="buffer", least=0)
+    if isinstance(limit, CapacityLimiter):
+        return limit, inf, window  # until the block is entered
+    return None, check_count(limit, name="limit", least=1, or_limiter=True), window
 
 
 class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - it is called like a function
@@ -69,7 +79,10 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
             from first to last. A sync one is read by the tasks that need an item, in
             one context; a generator is closed.
         limit: How many inner sources may be read at once; at least 1. There is no
-            default.
+            default. Or an `anyio.CapacityLimiter`, of which each inner source holds a
+            token from before *func* is called until it is closed, also while it waits
+            for you. So do not make calls on the results with the same limiter: they
+            could wait for ever.
         buffer: How many items more of each inner source may wait for you, beyond
             the one that came last; at least 0. By default one, so that each
             can go on while an item of it waits.
@@ -78,6 +91,8 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
             or *buffer* is not an int; at the call.
         ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+        RuntimeError: If the task entering the block already holds a token of *limit*,
+            since the inner sources could wait for it for ever.
     """
 
     def __init__(
@@ -86,17 +101,19 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
         source: AnyIterable[T],
         /,
         *,
-        limit: int,
+        limit: int | CapacityLimiter,
         buffer: int = 1,
     ) -> None:
         name = "concurrent_flat_map"
-        state = Concatenated(*_check(name, func, source, limit, buffer))
-        iterator = open_source(source)
-        self._scope = FlattenScope(func, iterator, state, name=name)
+        limiter, most, window = _check(name, func, source, limit, buffer)
+        state = Concatenated(most, window)
+        self._scope = FlattenScope(
+            func, open_source(source), state, limiter=limiter, name=name
+        )
 
-    async def __aenter__(self) -> Results[R]:
+    async def __aenter__(self) -> FlatMapResults[R]:
         """Start to read; give the items."""
-        return Results(await self._open())
+        return FlatMapResults(await self._open())
 
 
 class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - it is called like a function
@@ -141,7 +158,10 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
             from first to last. A sync one is read by the tasks that need an item, in
             one context; a generator is closed.
         limit: How many inner sources may be read at once; at least 1. There is no
-            default.
+            default. Or an `anyio.CapacityLimiter`, of which each inner source holds a
+            token from before *func* is called until it is closed, also while it waits
+            for you. So do not make calls on the results with the same limiter: they
+            could wait for ever.
         buffer: How many items more of each inner source may wait for you, beyond
             the one that came last; at least 0. By default one, so that each
             can go on while an item of it waits.
@@ -150,6 +170,8 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         TypeError: If *func* cannot be called, *source* is not iterable, or *limit*
             or *buffer* is not an int; at the call.
         ValueError: If *limit* is less than 1 or *buffer* less than 0; at the call.
+        RuntimeError: If the task entering the block already holds a token of *limit*,
+            since the inner sources could wait for it for ever.
     """
 
     def __init__(
@@ -158,14 +180,16 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         source: AnyIterable[T],
         /,
         *,
-        limit: int,
+        limit: int | CapacityLimiter,
         buffer: int = 1,
     ) -> None:
         name = "concurrent_flat_map_unordered"
-        state = Interleaved(*_check(name, func, source, limit, buffer))
-        iterator = open_source(source)
-        self._scope = FlattenScope(func, iterator, state, name=name)
+        limiter, most, window = _check(name, func, source, limit, buffer)
+        state = Interleaved(most, window)
+        self._scope = FlattenScope(
+            func, open_source(source), state, limiter=limiter, name=name
+        )
 
-    async def __aenter__(self) -> UnorderedResults[R]:
+    async def __aenter__(self) -> UnorderedFlatMapResults[R]:
         """Start to read; give the items."""
-        return UnorderedResults(await self._open())
+        return UnorderedFlatMapResults(await self._open())

@@ -3,15 +3,19 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar, cast
 
+from anyio import CapacityLimiter, WouldBlock
+
 from aiterkit._concurrent.flatten.state import FlattenState, InnerSource, Interleaved
 from aiterkit._concurrent.merge.scope import ArrivalSink, SourcesScope, UpstreamSink
 from aiterkit._concurrent.merge.state import Upstream
-from aiterkit._core.call import COROUTINE, needs_await
+from aiterkit._core.call import COROUTINE, drop, needs_await
 from aiterkit._core.source import is_async
+from aiterkit._core.tokens import HeldToken, hold
 from aiterkit._runtime.backend import is_cancelled
 from aiterkit._runtime.buffer import EMPTY
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
+from aiterkit._runtime.limiter import refuse_holder, unwatch, watch
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader, SourceTask, open_result
@@ -31,9 +35,11 @@ class FlattenScope(SourcesScope[Any, R]):
         iterator: AsyncIterator[Any] | Iterator[Any],
         state: FlattenState,
         *,
+        limiter: CapacityLimiter | None,
         name: str,
     ) -> None:
         super().__init__([], state, name=name)
+        self.limiter = limiter
         self.func = func
         self.inners = state
         self.plain: set[type] = set()  # types of results of *func* that need no await
@@ -49,7 +55,14 @@ class FlattenScope(SourcesScope[Any, R]):
 
     # The block.
 
+    def _check_entry(self) -> None:
+        if self.limiter is not None:
+            refuse_holder(self.limiter, name=self.name)
+
     def _start(self) -> None:
+        if self.limiter is not None:
+            watch(self.limiter, self._on_resized)
+            self.inners.limit = self.limiter.total_tokens
         outer = OuterSink(self, self.inners)
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[Any]", self._iterator)
@@ -62,6 +75,8 @@ class FlattenScope(SourcesScope[Any, R]):
 
     def _finish(self) -> None:
         super()._finish()
+        if self.limiter is not None:
+            unwatch(self.limiter, self._on_resized)
         self._inner_readers.clear()
         self._starting = None
         if self._sync is not None:
@@ -70,6 +85,7 @@ class FlattenScope(SourcesScope[Any, R]):
 
     def abandon(self) -> None:
         self.idle.clear()
+        self.inners.pending.clear()
         for reader in self._inner_readers:
             reader.request_stop()
         super().abandon()
@@ -88,6 +104,12 @@ class FlattenScope(SourcesScope[Any, R]):
         if inners.take_free_slot():
             self._begin_more()
 
+    def _on_resized(self) -> None:
+        """Have as many inner sources read as the limiter has tokens now."""
+        assert self.limiter is not None  # noqa: S101 - it was resized
+        self.inners.limit = self.limiter.total_tokens
+        self._begin_more()
+
     def _begin_more(self) -> None:
         """Have more inner sources read, now that there is room for one."""
         if self._sync is None:
@@ -100,8 +122,9 @@ class FlattenScope(SourcesScope[Any, R]):
         if inners.to_stop:
             for upstream in inners.take_to_stop():
                 reader = self._reader_of.get(upstream) or self._readers.get(upstream)
-                if reader is None:  # a sync outer source: no task is parked in it
-                    inners.leave(upstream)
+                if reader is None:  # no task is parked in it
+                    inners.drop(upstream)
+                    inners.leave(upstream)  # if it is a sync outer source
                 else:
                     reader.stop()
         if inners.take_free_slot():
@@ -122,6 +145,10 @@ class FlattenScope(SourcesScope[Any, R]):
 
     def begin(self, item: Any) -> None:
         """Have an idle reader, or a new one, read the inner source of *item*."""
+        if self.limiter is not None:
+            self.inners.pending.append((self.inners.begin(), item))
+            self._start_or_wake_reader()
+            return
         reader = self.idle.pop() if self.idle else self._add_reader()
         upstream = self.inners.begin()
         self._reader_of[upstream] = reader
@@ -134,11 +161,11 @@ class FlattenScope(SourcesScope[Any, R]):
         return reader
 
     def _start_or_wake_reader(self) -> None:
-        """Have one idle or new reader ask a sync outer source for an item.
+        """Have one idle or new reader take a pending item, or ask a sync outer source.
 
         That reader starts or wakes the next, so there are no more than are needed.
         """
-        if self._starting is None and self._may_pull():
+        if self._starting is None and (self.inners.pending or self._may_pull()):
             if self.idle:
                 self._starting = self.idle.pop()
                 self._starting.wake()
@@ -148,22 +175,54 @@ class FlattenScope(SourcesScope[Any, R]):
     def _may_pull(self) -> bool:
         inners = self.inners
         return (
-            inners.may_begin() and inners.outer in inners.open and not self._abandoned
+            self._sync is not None
+            and inners.may_begin()
+            and inners.outer in inners.open
+            and not self._abandoned
         )
 
     def pull(self, reader: "InnerReader") -> tuple[InnerSource, Any] | None:
         """Return an item of a sync outer source for *reader*, if one more may begin."""
         if self._starting is reader:
             self._starting = None
-        if self._sync is None or not self._may_pull():
+        sync = self._sync
+        if sync is None or not self._may_pull():
             return None
-        item = self._sync.pull()
+        item = sync.pull()
         if item is EMPTY:
             return None
         upstream = self.inners.begin()
         self._reader_of[upstream] = reader
         self._start_or_wake_reader()
         return upstream, item
+
+    async def take_next(
+        self, reader: "InnerReader", limiter: CapacityLimiter
+    ) -> tuple[InnerSource, Any] | None:
+        """Get a token for *reader*, and then the earliest item, if there is one.
+
+        Only one task waits for a token at a time, and takes its item afterwards, so the
+        sources are opened in order. Otherwise a later one could get the last token, and
+        keep it while it waits for its turn, which would never come.
+        """
+        inners = self.inners
+        if self._starting is None:
+            self._starting = reader
+        elif self._starting is not reader:
+            return None
+        try:
+            if not inners.pending and not self._may_pull():
+                return None
+            await reader.take_token(limiter)
+        finally:
+            self._starting = None
+        taken = inners.pending.popleft() if inners.pending else self.pull(reader)
+        if taken is None:
+            reader.give_token()
+            return None
+        self._reader_of[taken[0]] = reader
+        self._start_or_wake_reader()
+        return taken
 
     def on_closed(self, upstream: InnerSource) -> None:
         """Note that an inner source is closed."""
@@ -176,13 +235,13 @@ class FlattenScope(SourcesScope[Any, R]):
 
     def may_close(self) -> bool:
         """Return whether every inner source is closed."""
-        return not self._reader_of
+        return not self._reader_of and not self.inners.pending
 
 
 class InnerReader(SourceTask):
     """A task that reads inner sources, one after the other."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_next", "_token", "_waits_for_token")
 
     _scope: FlattenScope[Any]
 
@@ -190,6 +249,32 @@ class InnerReader(SourceTask):
         super().__init__(scope)
         # The source to read next, and its item, until it is read.
         self._next: tuple[InnerSource, Any] | None = None
+        self._token: HeldToken | None = None
+        self._waits_for_token = False
+
+    async def take_token(self, limiter: CapacityLimiter) -> None:
+        """Wait for a token of *limiter*."""
+        try:
+            limiter.acquire_on_behalf_of_nowait(self)
+        except WouldBlock:
+            self._waits_for_token = True
+            try:
+                await limiter.acquire_on_behalf_of(self)
+            finally:
+                self._waits_for_token = False
+        self._token = HeldToken(limiter)
+
+    def give_token(self) -> None:
+        """Return its token."""
+        token, self._token = self._token, None
+        assert token is not None  # noqa: S101 - the caller has checked
+        token.is_held = False
+        limiter: Any = token.limiter
+        limiter.release_on_behalf_of(self)
+        self._scope.inners.limit = limiter.total_tokens  # it may be unwatched
+
+    def _is_in_source(self) -> bool:
+        return self._waits_for_token or super()._is_in_source()
 
     def take(self, upstream: InnerSource, item: Any) -> None:
         """Read the source of *item* next."""
@@ -203,10 +288,14 @@ class InnerReader(SourceTask):
         with self:
             while self._next is not None or not self.stopped:
                 if self._next is None:
-                    self._next = scope.pull(self)
+                    self._next = (
+                        scope.pull(self)
+                        if scope.limiter is None
+                        else await self._take_next(scope.limiter)
+                    )
                 if self._next is None:
                     if self.stopped:
-                        break  # what the outer source raised has ended the block
+                        break  # by an error of the outer source, or as it waited
                     in_a_row = 0
                     await self._wait_for_more()
                     continue
@@ -214,6 +303,8 @@ class InnerReader(SourceTask):
                 if not self.stopped:
                     # Each in its own copy of the context at entry.
                     context = scope.context.copy()
+                    if self._token is not None:
+                        context.run(hold, self._token)
                     opened = context.run(self._open, upstream, item)
                     if type(opened) is COROUTINE:
                         self._is_opening = True
@@ -228,8 +319,20 @@ class InnerReader(SourceTask):
                         self._is_closing = False
                         del reading
                     del context, opened
+                if self._token is not None:
+                    self.give_token()
                 scope.on_closed(upstream)
                 del upstream, item  # while it waits, it keeps no object alive
+
+    async def _take_next(
+        self, limiter: CapacityLimiter
+    ) -> tuple[InnerSource, Any] | None:
+        try:
+            return await self._scope.take_next(self, limiter)
+        except BaseException as error:  # noqa: BLE001 - this task ends here
+            self.stopped = True
+            self._raised(error)
+            return None
 
     async def _wait_for_more(self) -> None:
         scope = self._scope
@@ -246,7 +349,10 @@ class InnerReader(SourceTask):
         scope = self._scope
         self._pending_cancel = None
         try:
-            made = scope.func(item)
+            call_user = scope.backend.call_user
+            made = (
+                scope.func(item) if call_user is None else call_user(scope.func, item)
+            )
             if type(made) not in scope.plain and needs_await(made, scope.plain):
                 return self._open_awaited(upstream, made)
             return open_result(made)
@@ -257,9 +363,12 @@ class InnerReader(SourceTask):
     async def _open_awaited(
         self, upstream: InnerSource, made: Awaitable[Any]
     ) -> AsyncIterator[Any] | None:
+        steps_of_user = self._scope.backend.steps_of_user
         try:
-            return open_result(await made)
+            steps = made if steps_of_user is None else steps_of_user(made)
+            return open_result(await steps)
         except BaseException as error:  # noqa: BLE001 - the reader gets it
+            drop(made)
             self._func_raised(upstream, error)
             return None
 

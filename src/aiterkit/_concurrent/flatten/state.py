@@ -12,6 +12,7 @@ from typing import Any
 
 from aiterkit._concurrent.merge.state import ArrivalBuffer, MergeState, Upstream
 from aiterkit._runtime.buffer import EMPTY, Empty
+from aiterkit._runtime.statistics import FlatMapStatistics
 
 
 class InnerSource(Upstream):
@@ -36,19 +37,23 @@ class FlattenState(MergeState[Any, Any]):
     At most *limit* are read at once. As many more may be closed and not yet drained.
     """
 
-    def __init__(self, limit: int, *rest: Any) -> None:
+    def __init__(self, limit: float, *rest: Any) -> None:
         super().__init__(*rest)
         self.outer = self.add()
-        self._limit = limit
-        self._count = 0  # inner sources that are read, or are being closed
+        self.limit = limit
+        # Inner sources that wait to be opened, are read, or are being closed.
+        self._count = 0
+        # Those that wait to be opened, with their items, by index.
+        self.pending: deque[tuple[InnerSource, Any]] = deque()
         # True once a source was drained and so makes room for another, until
         # `take_free_slot` returns it.
         self.has_free_slot: bool = False
         self.undrained: int = 0  # closed, but not yet drained by the reader
+        self._dropped = 0  # items that came after the place of an error
 
     def may_begin(self) -> bool:
         """Return whether there may be one more inner source."""
-        count, limit = self._count, self._limit
+        count, limit = self._count, self.limit
         return count < limit and count + self.undrained < 2 * limit
 
     def begin(self) -> InnerSource:
@@ -59,6 +64,11 @@ class FlattenState(MergeState[Any, Any]):
         self.open[inner] = None
         self.ended = False
         return inner
+
+    def drop(self, inner: Upstream) -> None:
+        """Note that a source which waits to be opened, if it does, never will be."""
+        if self.pending and self.pending[0][0] is inner:  # they are stopped in order
+            self.on_closed(self.pending.popleft()[0])
 
     def on_closed(self, inner: InnerSource) -> None:
         """Note that it is closed."""
@@ -84,6 +94,25 @@ class FlattenState(MergeState[Any, Any]):
         had, self.has_free_slot = self.has_free_slot, False
         return had
 
+    def statistics(self) -> FlatMapStatistics:
+        held = self.held
+        return FlatMapStatistics(
+            taken=self.delivered + held + self._dropped,
+            waiting=held,
+            running=0,
+            delivered=self.delivered,
+            dropped=self._dropped,
+            limit=self.limit,
+            opened=self._opened - 1 - len(self.pending),  # all but the outer source
+            open=self._count - len(self.pending),
+            waiting_to_open=len(self.pending),
+        )
+
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """How many items the reader has not received."""
+
     @abstractmethod
     def has_next(self) -> bool:
         """Return whether there is a value for the reader now."""
@@ -96,6 +125,10 @@ class FlattenState(MergeState[Any, Any]):
 class Interleaved(FlattenState, ArrivalBuffer[Any]):
     """Items of all inner sources as they arrive."""
 
+    @property
+    def held(self) -> int:
+        return len(self.queue)
+
     def has_next(self) -> bool:
         return bool(self.queue)
 
@@ -106,7 +139,7 @@ class Interleaved(FlattenState, ArrivalBuffer[Any]):
 class Concatenated(FlattenState):
     """Items of the first inner source, then of the second, and so on."""
 
-    def __init__(self, limit: int, window: int) -> None:
+    def __init__(self, limit: float, window: int) -> None:
         super().__init__(limit)
         self.window = window  # how many items of each source may wait
         # The sources that are not drained, in order; the reader receives the first.
@@ -117,6 +150,10 @@ class Concatenated(FlattenState):
         inner.items = deque()
         self._queue.append(inner)
         return inner
+
+    @property
+    def held(self) -> int:
+        return sum(len(inner.items) for inner in self._queue)
 
     def has_next(self) -> bool:
         return bool(self._queue) and bool(self._queue[0].items)
@@ -166,6 +203,7 @@ class Concatenated(FlattenState):
         head = self._queue[0]
         if head.items:
             item = head.items.popleft()
+            self.delivered += 1
             head.waiting -= 1
             self.resumable = head
             self._pass_on()
@@ -183,6 +221,7 @@ class Concatenated(FlattenState):
         return super().close()
 
     def _drop(self, inner: InnerSource) -> None:
+        self._dropped += len(inner.items)
         if inner.error is not None:
             self.unseen_errors.append(inner.error)
             inner.error = None

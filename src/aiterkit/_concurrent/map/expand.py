@@ -1,4 +1,4 @@
-"""A function whose results are more items for it: crawls, paginations, trees.
+"""A function whose results lead to more items for it: crawls, paginations, trees.
 
 A map in completion order makes the calls. Its source is the frontier: the items that
 were reached and have yet to be visited. It ends when no item waits there, no call runs
@@ -13,28 +13,30 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from anyio import CapacityLimiter
 
+from aiterkit._concurrent.map.map import UnorderedMapResults
 from aiterkit._concurrent.map.scope import WorkerPool, checked
-from aiterkit._concurrent.map.state import Frontier, UnorderedCalls
-from aiterkit._core.checks import check_callable, check_count, check_func
+from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
+from aiterkit._core.call import drop
+from aiterkit._core.checks import check_callable, check_count, check_func, shortened
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.backend import Waiter
+from aiterkit._runtime.backend import Waiter, stands_for_user
 from aiterkit._runtime.errors import is_deliverable, without_stop
-from aiterkit._runtime.results import UnorderedResults
 from aiterkit._runtime.scope import ConcurrentOperator
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
+R = TypeVar("R")
+S = TypeVar("S")
 
 NAME = "concurrent_expand"
 
@@ -68,40 +70,58 @@ class FrontierSource(AsyncIterator[T]):
             self.end_wait(waiter)
 
 
+@stands_for_user
 async def _visit(
-    func: Callable[[T], Awaitable[Iterable[T]]],
+    func: Callable[[T], Awaitable[Any]],
+    follow: Callable[[Any], Iterable[T]] | None,
     frontier: Frontier[T],
     feed: FrontierSource[T],
     item: T,
-) -> T:
-    """Call *func* on *item*, and add the items it returns to the frontier."""
+) -> Any:
+    """Call *func* on *item*, and add the items it leads to to the frontier."""
+    made: Any = None
     try:
         made = func(item)
         if not isawaitable(made):
             raise TypeError(
-                f"{NAME}() needs an async function that returns an iterable; func "
-                f"returned {type(made).__name__!r}, which cannot be awaited"
+                f"{NAME}() needs an async function; for a sync one use "
+                f"offloaded(func) to run it in threads (func returned "
+                f"{type(made).__name__!r}, which cannot be awaited)"
             )
-        for reached in await made:
+        result: Any = await made
+        for reached in _items_of(result) if follow is None else follow(result):
             frontier.add(reached)
             feed.wake()
     finally:
         frontier.visiting -= 1
         feed.wake()
-    return item
+        drop(made)
+    return item if follow is None else result
 
 
-class ExpandScope(WorkerPool[T, T]):
+def _items_of(result: Any) -> Iterator[Any]:
+    try:
+        return iter(result)
+    except TypeError:
+        raise TypeError(
+            f"{NAME}() needs a func that returns an iterable of items, not "
+            f"{shortened(result)}; for results of another kind, give follow=, a "
+            f"function that returns the items to which a result leads"
+        ) from None
+
+
+class ExpandScope(WorkerPool[T, R]):
     """The block: a map over the frontier, and a reader of the roots."""
 
     _roots: SourceReader[T]
 
     def __init__(
         self,
-        func: Callable[[T], Awaitable[Iterable[T]]],
+        func: Callable[[T], Awaitable[Any]],
         roots: AsyncIterator[T] | Iterator[T],
         frontier: Frontier[T],
         *,
+        follow: Callable[[Any], Iterable[T]] | None,
         limit: int | CapacityLimiter,
         buffer: int | None,
         window: float,
@@ -111,7 +131,7 @@ class ExpandScope(WorkerPool[T, T]):
         self._feed = FrontierSource(frontier)
         self._root_iterator = with_checkpoints(roots)
         super().__init__(
-            partial(_visit, func, frontier, self._feed),
+            partial(_visit, func, follow, frontier, self._feed),
             self._feed,
             UnorderedCalls(window),
             limit=limit,
@@ -154,26 +174,25 @@ class ExpandScope(WorkerPool[T, T]):
         self.frontier.roots_ended = True
         self._feed.wake()
 
-    def stop_roots(self) -> None:
-        """Read no more of them."""
-        self._roots.request_stop()
+    def _break_off(self, failed: Call[T, R]) -> None:
+        super()._break_off(failed)
+        self._roots.stop()
 
-    def progress(self) -> "ExpandStatistics":
-        """Return what was reached, what waits, and what runs."""
-        frontier = self.frontier
-        beyond = len(self._inbox)  # taken from the frontier, and not yet called
-        return ExpandStatistics(
-            reached=frontier.reached,
-            waiting=len(frontier.waiting) + beyond,
-            running=frontier.visiting - beyond,
-            delivered=self._calls.delivered,
-        )
+    @property
+    def _taken(self) -> int:
+        """How many items were reached."""
+        return self.frontier.reached
+
+    @property
+    def _unread(self) -> int:
+        """How many of them wait in the frontier."""
+        return len(self.frontier.waiting)
 
 
 class RootsSink(Sink[T]):
     """Where the roots go: one is asked for when there is nothing else to visit."""
 
-    def __init__(self, scope: ExpandScope[T]) -> None:
+    def __init__(self, scope: ExpandScope[T, Any]) -> None:
         self._scope = scope
 
     def has_room(self) -> bool:
@@ -189,7 +208,6 @@ class RootsSink(Sink[T]):
             if not is_deliverable(error):
                 raise
             self._scope.fail(without_stop(error))
-            self._scope.stop_roots()
         return self.has_room()
 
     def end(self) -> None:
@@ -205,72 +223,21 @@ class RootsSink(Sink[T]):
         return self._scope.may_close()
 
 
-@dataclass(frozen=True, slots=True)
-class ExpandStatistics:
-    """The state of an expansion, as `ExpandResults.statistics` returns it.
-
-    Examples:
-        >>> async def halves(number):
-        ...     await anyio.sleep(1)
-        ...     return [number // 2, number - number // 2] if number > 1 else []
-        >>> async with concurrent_expand(halves, [8], limit=1) as results:
-        ...     first = await anext(results)
-        ...     print(results.statistics())
-        ExpandStatistics(reached=3, waiting=2, running=0, delivered=1)
-
-    Attributes:
-        reached: How many items were reached, the roots too; each key once.
-        waiting: How many of them wait for their call.
-        running: How many calls run.
-        delivered: How many items the reader has had.
-    """
-
-    reached: int
-    waiting: int
-    running: int
-    delivered: int
-
-
-class ExpandResults(UnorderedResults[T]):
-    """Items in the order of completion, as `concurrent_expand` gives them.
-
-    They are `UnorderedResults` with `statistics`, which says how it goes.
-
-    Examples:
-        >>> async def leaf(number):
-        ...     return []
-        >>> async with concurrent_expand(leaf, [1, 2], limit=1) as results:
-        ...     print([item async for item in results], results.statistics().reached)
-        [1, 2] 2
-
-    Raises:
-        StopAsyncIteration: At the end, and for ever after it or after an error.
-        RuntimeError: If it is read outside its block, or by two tasks at once; or
-            if the calls were cancelled from outside while it is still read.
-    """
-
-    __slots__ = ("_expansion",)
-
-    def __init__(self, expansion: ExpandScope[T]) -> None:
-        super().__init__(expansion)
-        self._expansion = expansion
-
-    def statistics(self) -> ExpandStatistics:
-        """Return how many items were reached, wait, run and were delivered."""
-        return self._expansion.progress()
-
-
-class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it is called like a function
-    """Call *func* on *roots*, on the items it returns, on what these return, and so on.
+class concurrent_expand(ConcurrentOperator[ExpandScope[Any, R]], Generic[R]):  # noqa: N801 - it is called like a function
+    """Call *func* on *roots*, on the items that it reaches from there, and so on.
 
         roots                                                 [ab]|
         concurrent_expand(fetch(5), roots, limit=2, key=str)  -----[ab]-(ab|)
 
-    *func* returns the items that are reached from one: the links of a page, the
-    children of a node, the next page of a list. Every item reached, the roots too,
-    is called once and delivered once, when its call is over. It ends by itself: when
-    nothing waits and no call runs that could reach more. What was reached first
-    is visited first; further roots are read when nothing else waits.
+    *func* returns the items that are reached from one: the children of a node, the
+    parts of a folder. Every item reached, the roots too, is called once and delivered
+    once, when its call is over. It ends by itself: when nothing waits and no call runs
+    that could reach more. What was reached first is visited first; further roots
+    are read when nothing else waits.
+
+    With *follow*, *func* returns a result of any kind, which is delivered, and *follow*
+    returns the items to which it leads: the links of a page, the next page of a list.
+    So *func* can be what `captured`, `paced` or `offloaded` makes of a function.
 
     With *key*, an item whose key was seen before is dropped, so circles end.
 
@@ -283,15 +250,29 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         ...     print([node async for node in nodes])
         ['a', 'b', 'c', 'd']
 
+        Results that lead to items:
+
+        >>> pages = {1: ("one", [2]), 2: ("two", [3, 1]), 3: ("three", [])}
+        >>> async def fetch(number):
+        ...     await anyio.sleep(1)
+        ...     return pages[number]
+        >>> def links(page):
+        ...     return page[1]
+        >>> async with concurrent_expand(
+        ...     fetch, [1], limit=4, follow=links, key=int
+        ... ) as found:
+        ...     print([text async for text, _ in found])
+        ['one', 'two', 'three']
+
     Guarantees:
         Order: Completion order; calls start in the order in which items were
             reached.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the frontier and you,
             and at most one root in the frontier. What is reached waits there.
-        Delivery: An item whose call is over waits only for you.
+        Delivery: An item whose call is over, or its result, waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
-            at once. So are those of *roots*, *key* and of what *func* returns.
+            at once. So are those of *roots*, *key*, *follow* and of what they return.
         Exit: What still runs is cancelled and awaited, then *roots* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
@@ -299,22 +280,27 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
             *key*, all keys are kept.
 
     Args:
-        func: An async function of one item that returns an iterable of items.
+        func: An async function of one item. It returns an iterable of items; with
+            *follow*, anything.
         roots: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
         limit: How many calls may run at once; at least 1. There is no default. Or
-            an `anyio.CapacityLimiter`, of which each call holds a token while it
-            runs: a budget to be shared, and to be resized at any time.
+            an `anyio.CapacityLimiter`: each call holds one of its tokens while it
+            runs. Several blocks can share it, and it can be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
+        follow: A plain function that gives an iterable of the items to which a result
+            leads. With it, results are delivered, and not items.
         key: A plain function that gives the key of an item.
         max_waiting: How many items may wait in the frontier; without it, as many
             as are reached. One more is an error.
 
     Raises:
-        TypeError: If *func* or *key* cannot be called, *roots* is not iterable, or
-            *limit*, *buffer* or *max_waiting* is not an int; at the call.
+        TypeError: If *func*, *follow* or *key* cannot be called, *roots* is not
+            iterable, or *limit*, *buffer* or *max_waiting* is not an int; at the call.
+            If *func* is not async, or what it or *follow* returns is not iterable, to
+            the reader.
         ValueError: If *limit* or *max_waiting* is less than 1 or *buffer* less than
             0; at the call.
         RuntimeError: If more than *max_waiting* items wait, to the reader. If the
@@ -322,8 +308,9 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
             could wait for it for ever.
     """
 
+    @overload
     def __init__(
-        self,
+        self: "concurrent_expand[T]",
         func: Callable[[T], Awaitable[Iterable[T]]],
         roots: AnyIterable[T],
         /,
@@ -332,8 +319,35 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
         buffer: int | None = None,
         key: Callable[[T], Hashable] | None = None,
         max_waiting: int | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "concurrent_expand[S]",
+        func: Callable[[T], Awaitable[S]],
+        roots: AnyIterable[T],
+        /,
+        *,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+        follow: Callable[[S], Iterable[T]],
+        key: Callable[[T], Hashable] | None = None,
+        max_waiting: int | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        func: Callable[[Any], Awaitable[Any]],
+        roots: AnyIterable[Any],
+        /,
+        *,
+        limit: int | CapacityLimiter,
+        buffer: int | None = None,
+        follow: Callable[[Any], Iterable[Any]] | None = None,
+        key: Callable[[Any], Hashable] | None = None,
+        max_waiting: int | None = None,
     ) -> None:
         check_func(func, roots, usage="concurrent_expand(func, roots, limit=10)")
+        if follow is not None:
+            check_callable(follow, name="follow")
         if key is not None:
             check_callable(key, name="key")
         limit, window = checked(limit, buffer)
@@ -345,11 +359,12 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[T]]):  # noqa: N801 - it 
             func,
             open_source(roots, "roots must be an iterable, sync or async"),
             frontier,
+            follow=follow,
             limit=limit,
             buffer=buffer,
             window=window,
         )
 
-    async def __aenter__(self) -> ExpandResults[T]:
-        """Start the work; give the items."""
-        return ExpandResults(await self._open())
+    async def __aenter__(self) -> UnorderedMapResults[R]:
+        """Start the work; give the items, or the results."""
+        return UnorderedMapResults(await self._open())

@@ -7,14 +7,12 @@ from typing import Any, Generic, Protocol, TypeGuard, TypeVar, overload
 
 from anyio import CapacityLimiter
 
+from aiterkit._concurrent.map.map import MapResults
 from aiterkit._concurrent.map.scope import WorkerPool, checked, checked_keys
-from aiterkit._concurrent.map.state import (
-    FilteredCalls,
-)
+from aiterkit._concurrent.map.state import FilteredCalls
 from aiterkit._core.checks import check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable, TypeIs
-from aiterkit._runtime.results import Results
 from aiterkit._runtime.scope import ConcurrentOperator
 
 S = TypeVar("S")
@@ -63,7 +61,7 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
         Order: Input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the source and you; an
-            item that did not pass, and whose turn has come, is none of them.
+            item that did not pass counts only until its turn has come.
         Delivery: An item whose turn it is waits only for you.
         Errors: Bare, at the failing item's place; later calls are cancelled.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
@@ -160,9 +158,9 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
             name="concurrent_filter",
         )
 
-    async def __aenter__(self) -> Results[T]:
+    async def __aenter__(self) -> MapResults[T]:
         """Start the work; give the items that pass."""
-        return Results(await self._open())
+        return MapResults(await self._open())
 
 
 def _deciding(

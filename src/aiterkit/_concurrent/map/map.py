@@ -162,8 +162,8 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
             block, and closed by that task with ``aclose()``. A sync one is read by
             the tasks of the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
-            an `anyio.CapacityLimiter`, of which each call holds a token while it
-            runs: a budget to be shared, and to be resized at any time.
+            an `anyio.CapacityLimiter`: each call holds one of its tokens while it
+            runs. Several blocks can share it, and it can be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
@@ -227,8 +227,8 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
             block, and closed by that task with ``aclose()``. A sync one is read by
             the tasks of the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
-            an `anyio.CapacityLimiter`, of which each call holds a token while it
-            runs: a budget to be shared, and to be resized at any time.
+            an `anyio.CapacityLimiter`: each call holds one of its tokens while it
+            runs. Several blocks can share it, and it can be resized at any time.
         buffer: How many items more may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
@@ -295,8 +295,8 @@ async def concurrent_collect(
             closed by that task with ``aclose()``. A sync one is read by the tasks of
             the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
-            an `anyio.CapacityLimiter`, of which each call holds a token while it
-            runs: a budget to be shared, and to be resized at any time.
+            an `anyio.CapacityLimiter`: each call holds one of its tokens while it
+            runs. Several blocks can share it, and it can be resized at any time.
         buffer: How many items more may wait to be started; by default as many as
             *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
@@ -371,8 +371,8 @@ async def concurrent_for_each(
             closed by that task with ``aclose()``. A sync one is read by the tasks of
             the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or
-            an `anyio.CapacityLimiter`, of which each call holds a token while it
-            runs: a budget to be shared, and to be resized at any time.
+            an `anyio.CapacityLimiter`: each call holds one of its tokens while it
+            runs. Several blocks can share it, and it can be resized at any time.
         buffer: How many items more may wait to be started; by default as many as
             *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal

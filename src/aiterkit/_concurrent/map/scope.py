@@ -21,7 +21,6 @@ from collections.abc import (
     Hashable,
     Iterator,
 )
-from contextvars import ContextVar
 from functools import partial
 from inspect import isawaitable
 from math import inf
@@ -34,16 +33,18 @@ from anyio.lowlevel import checkpoint
 
 from aiterkit._concurrent.map.state import FINISHED, Call, CallQueue, KeyQueue
 from aiterkit._concurrent.map.statistics import MapStatistics
-from aiterkit._core.call import awaiting, is_async_function
+from aiterkit._core.call import awaiting, drop, is_async_function
 from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
-from aiterkit._runtime.backend import SpinPolicy, Waiter, holds_token, is_cancelled
+from aiterkit._core.tokens import HeldToken, hold
+from aiterkit._runtime.backend import SpinPolicy, Waiter, is_cancelled
 from aiterkit._runtime.context import stepwise
 from aiterkit._runtime.errors import (
     is_deliverable,
     without_cancelled,
     without_stop,
 )
+from aiterkit._runtime.limiter import refuse_holder, unwatch, watch
 from aiterkit._runtime.presentation import add_place
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
@@ -53,10 +54,6 @@ from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_held_limiters: ContextVar[tuple[CapacityLimiter, ...]] = ContextVar(
-    "limiters of which the current call holds a token", default=()
-)
 
 _index = attrgetter("index")
 
@@ -85,6 +82,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         "_limiter",
         "_source",
         "_sync",
+        "_task_name",
         "_work_spin",
         "_worker_count",
         "_worker_starting",
@@ -122,23 +120,26 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         # The workers that run. A dict for its order: a set would end calls in an order
         # that differs from run to run.
         self._workers: dict[Worker[T, R], None] = {}
-        self._worker_count = 0  # the same, and workers that have yet to take a step
+        self._worker_count = 0  # those that run, and those that have yet to begin
         self._dropped = 0  # calls that will never begin
         # Whether a worker is idle, or there may be one more.
         self._can_add_worker = True
         self._idle: list[Waiter] = []  # the waits of workers that have no call
         # True while one worker is on its way to take an item: started, woken or just
-        # yielding. It brings the next one, so there are no more than are needed.
+        # yielding. It starts or wakes the next, so there are no more than needed.
         self._worker_starting = False
+        self._task_name: str | None = None
 
     # The block.
 
     def _check_entry(self) -> None:
         if self._limiter is not None:
-            self._hold_to(self._limiter)
+            refuse_holder(self._limiter, name=self.name)
 
     def _start(self) -> None:
         self._work_spin = SpinPolicy()
+        if self._limiter is not None:
+            watch(self._limiter, self._on_resized)
         if is_async(self._iterator):
             iterator = cast("AsyncIterator[T]", self._iterator)
             self._source = SourceReader(self, iterator, self)
@@ -169,6 +170,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 self._start_worker_for_next()
 
     def _finish(self) -> None:
+        if self._limiter is not None:
+            unwatch(self._limiter, self._on_resized)
         self._source = None
         if self._sync is not None:
             self._sync.close()
@@ -182,9 +185,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def describe(self) -> str:
         """Return the state of the block, for the repr of its results."""
         now = self.statistics()
-        waiting = now.waiting_to_start + now.waiting_for_key + now.waiting_for_reader
         return (
-            f"{name_of(self.user_func)}: {now.running} running, {waiting} waiting, "
+            f"{name_of(self.user_func)}: {now.running} running, {now.waiting} waiting, "
             f"{now.delivered} delivered"
         )
 
@@ -193,21 +195,36 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         calls = self._calls
         slots = [worker.call for worker in self._workers if worker.call is not None]
         slots.sort(key=lambda call: call.index)
-        waiting, keyed = len(self._inbox), self._waiting_for_key
+        inbox, keyed, held = len(self._inbox), self._waiting_for_key, calls.held
+        unread = 0 if calls.ended else self._unread
+        waiting = unread + inbox + keyed + held
         limiter = self._limiter
         limit = self._limit if limiter is None else limiter.total_tokens
+        taken, delivered = self._taken, calls.received
         return MapStatistics(
+            taken=taken,
+            waiting=waiting,
+            running=len(slots),
+            delivered=delivered,
+            dropped=taken - waiting - len(slots) - delivered,
             limit=limit,
             buffer=limit if self._buffer is None else self._buffer,
-            taken=calls.taken,
-            started=calls.taken - waiting - keyed - self._dropped,
-            running=len(slots),
+            started=calls.taken - inbox - keyed - self._dropped,
             running_items=tuple(call.item for call in slots),
-            waiting_to_start=waiting,
+            waiting_to_start=unread + inbox,
             waiting_for_key=keyed,
-            waiting_for_reader=calls.held,
-            delivered=calls.delivered,
+            waiting_for_reader=held,
         )
+
+    @property
+    def _taken(self) -> int:
+        """How many items there have been."""
+        return self._calls.taken
+
+    @property
+    def _unread(self) -> int:
+        """How many of them the source has yet to give."""
+        return 0
 
     # The source.
 
@@ -215,24 +232,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         """Return whether one more item may lie between the source and the reader."""
         calls = self._calls
         if self._limiter is not None:  # it may have been resized
-            self._follow_limiter(self._limiter)
+            calls.window = window_of(self._limiter.total_tokens, self._buffer)
         return calls.taken - calls.delivered < calls.window
-
-    def _follow_limiter(self, limiter: CapacityLimiter) -> None:
-        """Fit the window to the *limiter* as it is now.
-
-        If the limiter has no token at all, no item is read, and so no worker would wait
-        for a token and notice when the limiter is raised. So one waits anyway.
-        """
-        calls = self._calls
-        calls.window = window_of(limiter.total_tokens, self._buffer)
-        if (
-            limiter.total_tokens < 1
-            and not calls.ended
-            and self._can_add_worker
-            and not self._worker_starting
-        ):
-            self._start_or_wake_worker()
 
     def put(self, item: T) -> bool:
         """Put an *item* into the inbox; return whether there is room for one more."""
@@ -320,20 +321,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     # The limiter.
 
-    def _hold_to(self, limiter: CapacityLimiter) -> None:
-        """Let each call hold a token of *limiter*; refuse a task that holds one.
-
-        A call that holds a token and waits for inner calls that need one could wait
-        for ever.
-        """
-        held = _held_limiters.get()
-        if any(limiter is other for other in held) or holds_token(limiter):
-            raise RuntimeError(
-                f"{self.name}() is entered by a task that holds a token of its "
-                f"limiter, and so could wait for ever; give the inner block a limit of "
-                f"its own"
-            )
-        self.context.run(_held_limiters.set, (*held, limiter))
+    def _on_resized(self) -> None:
+        """Read on, if there is room for more now."""
+        if self._source is not None:
+            self._wake_source()
+        elif self._can_add_worker and not self._worker_starting:
+            self._start_worker_for_next()
 
     async def _take_token(
         self, worker: "Worker[T, R]", limiter: CapacityLimiter
@@ -349,12 +342,13 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 await limiter.acquire_on_behalf_of(worker)
             finally:
                 self._worker_starting = worker.waits_for_token = False
-        worker.has_token = True
+        worker.token = HeldToken(limiter)
         return True
 
     def _give_token(self, worker: "Worker[T, R]") -> None:
-        if self._limiter is not None and worker.has_token:
-            worker.has_token = False
+        if self._limiter is not None and worker.token is not None:
+            worker.token.is_held = False
+            worker.token = None
             self._limiter.release_on_behalf_of(worker)
 
     # The workers.
@@ -367,7 +361,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         else:
             self._worker_count += 1
             worker: Worker[T, R] = Worker(self)
-            worker.start(self._work(worker), name=f"{self.name} call")
+            if self._task_name is None:  # it is seen in `python -m asyncio pstree`
+                self._task_name = f"{self.name}({name_of(self.user_func)})"
+            worker.start(self._work(worker), name=self._task_name)
         self._update_can_add_worker()
 
     def _update_can_add_worker(self) -> None:
@@ -377,13 +373,21 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _start_worker_for_next(self) -> None:
         """Start or wake one worker if there is an item for it, or may be.
 
-        With a limiter one worker always waits for a token, to notice when it grows.
+        With a limiter one worker always waits for a token, to notice when one is freed.
         """
         if self._inbox or (
             not self._calls.ended
             and (
                 self._limiter is not None
-                or (self._sync is not None and self._is_room())
+                or (
+                    self._sync is not None
+                    # A worker that makes a call looks for an item when it is over.
+                    and (
+                        self._sync.may_have_items()
+                        or len(self._idle) == self._worker_count
+                    )
+                    and self._is_room()
+                )
             )
         ):
             self._start_or_wake_worker()
@@ -429,9 +433,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
-        call_user = self.backend.call_user
+        call_user, steps_of_user = self.backend.call_user, self.backend.steps_of_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
+        made: Any = None
         context: Any
         send: Any
         value: Any
@@ -456,7 +461,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             if call is None:
                 # An idle worker keeps no object alive. And Trio may have sent its box
                 # for a cancellation, which refers to this frame.
-                coroutine = context = send = value = trap = sent = step = None
+                coroutine = made = context = send = value = trap = sent = step = None
                 if limiter is not None:
                     self._give_token(worker)
                     self._wake_source()  # it may have been resized
@@ -481,6 +486,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 spin.paid_off()
             worker.call = call
             context = copy_context()
+            if worker.token is not None:
+                context.run(hold, worker.token)
             try:
                 if is_native:  # it runs nothing yet, so it needs no context
                     coroutine = func(call.item)
@@ -495,9 +502,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                         raise without_stop(error) from error
                     if type(coroutine) is not coroutine_type:
                         coroutine = self._as_coroutine(coroutine)
+                if steps_of_user is not None:
+                    made = coroutine
+                    coroutine = steps_of_user(made)
                 send = coroutine.send
-                if call_user is not None:
-                    send = partial(call_user, send)
                 in_a_row += 1
                 try:
                     trap = context.run(send, None)
@@ -558,6 +566,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             # failure as its context.
             sent = step = None
             try:
+                drop(made)
                 self._call_raised(worker, call, failure)
             finally:
                 del failure
@@ -656,11 +665,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 class Worker(BlockTask, Generic[T, R]):
     """A task that makes calls, one after the other."""
 
-    __slots__ = ("call", "has_token", "waits_for_token")
+    __slots__ = ("call", "token", "waits_for_token")
 
     def __init__(self, owner: WorkerPool[T, R]) -> None:
         super().__init__(owner)
-        self.has_token: bool = False  # of the limiter, from before to after a call
+        self.token: HeldToken | None = None
         self.waits_for_token: bool = False
         self.call: Call[T, R] | None = None  # the one that it makes now
 
@@ -669,6 +678,10 @@ class Worker(BlockTask, Generic[T, R]):
         self.stopped = True
         if self.call is not None or self.waits_for_token:
             self.cancel()
+
+    def is_ending(self) -> bool:
+        """Return whether it was stopped between two calls."""
+        return self.stopped and self.call is None and not self.waits_for_token
 
 
 def window_of(limit: float, buffer: int | None) -> float:

@@ -68,7 +68,9 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
         super().__init__()
         self.window: float = window
         self.taken: int = 0  # items that have left the source
-        self.delivered: int = 0  # results that the reader has received
+        # Results that the reader has received, and items that did not pass: what makes
+        # room for others.
+        self.delivered: int = 0
         self.settled: int = 0  # calls that have ended, or will never begin
         self.failed: Call[T, R] | None = None  # the failure that the reader will see
         # What the reader receives next, from the left. Which calls are in it
@@ -133,6 +135,11 @@ class CallQueue(ResultBuffer[R], Generic[T, R]):
         call.index = self.taken
         self.settled -= 1  # it was not taken
         return self.fail(call, error)
+
+    @property
+    def received(self) -> int:
+        """How many results the reader has had; what did not pass is none."""
+        return self.delivered
 
     @property
     def held(self) -> int:
@@ -279,10 +286,18 @@ class FilteredCalls(OrderedCalls[T, Any]):
     finished call may make room although the reader received nothing.
     """
 
-    __slots__ = ()
+    __slots__ = ("_skipped",)
 
     finishing_makes_room = True
     notify_always = True
+
+    def __init__(self, window: float) -> None:
+        super().__init__(window)
+        self._skipped = 0  # items that did not pass, and have left the queue
+
+    @property
+    def received(self) -> int:
+        return self.delivered - self._skipped
 
     def on_finished(self, call: Call[T, Any]) -> bool:
         may_go_on = super().on_finished(call)
@@ -305,6 +320,7 @@ class FilteredCalls(OrderedCalls[T, Any]):
         while queue and queue[0].state == REJECTED:
             queue.popleft()
             self.delivered += 1
+            self._skipped += 1
 
 
 class _KeyLine(Generic[T, R]):

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
+from aiterkit._runtime.statistics import Statistics
 
-@dataclass(frozen=True, slots=True)
-class MapStatistics:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapStatistics(Statistics):
     """The state of a map at one moment, as `MapResults.statistics` returns it.
 
-    Until something fails, ``taken`` is the sum of ``delivered``,
-    ``waiting_for_reader``, ``running``, ``waiting_to_start`` and
-    ``waiting_for_key``.
+    ``taken`` is the sum of ``waiting``, ``running``, ``delivered`` and ``dropped``,
+    and ``waiting`` that of ``waiting_to_start``, ``waiting_for_key`` and
+    ``waiting_for_reader``.
 
     Examples:
         >>> import anyio
@@ -23,25 +25,27 @@ class MapStatistics:
         4 0 4
 
     Attributes:
+        taken: How many items have left the source, or were reached by
+            `concurrent_expand`.
+        waiting: How many of them wait, for whatever it is.
+        running: How many calls run.
+        delivered: How many results the reader has had.
+        dropped: How many items have no result that will be delivered: they did not
+            pass `concurrent_filter`, or their call failed, was cancelled, or will
+            never start.
         limit: How many calls may run at once; the tokens of a limiter, at present.
         buffer: How many items more may lie between the source and the reader.
-        taken: How many items have left the source.
         started: How many calls have begun.
-        running: How many calls run.
-        running_items: What they were called with, in the order of the source.
+        running_items: What those that run were called with, in the order of the source.
         waiting_to_start: How many items wait for a free call or a token.
         waiting_for_key: How many items wait for a call with an equal key.
         waiting_for_reader: How many finished results the reader has not had.
-        delivered: How many results the reader has had.
     """
 
     limit: float
     buffer: float
-    taken: int
     started: int
-    running: int
     running_items: tuple[object, ...]
     waiting_to_start: int
     waiting_for_key: int
     waiting_for_reader: int
-    delivered: int

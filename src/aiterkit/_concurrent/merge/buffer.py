@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from aiterkit._concurrent.merge.scope import MergeScope, Rendezvous, SourcesScope
-from aiterkit._concurrent.merge.state import ArrivalBuffer, ReadAhead
+from aiterkit._concurrent.merge.state import ArrivalBuffer, OnDemand
 from aiterkit._core.checks import check_count
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
@@ -69,7 +69,7 @@ class concurrent_buffer(ConcurrentOperator[SourcesScope[T, T]]):  # noqa: N801 -
         self._scope = (
             MergeScope([iterator], ArrivalBuffer[T](size), name="concurrent_buffer")
             if size
-            else Rendezvous(iterator, ReadAhead[T](0), name="concurrent_buffer")
+            else Rendezvous(iterator, OnDemand[T](), name="concurrent_buffer")
         )
 
     async def __aenter__(self) -> Results[T]:

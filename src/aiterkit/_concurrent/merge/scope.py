@@ -4,22 +4,30 @@ A `MergeState` decides; this module waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Generic, TypeVar
 
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
     MergeState,
-    ReadAhead,
+    OnDemand,
     Stoppable,
     Upstream,
 )
-from aiterkit._runtime.backend import is_cancelled
+from aiterkit._core.call import drop
+from aiterkit._runtime.backend import (
+    Backend,
+    SpinPolicy,
+    is_cancelled,
+    stands_for_user,
+)
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 from aiterkit._runtime.task import BlockTask
 
@@ -76,6 +84,10 @@ class SourcesScope(ReadScope[R], Generic[T, R]):
             self.wake_sources()
         else:
             self._readers[upstream].wake()
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.state.statistics()
 
     def wake_sources(self) -> None:
         """Let every source that waits for room look again."""
@@ -185,29 +197,37 @@ class ArrivalSink(UpstreamSink[T]):
         return waiting < self._window
 
 
+class ParkAtOnce(SpinPolicy):
+    """Never yields first: nothing comes before it is asked for, which parking does."""
+
+    __slots__ = ()
+
+    def should_yield(self) -> bool:
+        """Decide for one wait."""
+        return False
+
+
 class Rendezvous(SourcesScope[T, T]):
     """A source without a head start: it is asked for an item when the reader asks."""
 
     def __init__(
         self,
         iterator: AsyncIterator[T] | Iterator[T],
-        ahead: ReadAhead[T],
+        state: OnDemand[T],
         *,
         name: str,
     ) -> None:
-        super().__init__([iterator], ahead, name=name)
-        self._ahead = ahead
+        super().__init__([iterator], state, name=name)
+        self._on_demand = state
+
+    def bind_backend(self, backend: Backend) -> None:
+        super().bind_backend(backend)
+        self.spin = ParkAtOnce()
 
     def begin_wait(self) -> Awaitable[object]:
-        return self._ask()
-
-    async def _ask(self) -> None:
-        self._ahead.asked = True
+        self._on_demand.asked = True
         self.wake_sources()
-        try:
-            await super().begin_wait()
-        finally:
-            self._ahead.asked = False
+        return super().begin_wait()
 
     def on_received(self) -> None:
         """Do nothing: the next wait of the reader asks the source."""
@@ -248,7 +268,10 @@ class UntilScope(Rendezvous[T]):
         with task:
             try:
                 if not task.stopped:  # unless it was stopped before it began
-                    await in_context(self.context.copy(), self._call_stop(), task)
+                    await_user = self.backend.await_user
+                    call = partial(_call, self._stop, self.name)
+                    calling = call() if await_user is None else await_user(call)
+                    await in_context(self.context.copy(), calling, task)
             except BaseException as error:  # noqa: BLE001 - it is kept for the reader
                 if is_cancelled(error):
                     pass  # the block is left, or the source task sees it too
@@ -262,15 +285,6 @@ class UntilScope(Rendezvous[T]):
             self.settle()
             self.wake_sources()
 
-    async def _call_stop(self) -> None:
-        made: object = self._stop()
-        if not isawaitable(made):
-            raise TypeError(
-                f"{self.name}() needs an async function as stop, such as event.wait "
-                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
-            )
-        await made
-
     def may_close(self) -> bool:
         """Return whether the source may be closed.
 
@@ -278,6 +292,20 @@ class UntilScope(Rendezvous[T]):
         what the source holds, for example a connection.
         """
         return self.closed and not self._awaits_stop
+
+
+@stands_for_user
+async def _call(stop: Callable[[], Awaitable[object]], name: str) -> None:
+    made: object = stop()
+    try:
+        if not isawaitable(made):
+            raise TypeError(
+                f"{name}() needs an async function as stop, such as event.wait "
+                f"(stop returned {type(made).__name__!r}, which cannot be awaited)"
+            )
+        await made
+    finally:
+        drop(made)
 
 
 class StopTask(BlockTask):

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any, Generic, Literal, TypeVar
 
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+from aiterkit._runtime.statistics import Statistics
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,7 +32,15 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
     It has *ended* when no source is open.
     """
 
-    __slots__ = ("_opened", "open", "ready", "resumable", "settled", "to_stop")
+    __slots__ = (
+        "_opened",
+        "delivered",
+        "open",
+        "ready",
+        "resumable",
+        "settled",
+        "to_stop",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +57,7 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
         # Whether a parked reader may go on after the last `put`.
         self.ready: bool = True
         self._opened: int = 0  # how many sources there have been
+        self.delivered: int = 0  # results that the reader has received
 
     def add(self) -> Upstream:
         """Add one more source."""
@@ -82,6 +92,10 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
     @abstractmethod
     def fail(self, upstream: Upstream, error: BaseException) -> None:
         """Store the *error* of the source, in the place of its next item."""
+
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
 
     def _settle(self, error: BaseException | None = None) -> None:
         """Let no more results come; end them with *error*, if there is one."""
@@ -126,35 +140,45 @@ class ArrivalBuffer(MergeState[T, T]):
     def pop(self) -> T | Empty:
         if self.queue:
             upstream, item = self.queue.popleft()
+            self.delivered += 1
             upstream.waiting -= 1
             self.resumable = upstream
             return item
         return self._raise_when_closed() if self._failure else EMPTY
 
-
-class ReadAhead(ArrivalBuffer[T]):
-    """The items of one source, at most *window* of them ahead of the reader.
-
-    With a *window* of 0, there is room while a reader waits.
-    """
-
-    asked = False  # true while a reader waits
-
-    def has_room(self, upstream: Upstream) -> bool:
-        return upstream.waiting < self.window or (self.asked and not upstream.waiting)
+    def statistics(self) -> Statistics:
+        waiting = len(self.queue)
+        return Statistics(
+            taken=self.delivered + waiting,
+            waiting=waiting,
+            running=0,
+            delivered=self.delivered,
+            dropped=0,
+        )
 
 
-class Stoppable(ReadAhead[T]):
+class OnDemand(ArrivalBuffer[T]):
+    """The items of one source, each of them read when the reader asks for it."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        # Until an item has come: a wait that is cancelled has asked all the same, or a
+        # reader that waits again and again, each time for too short, gets nothing.
+        self.asked: bool = False
+
+    def has_room(self, upstream: Upstream) -> bool:  # noqa: ARG002 - there is but one
+        return self.asked
+
+    def put(self, upstream: Upstream, item: T) -> bool:
+        self.asked = False
+        return super().put(upstream, item)
+
+
+class Stoppable(OnDemand[T]):
     """The items of one source, until it is stopped.
 
     The items before that still come, and so does the item of a read under way then.
     """
-
-    def __init__(self) -> None:
-        super().__init__(0)
-
-    def has_room(self, upstream: Upstream) -> bool:
-        return self.asked and not upstream.waiting
 
     def stop(self, error: BaseException | None = None) -> None:
         """Ask for no more items; let *error*, if any, take the place of the end."""
@@ -180,6 +204,7 @@ class LatestRow(ArrivalBuffer[Any]):
     def __init__(self) -> None:
         super().__init__(1)
         self.ready: bool = False
+        self._overtaken = 0  # items that were dropped before the first row
         self._newest: list[Any] = []  # by the index of the source
         # The sources that have given no item yet.
         self._missing: set[Upstream] = set()
@@ -193,7 +218,10 @@ class LatestRow(ArrivalBuffer[Any]):
     def put(self, upstream: Upstream, item: Any) -> bool:
         self._newest[upstream.index] = item
         if self._missing:
-            self._missing.discard(upstream)
+            if upstream in self._missing:
+                self._missing.discard(upstream)
+            else:
+                self._overtaken += 1
             if self._missing:
                 return True
             self.ready = True
@@ -203,6 +231,24 @@ class LatestRow(ArrivalBuffer[Any]):
         self.leave(upstream)
         if upstream in self._missing:
             self._settle()
+
+    def statistics(self) -> Statistics:
+        # The first row holds an item of every source; each row after it, one more.
+        first = self._opened - len(self._missing)
+        delivered = self.delivered + (first - 1 if self.delivered else 0)
+        taken = first + self._overtaken
+        if not self._missing:
+            taken += max(self.delivered + len(self.queue) - 1, 0)
+        dropped = self._overtaken
+        if self._missing and self.settled:
+            dropped = taken
+        return Statistics(
+            taken=taken,
+            waiting=taken - dropped - delivered,
+            running=0,
+            delivered=delivered,
+            dropped=dropped,
+        )
 
 
 class _End:
@@ -230,6 +276,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         self._judged = 0  # how many places from the left can no longer end the rows
         self._upstreams: list[Upstream] = []  # by index
         self._stopped_from = 0  # every source from this index on is to be stopped
+        self._dropped = 0  # items of a row that was left behind
 
     def add(self) -> Upstream:
         upstream = super().add()
@@ -269,12 +316,37 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         if self.is_empty():
             return self._raise_when_closed()
         row = tuple(self._row)
+        self.delivered += 1
         self._missing = self._opened
         self._row = [EMPTY] * self._opened
         self.ready = False
         return row
 
+    def statistics(self) -> Statistics:
+        delivered = self.delivered * self._opened
+        dropped, waiting = self._dropped, self._held
+        if self.settled:  # the row will never be whole
+            dropped, waiting = dropped + waiting, 0
+        return Statistics(
+            taken=delivered + waiting + dropped,
+            waiting=waiting,
+            running=0,
+            delivered=delivered,
+            dropped=dropped,
+        )
+
+    @property
+    def _held(self) -> int:
+        """How many items are in the row."""
+        return sum(
+            outcome is not EMPTY
+            and outcome is not _END
+            and not isinstance(outcome, _Error)
+            for outcome in self._row
+        )
+
     def close(self) -> list[BaseException]:
+        self._dropped += self._held
         for outcome in self._row:
             if isinstance(outcome, _Error):
                 self.unseen_errors.append(outcome.error)

@@ -14,6 +14,7 @@ from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
@@ -33,6 +34,10 @@ class Subscription(ResultChannel[T]):
     def on_received(self) -> None:
         if self._scope.waiting_producers:
             self._scope.read_on()
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.queue.statistics()
 
     def leave(self) -> None:
         """Receive no more items. The last reader to leave stops the source."""

@@ -117,7 +117,7 @@ class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a functi
             waits only for a reader that asks. A wait that is cancelled loses
             nothing: the item goes to another reader, or to the same one later.
         Errors: Bare, to every reader, after all items.
-        Exit: *source* is closed.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -173,8 +173,8 @@ class concurrent_broadcast(_Shared[T]):  # noqa: N801 - it is called like a func
         Read-ahead: At most *buffer* items between *source* and the slowest reader.
         Delivery: An item waits only for its reader.
         Errors: Bare, to every reader, after all items before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -229,8 +229,8 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         Read-ahead: At most *buffer* items between *source* and each reader.
         Delivery: An item waits only for its reader.
         Errors: Bare, to every reader, after all its items; so are those of *key*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* and *key* see a copy of the context at entry.
 
     Args:

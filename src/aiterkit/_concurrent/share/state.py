@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from aiterkit._core.checks import shortened
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
+from aiterkit._runtime.statistics import Statistics
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ class SubscriberQueue(ResultBuffer[T]):
         self.error_delivered: bool = False  # once it has seen the error of the source
         self._state = state
         self._items: deque[T] = deque()
+        self._delivered = 0  # items that this reader has received
+        self._dropped = 0  # items that it would have received, had it not left
 
     @property
     def exhausted(self) -> bool:
@@ -35,6 +38,7 @@ class SubscriberQueue(ResultBuffer[T]):
     def put(self, item: T) -> None:
         """Store an *item* for this reader, unless it has left."""
         if self.left:
+            self._dropped += 1
             return
         self._items.append(item)
         if len(self._items) == self._state.buffer_size:
@@ -49,13 +53,26 @@ class SubscriberQueue(ResultBuffer[T]):
             raise_to_reader(state.error)
         if len(self._items) == state.buffer_size:
             state.full -= 1
+        self._delivered += 1
         return self._items.popleft()
+
+    def statistics(self) -> Statistics:
+        """Return how many of this reader's items wait, were delivered or dropped."""
+        waiting = len(self._items)
+        return Statistics(
+            taken=self._delivered + waiting + self._dropped,
+            waiting=waiting,
+            running=0,
+            delivered=self._delivered,
+            dropped=self._dropped,
+        )
 
     def leave(self) -> None:
         """Note that this reader receives no more, and so holds no other back."""
         if len(self._items) == self._state.buffer_size:
             self._state.full -= 1
         self.left = self.ended = True
+        self._dropped += len(self._items)
         self._items.clear()
 
 
@@ -154,10 +171,12 @@ class BalancedQueue(SubscriberQueue[T]):
         if self.has_claim:
             self.has_claim = False
             state.claims -= 1
+            state.delivered += 1
             return items.popleft()
         if self.left:
             return EMPTY
         if len(items) > state.claims:
+            state.delivered += 1
             return items.popleft()
         if not state.ended or items:
             state.asking[self] = None
@@ -165,6 +184,18 @@ class BalancedQueue(SubscriberQueue[T]):
             self.error_delivered = True
             raise_to_reader(state.error)
         return EMPTY
+
+    def statistics(self) -> Statistics:
+        """Return those of all readers together: an item that waits may go to any."""
+        state = self._balanced
+        waiting = len(self._items)
+        return Statistics(
+            taken=state.delivered + waiting,
+            waiting=waiting,
+            running=0,
+            delivered=state.delivered,
+            dropped=0,
+        )
 
     def leave(self) -> None:
         """Note that this reader receives no more; another one may have its item."""
@@ -183,6 +214,7 @@ class BalancedState(SharedState[T]):
         super().__init__(0, buffer_size)
         self.items: deque[T] = deque()
         self.claims: int = 0  # how many of the items are kept for a reader
+        self.delivered: int = 0  # items that the readers have received
         # The readers that wait and have no item kept for them; a dict for its order.
         self.asking: dict[BalancedQueue[T], None] = {}
         self.readers = [BalancedQueue(self) for _ in range(readers)]

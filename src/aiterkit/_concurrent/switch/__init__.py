@@ -1,1 +1,1 @@
-"""Read a source for each item, of which only the newest counts."""
+"""One source for each item, of which only the newest is read."""

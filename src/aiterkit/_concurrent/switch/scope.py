@@ -5,18 +5,22 @@ from inspect import isawaitable
 from typing import Any, Generic, TypeVar, cast
 
 from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._core.call import drop
 from aiterkit._core.source import close
 from aiterkit._core.types import AnyIterable
+from aiterkit._runtime.backend import stands_for_user
 from aiterkit._runtime.errors import without_stop
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import Sink
 from aiterkit._runtime.source_reader import SourceReader, open_result
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
+@stands_for_user
 class SwitchedSource(AsyncIterator[R], Generic[T, R]):
     """The source of one item, which is made when it is first read."""
 
@@ -29,13 +33,16 @@ class SwitchedSource(AsyncIterator[R], Generic[T, R]):
 
     async def __anext__(self) -> R:
         if self._iterator is None:
+            made: Any = None
             try:
-                made: Any = self._func(self._item)
+                made = self._func(self._item)
                 if isawaitable(made):
                     made = await made
                 self._iterator = open_result(cast("AnyIterable[R]", made))
             except StopAsyncIteration as error:  # else it would look like the end
                 raise without_stop(error) from error
+            finally:
+                drop(made)
         return await self._iterator.__anext__()
 
     async def aclose(self) -> None:
@@ -84,6 +91,10 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
     def on_received(self) -> None:
         assert self._inner is not None  # noqa: S101 - only it waits for room
         self._inner.wake()
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.state.statistics()
 
     def _finish(self) -> None:
         del self._outer  # it refers to this scope

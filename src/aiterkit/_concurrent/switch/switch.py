@@ -1,7 +1,7 @@
-"""A source per item, of which only the newest is read.
+"""One source per item; only the source of the newest item is read.
 
-The old one is cancelled and closed before the new one starts, so there is never
-more than one of them.
+The source before is cancelled and closed before the new one starts, so there is
+never more than one of them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from aiterkit._concurrent.switch.state import SwitchState
 from aiterkit._core.checks import check_func
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
-from aiterkit._runtime.results import Results
+from aiterkit._runtime.results import FlatMapResults
 from aiterkit._runtime.scope import ConcurrentOperator
 
 T = TypeVar("T")
@@ -83,6 +83,6 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
             func, open_source(source), SwitchState[T, R](), name=type(self).__name__
         )
 
-    async def __aenter__(self) -> Results[R]:
+    async def __aenter__(self) -> FlatMapResults[R]:
         """Start the work; give the results."""
-        return Results(await self._open())
+        return FlatMapResults(await self._open())

@@ -53,8 +53,8 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
             for at most *seconds*.
         Errors: Bare, after the item before it.
         Exit: A read that is under way is cancelled and awaited, then *source* is
-            closed. Before that, no read is cancelled. Their cleanup runs in full unless
-            you are interrupted.
+            closed. Their cleanup runs in full unless you are interrupted. Before that,
+            no read is cancelled.
         Context: *source* sees a copy of the context at entry.
 
     Args:

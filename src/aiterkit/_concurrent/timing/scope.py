@@ -13,6 +13,7 @@ from aiterkit._concurrent.timing.state import TimedBuffer
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
+from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
 
 T = TypeVar("T")
@@ -52,6 +53,10 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
 
     def _finish(self) -> None:
         del self._source  # which holds the block
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        return self.timed.statistics()
 
     def begin_wait(self) -> Awaitable[object]:
         return self._wait_until_due()

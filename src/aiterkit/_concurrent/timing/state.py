@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from anyio import current_time
 
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
+from aiterkit._runtime.statistics import Statistics
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -22,6 +23,28 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     def __init__(self) -> None:
         super().__init__()
         self.is_awaited: bool = False  # while a reader waits
+        self.delivered: int = 0  # items that the reader has received
+
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """How many items the reader has not received, and may."""
+
+    @property
+    def dropped(self) -> int:
+        """How many items the reader will never receive."""
+        return 0
+
+    def statistics(self) -> Statistics:
+        """Return how many items were taken, wait, were delivered or dropped."""
+        held, dropped = self.held, self.dropped
+        return Statistics(
+            taken=self.delivered + held + dropped,
+            waiting=held,
+            running=0,
+            delivered=self.delivered,
+            dropped=dropped,
+        )
 
     @property
     @abstractmethod
@@ -116,6 +139,10 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
             return True
         return self._is_full()
 
+    @property
+    def held(self) -> int:
+        return len(self._items) + len(self._next)
+
     def is_empty(self) -> bool:
         return not self._items
 
@@ -125,6 +152,7 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         if not (self.ended or self._is_full() or self._now() >= self._deadline):
             return EMPTY
         batch = tuple(self._items)
+        self.delivered += len(batch)
         self._items, self._next = self._next, []
         self._load, self._next_load = self._next_load, 0
         self._deadline, self._next_deadline = self._next_deadline, inf
@@ -140,8 +168,7 @@ class Newest(TimedBuffer[T, T]):
         self._settled: list[T] = []  # for the reader: one item at most
         self._fresh: list[T] = []  # yet to settle: one item at most
         self._deadline = inf  # when the fresh item settles
-        self.taken: int = 0  # items that the source has given
-        self.delivered: int = 0  # items that the reader has received
+        self._taken = 0  # items that the source has given
 
     def start(self) -> None:
         """Note that the block is entered now."""
@@ -155,8 +182,12 @@ class Newest(TimedBuffer[T, T]):
         return self._deadline
 
     @property
+    def held(self) -> int:
+        return len(self._settled) + len(self._fresh)
+
+    @property
     def dropped(self) -> int:
-        return self.taken - self.delivered - len(self._settled) - len(self._fresh)
+        return self._taken - self.delivered - self.held
 
     def has_room(self) -> bool:
         return True
@@ -165,7 +196,7 @@ class Newest(TimedBuffer[T, T]):
         now = self._now()
         if now >= self._deadline:
             self._settle()
-        self.taken += 1
+        self._taken += 1
         is_first = not self._fresh
         self._fresh[:] = (item,)
         self._deadline = self._settles_at(now)
@@ -275,6 +306,10 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
         if self.is_awaited and self._now() >= self._deadline:
             self._owes_beat = True
 
+    @property
+    def held(self) -> int:
+        return len(self._item)
+
     def is_empty(self) -> bool:
         return not self._item and not self._owes_beat
 
@@ -284,6 +319,7 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
             self._owes_beat = False
         elif self._item:
             self._deadline = now + self._seconds
+            self.delivered += 1
             return self._item.pop()
         elif self.ended or now < self._deadline:
             return EMPTY

@@ -6,7 +6,6 @@ costs nothing, and a slow reader gets what is there when it asks.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar
 
@@ -27,56 +26,6 @@ from aiterkit._runtime.scope import ConcurrentOperator
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class NewestStatistics:
-    """What became of the items so far, where only the newest are delivered.
-
-    Examples:
-        >>> async with concurrent_latest("abc") as newest:
-        ...     await anyio.sleep(1)
-        ...     print(newest.statistics())
-        NewestStatistics(taken=3, delivered=0, dropped=2)
-
-    Attributes:
-        taken: How many items the source has given.
-        delivered: How many of them the reader has had.
-        dropped: How many of them it will never see.
-    """
-
-    taken: int
-    delivered: int
-    dropped: int
-
-
-class NewestResults(Results[T]):
-    """The newest items, as `concurrent_latest` and its like give them.
-
-    They are `Results` with `statistics`, which says how many items were dropped.
-
-    Examples:
-        >>> async with concurrent_latest("abc") as newest:
-        ...     await anyio.sleep(1)
-        ...     print([item async for item in newest], newest.statistics().dropped)
-        ['c'] 2
-
-    Raises:
-        StopAsyncIteration: At the end, and for ever after it or after an error.
-        RuntimeError: If it is read outside its block, or by two tasks at once; or
-            if the source was cancelled from outside while it is still read.
-    """
-
-    __slots__ = ("_timed",)
-
-    def __init__(self, scope: SingleSourceScope[T, T], timed: Newest[T]) -> None:
-        super().__init__(scope)
-        self._timed = timed
-
-    def statistics(self) -> NewestStatistics:
-        """Return how many items were taken, delivered and dropped so far."""
-        timed = self._timed
-        return NewestStatistics(timed.taken, timed.delivered, timed.dropped)
-
-
 class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]]]):  # noqa: N801 - it is called like a function
     """Gather items of *source* into tuples: of *size*, or of what came *within* a time.
 
@@ -85,7 +34,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
 
     A batch is given when it is full, or *within* seconds after its first item came,
     whichever is first; what is left at the end is given at once. No batch is empty.
-    An item that comes just then begins the next one.
+    An item that comes exactly at the deadline begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
     a queue of small ones. With ``within=math.inf`` the batches are the same as from
     `abatched`. With ``within=0`` nothing waits to become more: a batch is what came
@@ -126,8 +75,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         Delivery: A batch that is full, or whose time is over, waits for nothing
             but you.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* and *weight* see a copy of the context at entry.
 
     Args:
@@ -186,11 +135,11 @@ class _NewestOperator(ConcurrentOperator[SingleSourceScope[T, T]]):
         name = type(self).__name__
         self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
-    async def __aenter__(self) -> NewestResults[T]:
+    async def __aenter__(self) -> Results[T]:
         """Start to read; give the newest items."""
         scope = await self._open()
         self._timed.start()
-        return NewestResults(scope, self._timed)
+        return Results(scope)
 
 
 class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a function
@@ -211,19 +160,19 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         ...     async for price in newest:
         ...         print(price, end=" ")
         ...         await anyio.sleep(2.4)
-        ...     print(newest.statistics())
-        0 2 4 6 NewestStatistics(taken=7, delivered=4, dropped=3)
+        ...     print(newest.statistics().dropped)
+        0 2 4 6 3
 
     Guarantees:
-        Order: Input order, with gaps; `NewestResults.statistics` counts what was
+        Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most one item lie between
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -260,15 +209,15 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
         ['o', 'e'] 3
 
     Guarantees:
-        Order: Input order, with gaps; `NewestResults.statistics` counts what was
+        Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:
@@ -307,15 +256,15 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
         [2, 5, 8] 6
 
     Guarantees:
-        Order: Input order, with gaps; `NewestResults.statistics` counts what was
+        Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
         Delivery: An item that has settled waits only for you.
         Errors: Bare, after the last item that came before.
-        Exit: *source* is closed. A wait that is cancelled loses nothing. Its cleanup
-            runs in full unless you are interrupted.
+        Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
+            wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
 
     Args:

@@ -1,4 +1,4 @@
-"""What only an unlucky moment brings about, brought about by hand."""
+"""Moments that come about rarely, made by hand."""
 
 import asyncio
 from collections.abc import Generator

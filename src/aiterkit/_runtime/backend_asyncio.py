@@ -1,0 +1,76 @@
+"""How tasks wait on asyncio, and how they are cancelled. Loaded only where it runs."""
+
+from asyncio import (
+    Future,
+    InvalidStateError,
+    Task,
+    current_task,
+    get_running_loop,
+)
+from collections.abc import Awaitable
+from functools import partial
+from typing import Any, cast
+
+from aiterkit._runtime.backend import Backend, Cancellable
+
+
+class AsyncioTurn(tuple[None]):
+    """One turn of asyncio's loop, in which every other task that can run does."""
+
+    __slots__ = ()
+
+    __await__: Any = tuple[None].__iter__  # no function of ours is called
+
+
+ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
+
+
+def running_backend() -> Backend:
+    """Return how tasks wait on the loop that runs now."""
+    return Backend(
+        partial(Future[None], loop=get_running_loop()),
+        _end_future,
+        None,
+        ASYNCIO_TURN,
+        None,
+        None,
+        None,
+        _nothing,
+        current_task,
+        _cancel_once,
+        _count_cancellations,
+        _is_resumed_by_block,
+    )
+
+
+def _nothing() -> None:
+    pass
+
+
+def _end_future(future: Future[None]) -> None:
+    if not future.done():
+        try:  # noqa: SIM105 - paid per wait
+            future.set_result(None)
+        except InvalidStateError:
+            pass  # just here, Ctrl-C has cancelled the task that waits
+
+
+# A task counts the cancellations sent to it. By that count `asyncio.timeout` and anyio
+# recognise their own; so do we.
+
+
+def _cancel_once(task: Cancellable) -> None:
+    native: Task[object] = task.native
+    task.cancel_at_every_wait()
+    if native.cancelling() > task.cancellations:
+        task.shield()
+    # Else it comes later: the task is about to run, or in a shield of its own.
+
+
+def _count_cancellations(task: Cancellable) -> int:
+    native: Task[object] = task.native
+    return native.cancelling()
+
+
+def _is_resumed_by_block(task: Cancellable, _error: object) -> bool:
+    return bool(task.native.cancelling() > task.cancellations)

@@ -164,10 +164,8 @@ def read_arguments() -> argparse.Namespace:
     add("--most", None, "stop after so many pages (default: when there are no more)")
     add("--pages", 100, "how many pages to serve where no URL is given")
     command.add_database(parser, "crawl.sqlite", "what it held before is deleted")
-    where = "where to begin; without it, a site is served and crawled on this machine"
-    parser.add_argument(
-        "url", nargs="?", type=web.web_address, metavar="URL", help=where
-    )
+    url = "where to begin; without it, a site is served and crawled on this machine"
+    parser.add_argument("url", nargs="?", metavar="URL", type=web.web_address, help=url)
     return parser.parse_args()
 
 

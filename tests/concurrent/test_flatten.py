@@ -814,6 +814,24 @@ async def test_who_holds_a_token_is_refused(make: Any) -> None:
 
 
 @both
+async def test_calls_of_an_inner_source_need_a_limiter_of_their_own(make: Any) -> None:
+    limiter = CapacityLimiter(2)
+
+    async def echo(item: int) -> int:
+        raise AssertionError(item)
+
+    async def mapped(_: int) -> AsyncIterator[int]:
+        async with ak.concurrent_map(echo, range(3), limit=limiter) as results:
+            async for result in results:
+                yield result
+
+    async with make(mapped, range(3), limit=limiter) as results:
+        with pytest.raises(RuntimeError, match="holds a token of its limiter"):
+            await anext(results)
+    assert limiter.borrowed_tokens == 0
+
+
+@both
 async def test_another_limiter_inside_is_fine(make: Any) -> None:
     def nested(item: int) -> AsyncIterator[Any]:
         return pairs(item, CapacityLimiter(1))

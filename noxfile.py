@@ -121,7 +121,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def schedules(session: nox.Session) -> None:
     """Run small programs under every schedule with two preemptions."""
-    session.install("-e", ".", "pytest>=8.3", "trio")
+    session.install("-e", ".", "hypothesis>=6.100", "pytest>=8.3", "trio")
     session.run("python", "-m", "pytest", "-q", EVERY, *session.posargs)
 
 

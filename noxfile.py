@@ -22,16 +22,22 @@ OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # Takes minutes, and longer while coverage is measured: has a session of its own.
 EVERY = "tests/concurrent/test_every_schedule.py"
-# What tells of examples, pages and editors: tried once, on the oldest Python.
-TOLD = [
+# Tried once, on the oldest Python: examples, pages, editors, and planted faults, which
+# try the tests themselves.
+ONCE = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
     "tests/test_example*.py",
     "tests/test_hover.py",
     "tests/test_pages.py",
     "tests/test_programs.py",
+    "tests/*mutants.py",
+    "tests/*/*mutants.py",
+    "tests/sequential/test_faults.py",
+    "tests/concurrent/contract/test_faults.py",
+    "tests/testing/test_rare_faults.py",
 ]
-UNTOLD = [f"--ignore-glob={name}" for name in [*TOLD, EVERY]]
+WITHOUT_ONCE = [f"--ignore-glob={name}" for name in [*ONCE, EVERY]]
 
 # Pythons that no machine need have: Pyodide brings them, by its version.
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
@@ -110,7 +116,7 @@ def tests(session: nox.Session) -> None:
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    less = [f"--ignore-glob={EVERY}"] if session.python == OLDEST else UNTOLD
+    less = [f"--ignore-glob={EVERY}"] if session.python == OLDEST else WITHOUT_ONCE
     command = " ".join([readme_command("pytest"), *less, *session.posargs])
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
@@ -121,7 +127,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def schedules(session: nox.Session) -> None:
     """Run small programs under every schedule with two preemptions."""
-    session.install("-e", ".", "pytest>=8.3", "trio")
+    session.install("-e", ".", "hypothesis>=6.100", "pytest>=8.3", "trio")
     session.run("python", "-m", "pytest", "-q", EVERY, *session.posargs)
 
 
@@ -223,7 +229,7 @@ def floor(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "floors.txt")
     constraints.write_text("\n".join(floors()))
     session.install("-e", ".[test]", "-c", str(constraints))
-    session.run("python", "-m", "pytest", *UNTOLD, *session.posargs)
+    session.run("python", "-m", "pytest", *WITHOUT_ONCE, *session.posargs)
 
 
 @nox.session(python=OLDEST)

@@ -215,6 +215,11 @@ ENTRIES = (
     ),
     _block("concurrent_batched", lambda s: ak.concurrent_batched(s, 2, within=1)),
     _block(
+        "concurrent_batched",
+        lambda s: ak.concurrent_batched(s, quiet=0.25),
+        variant="when quiet",
+    ),
+    _block(
         "concurrent_broadcast",
         lambda s: FirstReader(ak.concurrent_broadcast(s, 2, buffer=5)),
         ahead=5,
@@ -309,6 +314,7 @@ ENTRIES = (
         ahead=1,
     ),
     _block("concurrent_latest", ak.concurrent_latest),
+    _block("concurrent_latest", lambda s: ak.concurrent_latest(s, 3), variant="of 3"),
     _calling(
         "concurrent_map",
         lambda s, f: ak.concurrent_map(f.call, s, limit=3),
@@ -334,6 +340,12 @@ ENTRIES = (
     _using(
         "concurrent_merge",
         lambda s, f: ak.concurrent_merge(s, f.other(())),
+        ahead=2,
+    ),
+    _using(
+        "concurrent_merge",
+        lambda s, f: ak.concurrent_merge(s, f.other(()), until="first"),
+        variant="until the first",
         ahead=2,
     ),
     _block(

@@ -251,6 +251,7 @@ DIFFERENT: dict[str, tuple[Any, Any]] = {
     ),
     ".group(n)": (LISTS, TUPLES),
     ".group(n, within=timedelta(seconds=60))": (LISTS, TUPLES),
+    ".group(within=timedelta(seconds=60))": ([[3, 1, 2]], [(3, 1, 2)]),
 }
 """What a row gives there and here, where it is not the same."""
 FAILED = ".map(fails).catch(ValueError, replace=str)"

@@ -131,7 +131,8 @@ NOTES: dict[str, str] = {
     "concurrent_batched": (
         "RxJS `bufferTime` also gives empty arrays, at an interval; fs2 counts the "
         "time from the batch before, not from the first item. Rust's `chunks_timeout` "
-        "is in tokio-stream."
+        "is in tokio-stream. `buffer(xs.pipe(debounceTime(n)))` in RxJS does the work "
+        "of `quiet=`."
     ),
     "concurrent_broadcast": (
         "Here the number of readers is fixed and the slowest holds back the source. "
@@ -158,7 +159,8 @@ NOTES: dict[str, str] = {
     ),
     "concurrent_heartbeat": "fs2 takes an effect that makes the item.",
     "concurrent_latest": (
-        "fs2 `conflate1` needs a function that chooses the newer of two items."
+        "fs2 `conflate1` needs a function that chooses the newer of two items. In "
+        "Kotlin, `buffer(n, BufferOverflow.DROP_OLDEST)` keeps *n*."
     ),
     "concurrent_map": (
         "In Rust, calls continue only while you await the stream, and 0 is no limit; "
@@ -170,7 +172,10 @@ NOTES: dict[str, str] = {
         "Kotlin the function returns a flow, and the limit is 16; in Rust 0 means no "
         "limit."
     ),
-    "concurrent_merge": "fs2 `merge` takes two sources.",
+    "concurrent_merge": (
+        'fs2 `merge` takes two sources; its `mergeHaltBoth` is `until="any"`, and '
+        '`mergeHaltL` is `until="first"`.'
+    ),
     "concurrent_partition": (
         "RxJS `groupBy` makes a stream for each key it meets. Here you give the keys "
         "beforehand, and an item with another key is an error."

@@ -126,6 +126,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     "concurrent_batched": (
         "choose.md#make-batches",
         "tutorial.md",
+        "backpressure.md#a-source-that-cannot-wait",
         "recipes.md#single-calls-gathered-into-batches",
     ),
     "concurrent_broadcast": (
@@ -170,6 +171,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     ),
     "concurrent_latest": (
         "choose.md#react-to-the-newest-item",
+        "backpressure.md#a-source-that-cannot-wait",
         "recipes-sources.md#wire-tap",
         "recipes-sources.md#a-callback-as-a-source",
     ),
@@ -202,6 +204,7 @@ RELATED: dict[str, tuple[str, ...]] = {
     ),
     "concurrent_merge": (
         "choose.md#combine-sources",
+        "stopping.md#when-one-of-several-sources-ends",
         "backpressure.md",
         "recipes-sources.md#round-robin",
         "recipes-sources.md#sources-added-while-running",

@@ -207,8 +207,8 @@ def test_what_makes_no_sense_is_refused_at_the_call(
 
 def test_beats_are_decided_by_the_time_alone() -> None:
     time = 0.0
-    timed = Heartbeats[str, str]("*", 3, now=lambda: time)
-    timed.start()
+    timed = Heartbeats[str, str]("*", 3)
+    timed.start(lambda: time)
     assert (timed.due, popped_once(timed)) == (3, [])
     time = 2
     assert timed.has_room()

@@ -26,6 +26,7 @@ from aiterkit._concurrent.merge.scope import (
 )
 from aiterkit._concurrent.merge.state import (
     ArrivalBuffer,
+    EndingArrivals,
     LatestRow,
     MergeState,
     OnDemand,
@@ -47,8 +48,9 @@ from aiterkit._concurrent.timing.state import (
     Batches,
     Debounced,
     Heartbeats,
-    Newest,
+    Latest,
     Sampled,
+    Settling,
 )
 from aiterkit._runtime.results import Results
 from aiterkit._runtime.sync_source import SyncSource
@@ -58,6 +60,7 @@ from ..helpers import Boom  # noqa: TID252 - tests stand on no path
 from ..planted import assert_found, changed, leaves_garbage, run  # noqa: TID252 - tests stand on no path
 from . import (
     test_balance as balance,
+    test_batched as batches,
     test_buffer as buffer,
     test_expand as expand,
     test_filter as filtering,
@@ -70,6 +73,7 @@ from . import (
     test_map_overlap as overlap,
     test_map_reading as map_reading,
     test_merge as merge,
+    test_merge_ends as merge_ends,
     test_merge_state as merge_state,
     test_share as share,
     test_statistics as statistics,
@@ -268,7 +272,7 @@ fault(
     "forgets when the next is due",
     Batches,
     "pop_value",
-    ("self._next_deadline, inf", "inf, inf"),
+    ("began, self._next_began = (self._next_began, inf)", "began = inf"),
     timing.test_an_item_that_was_too_much_keeps_the_time_at_which_it_came,
 )
 fault(
@@ -308,9 +312,9 @@ fault(
 fault(
     "latest",
     "wakes no reader",
-    Newest,
+    Latest,
     "take",
-    ("return is_first", "return False"),
+    ("return True", "return False"),
     timing.test_the_newest_item_is_given_when_it_has_settled,
     use=ak.concurrent_latest,
     source="a-bc-|",
@@ -319,18 +323,54 @@ fault(
 fault(
     "latest",
     "counts what waits as dropped",
-    Newest,
+    Latest,
     "held",
-    ("len(self._settled) + ", ""),
-    timing.test_the_latest_item_settles_at_once,
+    ("len(self._items)", "0"),
+    timing.test_the_newest_items_wait_the_oldest_of_them_first,
 )
 fault(
     "latest",
+    "gives the newest first",
+    Latest,
+    "pop_value",
+    (".popleft()", ".pop()"),
+    timing.test_the_newest_items_wait_the_oldest_of_them_first,
+)
+fault(
+    "latest",
+    "drops the newest, not the oldest",
+    Latest,
+    "take",
+    (
+        "self._items.append(item)",
+        "self._items.append(item) if len(self._items) < self._items.maxlen else 0",
+    ),
+    timing.test_under_every_schedule_the_last_few_are_given,
+)
+fault(
+    "latest",
+    "keeps one more",
+    Latest,
+    "__init__",
+    ("maxlen=size", "maxlen=size + 1"),
+    timing.test_the_newest_items_wait_the_oldest_of_them_first,
+)
+fault(
+    "debounce",
+    "counts what waits as dropped",
+    Settling,
+    "held",
+    ("len(self._settled) + ", ""),
+    timing.test_what_settles_is_decided_by_the_time_alone,
+)
+fault(
+    "debounce",
     "keeps the oldest",
-    Newest,
+    Settling,
     "_settle",
     ("self._settled[:] =", "self._settled = self._settled or list"),
-    timing.test_a_slow_reader_sees_the_newest_and_the_rest_is_counted,
+    timing.test_what_has_settled_gives_its_place_to_the_next_that_settles,
+    use=timing.debounce,
 )
 fault(
     "debounce",
@@ -346,7 +386,7 @@ fault(
 fault(
     "debounce",
     "keeps the last at the end",
-    Newest,
+    Settling,
     "pop_value",
     ("not self._settled", "self._settled"),
     timing.test_the_newest_item_is_given_when_it_has_settled,
@@ -389,7 +429,7 @@ fault(
     "beats from the beginning of time",
     Sampled,
     "start",
-    ("self._now()", "0"),
+    ("= now()", "= 0"),
     timing.test_beats_are_counted_from_the_entry_of_the_block,
 )
 fault(
@@ -961,7 +1001,10 @@ fault(
     Batches,
     "take",
     ("self.is_awaited and now", "now"),
-    timing.test_within_no_time_items_gather_while_no_reader_waits,
+    timing.test_a_slow_reader_gets_what_has_gathered,
+    size=9,
+    reads=[2.5, 2, 9],
+    batches=["ab", "cd", "efghij"],
 )
 fault(
     "heartbeat",
@@ -1032,6 +1075,118 @@ fault(
     balance.test_no_more_than_buffer_items_are_read_before_a_reader_asks,
     probe=SourceProbe,
     buffer=0,
+)
+fault(
+    "merge",
+    "ends with any source where the first is to end it",
+    EndingArrivals,
+    "end",
+    ("upstream.index == 0", "True"),
+    merge_ends.test_it_ends_with,
+    until="first",
+    lines=["a---|", "-x|"],
+    merged="ax--|",
+)
+fault(
+    "merge",
+    "lets the other sources go on after the end",
+    EndingArrivals,
+    "end",
+    ("other is not upstream", "False"),
+    merge_ends.test_it_ends_with,
+    until="any",
+    lines=["a-----|", "-x--|"],
+    merged="ax--|",
+)
+fault(
+    "merge",
+    "loses at the end what a cancelled read gives",
+    EndingArrivals,
+    "takes_last_read",
+    ("self.settled and", "False and"),
+    merge_ends.test_what_a_cancelled_read_gives_all_the_same_is_given,
+)
+fault(
+    "merge",
+    "takes a last read after an error",
+    EndingArrivals,
+    "takes_last_read",
+    ("and (not self._failure)", "and True"),
+    merge_ends.test_of_two_such_errors_the_second_is_attached,
+)
+fault(
+    "merge",
+    "ends before a source that ended is closed",
+    EndingArrivals,
+    "end",
+    ("if not self.settled and", "self.leave(upstream)\n    if not self.settled and"),
+    merge_ends.test_one_that_ended_long_before_is_closed_before_the_end,
+)
+fault(
+    "merge",
+    "loses what is there when it ends",
+    EndingArrivals,
+    "end",
+    ("self.settled = True", "self.settled = True; self.queue.clear()"),
+    merge_ends.test_what_waits_for_a_busy_reader_comes_before_the_end,
+)
+fault(
+    "merge",
+    "stops the others twice",
+    EndingArrivals,
+    "end",
+    ("not self.settled and", "True and"),
+    merge_ends.test_the_end_is_decided_once,
+    any_ends_it=True,
+)
+fault(
+    "batched",
+    "gives the first alone of several items at once, within no time",
+    Batches,
+    "take",
+    ("and (self._shortest > 0)", "and True"),
+    batches.test_what_comes_at_once_comes_together_to_a_reader_that_waits,
+    size=None,
+)
+fault(
+    "batched",
+    "counts the quiet from the first item on",
+    Batches,
+    "take",
+    ("and now < self._deadline:", "and False:"),
+    batches.test_a_batch_is_given,
+    source="a-b-------|",
+    size=None,
+    options={"quiet": 3},
+    batches="-----[ab]-|",
+)
+fault(
+    "batched",
+    "forgets its time while it is not quiet",
+    Batches,
+    "take",
+    ("due if due < self._latest else self._latest", "due"),
+    batches.test_a_batch_is_given,
+    source="a---b---c--------|",
+    size=None,
+    options={"quiet": 6, "within": 5},
+    batches="-----[ab]----[c]-|",
+)
+fault(
+    "batched",
+    "wants another silence when one is over",
+    Batches,
+    "take",
+    ("and now < self._deadline:", "and True:"),
+    batches.test_a_batch_that_is_over_waits_for_no_more_silence,
+)
+fault(
+    "batched",
+    "forgets when the next one began",
+    Batches,
+    "take",
+    ("self._next_began = now", "self._next_began = now - 1"),
+    batches.test_an_item_that_was_too_much_is_quiet_by_its_own_time,
 )
 fault(
     "merge",

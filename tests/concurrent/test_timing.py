@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -430,12 +431,14 @@ def test_a_wait_cancelled_at_any_moment_loses_nothing() -> None:
             "max_weight must be more than 0",
         ),
         (
-            lambda: batched("a", 1, within=1, weight=3, max_weight=1),  # type: ignore[arg-type]  # wrong on purpose  # pyright: ignore[reportArgumentType]
+            lambda: BATCHED("a", 1, within=1, weight=3, max_weight=1),
             TypeError,
             "weight must be callable, not 3",
         ),
         (lambda: debounce("a", seconds=0), ValueError, "seconds must be more than 0"),
         (lambda: sample("a", seconds=-1), ValueError, "seconds must be more than 0"),
+        (lambda: latest("a", 0), ValueError, "size must be at least 1, not 0"),
+        (lambda: latest("a", True), TypeError, "size must be an int, not True"),  # noqa: FBT003
         (lambda: latest(3), TypeError, "source must be an iterable"),  # type: ignore[arg-type]  # wrong on purpose  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
     ],
 )
@@ -457,7 +460,8 @@ class Clock:
 
 def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
     clock = Clock()
-    timed = Batches[str](3, 5, None, math.inf, now=clock)
+    timed = Batches[str](3, 5, None, None, math.inf)
+    timed.start(clock)
     assert timed.due == math.inf
     assert timed.is_empty()
     assert timed.take("a")  # a waiting reader must know of the time
@@ -478,23 +482,105 @@ def test_a_batch_is_due_within_the_time_of_its_first_item() -> None:
 
 def test_what_settles_is_decided_by_the_time_alone() -> None:
     clock = Clock()
-    for timed in (Debounced[str](2, now=clock), Sampled[str](2, now=clock)):
+    for timed in (Debounced[str](2), Sampled[str](2)):
         clock.time = 0
-        if isinstance(timed, Sampled):
-            timed.start()
+        timed.start(clock)
         assert timed.take("a")
         assert not timed.take("b")
         assert (timed.due, popped(timed), timed.dropped) == (2, [], 1)
         clock.time = 2
         assert timed.take("c")
+        assert timed.dropped == 1
         assert (popped(timed), timed.due) == (["b"], 4)
         timed.ended = True
         assert not timed.exhausted
         assert (popped(timed), timed.due, timed.exhausted) == (["c"], math.inf, True)
 
 
-def test_the_latest_item_settles_at_once() -> None:
-    timed = Latest[str](now=Clock())
+def test_the_newest_items_wait_the_oldest_of_them_first() -> None:
+    timed = Latest[str](2)
     assert timed.take("a")
     assert timed.take("b")
-    assert (timed.due, timed.dropped, popped(timed)) == (math.inf, 1, ["b"])
+    assert timed.take("c")
+    assert timed.has_room()
+    assert (timed.due, timed.dropped, timed.is_empty()) == (math.inf, 1, False)
+    assert (popped(timed), timed.dropped, timed.is_empty()) == (["b", "c"], 1, True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gaps=st.lists(st.integers(0, 3), max_size=15),
+    pauses=st.lists(st.sampled_from([0, 0.3, 2.3, 7.3]), max_size=15),
+    size=st.integers(1, 4),
+    fails=st.booleans(),
+)
+async def test_whatever_the_times_the_newest_few_are_those_of_the_model(
+    gaps: list[int], pauses: list[float], size: int, fails: Any
+) -> None:
+    async def source() -> AsyncIterator[int]:
+        for number, gap in enumerate(gaps):
+            if gap:  # else it comes at once, and the source is not suspended
+                await anyio.sleep(gap)
+            yield number
+        if fails:
+            raise ProbeError
+
+    start = anyio.current_time()
+    got: list[tuple[int, float]] = []
+    pausing = iter(pauses)
+    async with latest(source(), size) as results:
+        try:
+            async for number in results:
+                got.append((number, anyio.current_time() - start))
+                await anyio.sleep(next(pausing, 0))
+                counts = results.statistics()
+                assert counts.waiting <= size
+                assert counts.delivered == len(got)
+        except ProbeError:
+            assert fails
+        else:
+            assert not fails
+        statistics = results.statistics()
+    expected = _kept(gaps, pauses, size)
+    assert [number for number, _ in got] == [number for number, _ in expected]
+    assert [at for _, at in got] == pytest.approx([at for _, at in expected])
+    assert statistics == ak.Statistics(
+        taken=len(gaps),
+        waiting=0,
+        running=0,
+        delivered=len(got),
+        dropped=len(gaps) - len(got),
+    )
+
+
+def _kept(gaps: list[int], pauses: list[float], size: int) -> list[tuple[int, float]]:
+    """What a reader that pauses gets. No pause ends just when an item comes."""
+    arrivals = list(itertools.accumulate(gaps))
+    got: list[tuple[int, float]] = []
+    waiting: list[int] = []
+    time, item, pausing = 0.0, 0, iter(pauses)
+    while waiting or item < len(gaps):
+        if not waiting:
+            time = max(time, arrivals[item])
+        while item < len(gaps) and arrivals[item] <= time:
+            waiting = [*waiting, item][-size:]
+            item += 1
+        got.append((waiting.pop(0), time))
+        time += next(pausing, 0)
+    return got
+
+
+def test_under_every_schedule_the_last_few_are_given() -> None:
+    async def test() -> None:
+        source = SourceProbe(range(9), gap=[0, 0, 1, 0, 0, 0, 0, 0, 0])
+        got: list[int] = []
+        async with latest(source, 3) as results:
+            async for item in results:
+                got.append(item)
+                await anyio.lowlevel.checkpoint()
+            dropped = results.statistics().dropped
+        assert got == sorted(set(got))
+        assert got[-3:] == [6, 7, 8]
+        assert dropped == 9 - len(got)
+
+    explore(test, schedules=20, seed=1)

@@ -3,10 +3,13 @@
 import asyncio
 
 from aiterkit import (
+    concurrent_batched,
     concurrent_collect,
     concurrent_for_each,
+    concurrent_latest,
     concurrent_map,
     concurrent_map_unordered,
+    concurrent_merge,
     concurrent_until,
 )
 
@@ -103,3 +106,26 @@ async def a_stop_that_cannot_be_called_or_awaited() -> None:
     concurrent_until(urls, 60)  # rejected
     concurrent_until(urls)  # rejected
     concurrent_until(3, stopping.wait)  # rejected
+
+
+async def an_end_that_a_merge_does_not_know() -> None:
+    concurrent_merge(urls, until="last")  # rejected
+    concurrent_merge(urls, until=None)  # rejected
+    concurrent_merge(urls, until=asyncio.Event().wait)  # rejected
+
+
+async def a_batch_that_nothing_ends() -> None:
+    concurrent_batched(urls)  # rejected
+    concurrent_batched(urls, 3)  # rejected
+    concurrent_batched(urls, 3, weight=len, max_weight=5)  # rejected
+    concurrent_batched(urls, 3, within=None)  # rejected
+    concurrent_batched(urls, "3", within=1)  # rejected
+    concurrent_batched(urls, 3, quiet="1")  # rejected
+    concurrent_batched(urls, size=3, quiet=1)  # rejected
+    concurrent_batched(urls, 1, 1)  # rejected
+
+
+async def so_many_of_the_newest() -> None:
+    concurrent_latest(urls, None)  # rejected
+    concurrent_latest(urls, 2.5)  # rejected
+    concurrent_latest(source=urls)  # rejected

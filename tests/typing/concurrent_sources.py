@@ -49,6 +49,12 @@ async def concurrent_merge() -> None:
         assert_type(results.statistics(), ak.Statistics)
     async with ak.concurrent_merge(numbers(), buffer=3) as ones:
         assert_type([one async for one in ones], list[int])
+    async with ak.concurrent_merge(words(), ["a"], until="any") as shortest:
+        assert_type(shortest, ak.UnorderedResults[str])
+    async with ak.concurrent_merge(words(), buffer=0, until="first") as led:
+        assert_type(await anext(led), str)
+    async with ak.concurrent_merge(numbers(), until="all") as whole:
+        assert_type(whole, ak.UnorderedResults[int])
 
 
 async def result_later() -> bytes:

@@ -11,7 +11,7 @@ from functools import partial
 from types import CoroutineType, FunctionType, MethodType
 from typing import Any, Generic, NoReturn, TypeGuard, TypeVar
 
-from aiterkit._core.call import is_async_function, needs_await
+from aiterkit._core.call import COROUTINE, is_async_function, needs_await
 from aiterkit._core.checks import name_of
 from aiterkit._core.types import AnyIterable, special
 
@@ -187,5 +187,6 @@ async def close(iterator: AsyncIterator[object], /) -> None:
     aclose = getattr(iterator, "aclose", None)
     if aclose is not None:
         result = aclose()
-        if needs_await(result, set()):  # some are plain methods
+        # Some are plain methods. A flat map closes many sources, so it asks fast.
+        if type(result) is COROUTINE or needs_await(result, set()):
             await result

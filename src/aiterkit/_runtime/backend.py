@@ -46,6 +46,18 @@ class Backend(NamedTuple):
     end_wait: Callable[[Any], None]
     """End a wait that *make_waiter* made. Only the first time counts."""
 
+    wait_until: Callable[[Any, float], Awaitable[object]]
+    """Await a wait that *make_waiter* made, but no longer than until a time.
+
+    A cancel scope of anyio can do this as well, but costs more than the wait.
+    """
+
+    now: Callable[[], float]
+    """Return the time, as `anyio.current_time` does.
+
+    That looks up the running backend each time, and it is paid per item.
+    """
+
     turn_trap: object
     """What a task yields to its loop to let others run once."""
 

@@ -1,6 +1,7 @@
 """How tasks wait on asyncio, and how they are cancelled. Loaded only where it runs."""
 
 from asyncio import (
+    AbstractEventLoop,
     Future,
     InvalidStateError,
     Task,
@@ -27,9 +28,12 @@ ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 
 def running_backend() -> Backend:
     """Return how tasks wait on the loop that runs now."""
+    loop = get_running_loop()
     return Backend(
-        partial(Future[None], loop=get_running_loop()),
+        partial(Future[None], loop=loop),
         _end_future,
+        partial(_wait_until, loop),
+        loop.time,
         None,
         ASYNCIO_TURN,
         None,
@@ -53,6 +57,16 @@ def _end_future(future: Future[None]) -> None:
             future.set_result(None)
         except InvalidStateError:
             pass  # just here, Ctrl-C has cancelled the task that waits
+
+
+async def _wait_until(
+    loop: AbstractEventLoop, future: Future[None], due: float
+) -> None:
+    timer = loop.call_at(due, _end_future, future)
+    try:
+        await future
+    finally:
+        timer.cancel()
 
 
 # A task counts the cancellations sent to it. By that count `asyncio.timeout` and anyio

@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
-from trio import Cancelled, Nursery
+from trio import Cancelled, CancelScope, Nursery, current_time
 from trio.lowlevel import (
     Abort,
     Task,
@@ -27,6 +27,8 @@ def running_backend() -> Backend:
     return Backend(
         TrioWaiter,
         TrioWaiter.end,
+        wait_until,
+        current_time,
         trap,
         TrioTurn(trap),
         call_user,
@@ -82,6 +84,12 @@ class TrioWaiter:
         # Trio forbids rescheduling a task that a cancellation has woken.
         self._over = True
         return Abort.SUCCEEDED
+
+
+async def wait_until(waiter: TrioWaiter, due: float) -> None:
+    """Wait, but no longer than until *due*."""
+    with CancelScope(deadline=due):
+        await waiter
 
 
 # Ctrl-C. Trio raises KeyboardInterrupt between any two lines of unprotected code. In

@@ -35,12 +35,17 @@ def is_from_cancellation(error: BaseException) -> bool:
     """Return whether *error* was raised while a cancellation was being handled."""
     cancelled = get_cancelled_exc_class()
     seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
+    causes: list[BaseException | None] = [error]
+    while causes:
+        cause = causes.pop()
         if isinstance(cause, cancelled):
             return True
-        seen.add(id(cause))
-        cause = _context.__get__(cause)
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            causes.append(_context.__get__(cause))
+            if isinstance(cause, BaseExceptionGroup):  # of a task group in the source
+                group = cast("BaseExceptionGroup[BaseException]", cause)
+                causes.extend(group.exceptions)
     return False
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiterkit._core.checks import name_of
 
-_EXAMPLES = {"limit": "10", "buffer": "10", "seconds": "1", "within": "1"}
+_EXAMPLES = {"limit": "10", "buffer": "10", "seconds": "1"}
 
 
 class BlockSignature:

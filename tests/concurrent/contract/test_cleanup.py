@@ -1,7 +1,9 @@
 """What a block cancels by itself cleans up in full, before you go on."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import anyio
 import pytest
 
 import aiterkit as ak
@@ -147,3 +149,26 @@ async def test_the_others_clean_up_when_the_shortest_source_ends_a_zip(
         await at_the_end(rows)
         log.assert_all_cleaned_up()
     assert {"short", "long"} <= set(log.ended)
+
+
+@pytest.mark.parametrize("fails", ["the task", "the body"])
+async def test_an_error_of_the_cleanup_in_a_task_group_is_raised(fails: str) -> None:
+    async def wait(what: str) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            if what == fails:
+                raise Boom(what)
+
+    async def source() -> AsyncGenerator[int]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, "the task")
+            yield 1
+            await wait("the body")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with ak.concurrent_buffer(source(), 9) as results:
+            async for _ in results:
+                await anyio.sleep(1)  # the read is under way
+                break
+    assert [repr(error) for error in caught.value.exceptions] == [f"Boom({fails!r})"]

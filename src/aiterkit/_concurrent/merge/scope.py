@@ -157,6 +157,10 @@ class UpstreamSink(Sink[T]):
         self._state.fail(self._upstream, error)
         self._scope.settle()
 
+    def takes_last_read(self) -> bool:
+        """Tell whether a read counts that was under way when the source was stopped."""
+        return self._state.takes_last_read
+
     def on_closed(self) -> None:
         """Note that the source is closed."""
         self._state.leave(self._upstream)

@@ -77,6 +77,11 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
         to_stop, self.to_stop = self.to_stop, []
         return to_stop
 
+    @property
+    def takes_last_read(self) -> bool:
+        """Whether a read counts that was under way when its source was stopped."""
+        return False
+
     @abstractmethod
     def has_room(self, upstream: Upstream) -> bool:
         """Return whether the source may be asked for one more item."""
@@ -155,6 +160,30 @@ class ArrivalBuffer(MergeState[T, T]):
             delivered=self.delivered,
             dropped=0,
         )
+
+
+class EndingArrivals(ArrivalBuffer[T]):
+    """The same, until the first source ends: the first in time, or in their order.
+
+    What the others gave before, and what the reads give that were under way then,
+    still comes. The results end when all sources are closed.
+    """
+
+    __slots__ = ("_any_ends_it",)
+
+    def __init__(self, window: int, *, any_ends_it: bool) -> None:
+        super().__init__(window)
+        self._any_ends_it = any_ends_it
+
+    @property
+    def takes_last_read(self) -> bool:
+        return self.settled and not self._failure
+
+    def end(self, upstream: Upstream) -> None:
+        # It leaves when it is closed.
+        if not self.settled and (self._any_ends_it or upstream.index == 0):
+            self.settled = True
+            self.to_stop.extend(other for other in self.open if other is not upstream)
 
 
 class OnDemand(ArrivalBuffer[T]):

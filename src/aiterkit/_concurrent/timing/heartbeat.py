@@ -70,13 +70,11 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
     """
 
     def __init__(self, source: AnyIterable[T], beat: B, /, *, seconds: float) -> None:
-        self._timed = Heartbeats[T, B](beat, check_positive(seconds, name="seconds"))
+        timed = Heartbeats[T, B](beat, check_positive(seconds, name="seconds"))
         self._scope = SingleSourceScope(
-            open_source(source), self._timed, name="concurrent_heartbeat"
+            open_source(source), timed, name="concurrent_heartbeat"
         )
 
     async def __aenter__(self) -> Results[T | B]:
         """Start to read; give the items and the beats."""
-        scope = await self._open()
-        self._timed.start()
-        return Results(scope)
+        return Results(await self._open())

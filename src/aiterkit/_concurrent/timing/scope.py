@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from math import inf
 from typing import Generic, TypeVar
 
-from anyio import CancelScope
-
 from aiterkit._concurrent.timing.state import TimedBuffer
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import GuardedSink
@@ -39,6 +37,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
     # The block.
 
     def _start(self) -> None:
+        self.timed.start(self.backend.now)
         self._source = SourceReader(self, self._iterator, self)
         self._source.start_reading(f"{self.name} source")
 
@@ -65,12 +64,12 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
         timed = self.timed
         due = timed.due
         timed.is_awaited = True
+        self.receiver = waiter = self.make_waiter()
         try:
             if due == inf:
-                await super().begin_wait()
+                await waiter
             else:
-                with CancelScope(deadline=due):
-                    await super().begin_wait()
+                await self.backend.wait_until(waiter, due)
         finally:
             timed.is_awaited = False
 

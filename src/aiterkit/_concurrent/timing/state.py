@@ -1,11 +1,10 @@
 """Which item is given when. The clock decides; no code here waits."""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable
 from math import floor, inf
 from typing import Generic, TypeVar
-
-from anyio import current_time
 
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.statistics import Statistics
@@ -19,6 +18,7 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     """The items between one source and its reader; then the end, or an error."""
 
     ended: bool
+    _now: Callable[[], float]
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +45,10 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
             delivered=self.delivered,
             dropped=dropped,
         )
+
+    def start(self, now: Callable[[], float]) -> None:
+        """Note that the block is entered, where *now* tells the time."""
+        self._now = now
 
     @property
     @abstractmethod
@@ -84,27 +88,30 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
 
     def __init__(
         self,
-        size: int,
+        size: float,
         within: float,
+        quiet: float | None,
         weight: Callable[[T], float] | None,
         max_weight: float,
-        *,
-        now: Callable[[], float] = current_time,
     ) -> None:
         super().__init__()
         self._size = size
         self._within = within
+        self._quiet = quiet
         self._weight = weight
         self._max_weight = max_weight
-        self._now = now
-        # The batch that is being filled: its items, their weight, and its deadline.
+        # How long a batch waits that has one item and gets no other.
+        self._shortest = within if quiet is None else min(within, quiet)
+        # The batch that is being filled: its items, their weight, its deadline, and the
+        # latest one that *quiet* may move that to.
         self._items: list[T] = []
         self._load: float = 0
         self._deadline = inf
-        # At most one item, which was too much for that batch; then as above.
+        self._latest = inf
+        # At most one item, which was too much for that batch; its weight and its time.
         self._next: list[T] = []
         self._next_load: float = 0
-        self._next_deadline = inf
+        self._next_began = inf
 
     @property
     def due(self) -> float:
@@ -123,20 +130,26 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
     def take(self, item: T) -> bool:
         load = 0.0 if self._weight is None else self._weight(item)
         now = self._now()
-        deadline = now + self._within
         # A waiting reader was promised the batch for the deadline. If an item comes at
         # that moment, it must not matter whether the reader or the source runs first.
-        is_over = self.is_awaited and now >= self._deadline
+        # With ``within=0``, the first item wakes the reader; those that come before it
+        # runs join the batch.
+        is_over = self.is_awaited and now >= self._deadline and self._shortest > 0
         if self._items and (is_over or self._load + load > self._max_weight):
             self._next.append(item)
             self._next_load = load
-            self._next_deadline = deadline
+            self._next_began = now
             return True
         self._items.append(item)
         self._load += load
         if len(self._items) == 1:
-            self._deadline = deadline
+            self._deadline = now + self._shortest
+            self._latest = now + self._within
             return True
+        # A batch that is over stays so, until somebody asks for it.
+        if self._quiet is not None and now < self._deadline:
+            due = now + self._quiet
+            self._deadline = due if due < self._latest else self._latest  # noqa: FURB136 - a call is paid per item
         return self._is_full()
 
     @property
@@ -155,23 +168,65 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self.delivered += len(batch)
         self._items, self._next = self._next, []
         self._load, self._next_load = self._next_load, 0
-        self._deadline, self._next_deadline = self._next_deadline, inf
+        began, self._next_began = self._next_began, inf
+        self._deadline = began + self._shortest
+        self._latest = began + self._within
         return batch
 
 
 class Newest(TimedBuffer[T, T]):
+    """The newest items: of those that the reader did not take in time, a few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken = 0  # items that the source has given
+
+    @property
+    def dropped(self) -> int:
+        return self._taken - self.delivered - self.held
+
+    def has_room(self) -> bool:
+        return True
+
+
+class Latest(Newest[T]):
+    """The newest items, at most *size* of them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._items: deque[T] = deque(maxlen=size)
+
+    @property
+    def due(self) -> float:
+        return inf
+
+    @property
+    def held(self) -> int:
+        return len(self._items)
+
+    def take(self, item: T) -> bool:
+        self._taken += 1
+        self._items.append(item)
+        return True
+
+    def is_empty(self) -> bool:
+        return not self._items
+
+    def pop_value(self) -> T | Empty:
+        if not self._items:
+            return EMPTY
+        self.delivered += 1
+        return self._items.popleft()
+
+
+class Settling(Newest[T]):
     """The newest item that has settled, and a newer one that has not."""
 
-    def __init__(self, *, now: Callable[[], float] = current_time) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._now = now
         self._settled: list[T] = []  # for the reader: one item at most
         self._fresh: list[T] = []  # yet to settle: one item at most
         self._deadline = inf  # when the fresh item settles
-        self._taken = 0  # items that the source has given
-
-    def start(self) -> None:
-        """Note that the block is entered now."""
 
     @abstractmethod
     def _settles_at(self, now: float) -> float:
@@ -185,13 +240,6 @@ class Newest(TimedBuffer[T, T]):
     def held(self) -> int:
         return len(self._settled) + len(self._fresh)
 
-    @property
-    def dropped(self) -> int:
-        return self._taken - self.delivered - self.held
-
-    def has_room(self) -> bool:
-        return True
-
     def take(self, item: T) -> bool:
         now = self._now()
         if now >= self._deadline:
@@ -200,8 +248,6 @@ class Newest(TimedBuffer[T, T]):
         is_first = not self._fresh
         self._fresh[:] = (item,)
         self._deadline = self._settles_at(now)
-        if now >= self._deadline:
-            self._settle()
         return is_first
 
     def _settle(self) -> None:
@@ -223,38 +269,28 @@ class Newest(TimedBuffer[T, T]):
         return self._settled.pop()
 
 
-class Latest(Newest[T]):
-    """Items settle at once."""
-
-    def _settles_at(self, now: float) -> float:
-        return now
-
-
-class Debounced(Newest[T]):
+class Debounced(Settling[T]):
     """Items settle when nothing has come for some time."""
 
-    def __init__(
-        self, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
-        super().__init__(now=now)
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
 
     def _settles_at(self, now: float) -> float:
         return now + self._seconds
 
 
-class Sampled(Newest[T]):
+class Sampled(Settling[T]):
     """Items settle at the next beat of a clock."""
 
-    def __init__(
-        self, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
-        super().__init__(now=now)
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
         self._start = inf
 
-    def start(self) -> None:
-        self._start = self._now()
+    def start(self, now: Callable[[], float]) -> None:
+        super().start(now)
+        self._start = now()
 
     def _settles_at(self, now: float) -> float:
         beats = floor((now - self._start) / self._seconds) + 1
@@ -264,13 +300,10 @@ class Sampled(Newest[T]):
 class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
     """Items, and a beat whenever the reader received nothing for some time."""
 
-    def __init__(
-        self, beat: B, seconds: float, *, now: Callable[[], float] = current_time
-    ) -> None:
+    def __init__(self, beat: B, seconds: float) -> None:
         super().__init__()
         self._beat = beat
         self._seconds = seconds
-        self._now = now
         self._item: list[T] = []  # for the reader: one item at most
         self._deadline = inf  # when the next beat is due
         # True once a beat was due, while a reader waited, at the moment when an item or
@@ -278,9 +311,9 @@ class Heartbeats(TimedBuffer[T, T | B], Generic[T, B]):
         # whether the reader or the source runs first.
         self._owes_beat = False
 
-    def start(self) -> None:
-        """Note that the block is entered now."""
-        self._deadline = self._now() + self._seconds
+    def start(self, now: Callable[[], float]) -> None:
+        super().start(now)
+        self._deadline = now() + self._seconds
 
     @property
     def due(self) -> float:

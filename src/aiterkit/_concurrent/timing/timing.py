@@ -7,7 +7,7 @@ costs nothing, and a slow reader gets what is there when it asks.
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from aiterkit._concurrent.timing.scope import SingleSourceScope
 from aiterkit._concurrent.timing.state import (
@@ -27,18 +27,28 @@ T = TypeVar("T")
 
 
 class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]]]):  # noqa: N801 - it is called like a function
-    """Gather items of *source* into tuples: of *size*, or of what came *within* a time.
+    """Gather items of *source* into tuples, by number, by time or by weight.
 
         rows                                    ab--c-----(de|)
         concurrent_batched(rows, 2, within=3)   -[ab]--[c]([de]|)
 
-    A batch is given when it is full, or *within* seconds after its first item came,
-    whichever is first; what is left at the end is given at once. No batch is empty.
-    An item that comes exactly at the deadline begins the next one.
+    A batch is given when it has *size* items, or *within* seconds after its first
+    item came, whichever is first; what is left at the end is given at once. No batch
+    is empty. An item that comes exactly at the deadline begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
     a queue of small ones. With ``within=math.inf`` the batches are the same as from
-    `abatched`. With ``within=0`` nothing waits to become more: a batch is what came
-    while you were busy, or the next item alone if nothing did.
+    `abatched`. With ``within=0`` nothing waits to become more: a batch is at least
+    one item, and all that came while you were busy.
+
+    With *quiet*, a batch is also given when nothing has come for so many seconds, so
+    that items which follow each other closely stay together:
+
+        events                               ab-c------d-e-|
+        concurrent_batched(events, quiet=3)  ------[abc]---([de]|)
+
+    Without *size*, batches go by time alone. Then nothing bounds how many items
+    gather while you are busy: give a *size*, or a weight, if *source* may be faster
+    than you for long.
 
     With *weight*, a batch is also full when the next item would bring its weight
     above *max_weight*; that item is the first of the next batch. An item that is
@@ -50,7 +60,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         [('a', 'b'), ('c', 'd'), ('e',)]
         >>> words = ["to", "be", "or", "notable"]
         >>> async with concurrent_batched(
-        ...     words, 9, within=10, weight=len, max_weight=5
+        ...     words, within=10, weight=len, max_weight=5
         ... ) as batches:
         ...     print([batch async for batch in batches])
         [('to', 'be'), ('or',), ('notable',)]
@@ -67,13 +77,28 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         (3, 4)
         (5,)
 
+        Changes of files, each burst of them at once, and none later than after a
+        minute:
+
+        >>> async def changes():
+        ...     for path in ("a.py", "b.py", "c.py"):
+        ...         yield path
+        ...     await anyio.sleep(5)
+        ...     yield "d.py"
+        >>> async with concurrent_batched(changes(), quiet=0.2, within=60) as bursts:
+        ...     print([burst async for burst in bursts])
+        [('a.py', 'b.py', 'c.py'), ('d.py',)]
+
     Guarantees:
         Order: Input order; no item is lost, doubled or split from its place.
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *size* items between the source and you; with *weight*,
-            one more.
+            one more. Without *size*, what weighs *max_weight* and one item more; and
+            without either, all that came while you were busy.
         Delivery: A batch that is full, or whose time is over, waits for nothing
-            but you.
+            but you; until you ask, further items join it as long as it is not full.
+            With ``within=0``, all that *source* has given when you ask comes at once;
+            if that is nothing, its next item, with those that come before you resume.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
             wait that is cancelled loses nothing.
@@ -83,32 +108,70 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         source: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
-        size: How many items make a batch full; at least 1.
+        size: How many items make a batch full; at least 1. Without it, batches are
+            never full by number.
         within: How many seconds after its first item a batch is given at the
             latest; at least 0.
+        quiet: How many seconds after its last item a batch is given at the latest;
+            more than 0. Of *within* and *quiet*, one at least must be given.
         weight: A plain function that weighs an item.
         max_weight: How much a batch may weigh; more than 0.
 
     Raises:
-        TypeError: If *source* is not iterable, *size* is not an int, *within* or
-            *max_weight* is no number, *weight* cannot be called, or only one of
-            the last two is given; at the call.
-        ValueError: If *size* is less than 1, *within* less than 0, or *max_weight*
-            not more than 0; at the call.
+        TypeError: If *source* is not iterable, *size* is not an int, *within*,
+            *quiet* or *max_weight* is no number, *weight* cannot be called, only one
+            of the last two is given, or neither *within* nor *quiet* is; at the call.
+        ValueError: If *size* is less than 1, *within* less than 0, or *quiet* or
+            *max_weight* not more than 0; at the call.
     """
 
+    @overload
     def __init__(
         self,
         source: AnyIterable[T],
-        size: int,
+        size: int | None = ...,
         /,
         *,
         within: float,
+        quiet: float | None = ...,
+        weight: Callable[[T], float] | None = ...,
+        max_weight: float | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        source: AnyIterable[T],
+        size: int | None = ...,
+        /,
+        *,
+        within: float | None = ...,
+        quiet: float,
+        weight: Callable[[T], float] | None = ...,
+        max_weight: float | None = ...,
+    ) -> None: ...
+    def __init__(
+        self,
+        source: AnyIterable[T],
+        size: int | None = None,
+        /,
+        *,
+        within: float | None = None,
+        quiet: float | None = None,
         weight: Callable[[T], float] | None = None,
         max_weight: float | None = None,
     ) -> None:
-        size = check_count(size, name="size", least=1)
-        within = check_positive(within, name="within", or_zero=True)
+        most = inf if size is None else check_count(size, name="size", least=1)
+        if within is None and quiet is None:
+            raise TypeError(
+                "concurrent_batched() needs within= or quiet=: "
+                "concurrent_batched(source, within=1); for batches by number alone, "
+                "abatched(source, size)"
+            )
+        longest = (
+            inf
+            if within is None
+            else check_positive(within, name="within", or_zero=True)
+        )
         if (weight is None) != (max_weight is None):
             raise TypeError("weight and max_weight go together: give both, or neither")
         if weight is not None:
@@ -116,7 +179,9 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         limit = (
             inf if max_weight is None else check_positive(max_weight, name="max_weight")
         )
-        timed = Batches(size, within, weight, limit)
+        if quiet is not None:
+            quiet = check_positive(quiet, name="quiet")
+        timed = Batches(most, longest, quiet, weight, limit)
         name = type(self).__name__
         self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
@@ -128,28 +193,24 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
 class _NewestOperator(ConcurrentOperator[SingleSourceScope[T, T]]):
     """What the operators that give the newest item have in common."""
 
-    _timed: Newest[T]
-
     def _make(self, source: AnyIterable[T], timed: Newest[T]) -> None:
-        self._timed = timed
         name = type(self).__name__
         self._scope = SingleSourceScope(open_source(source), timed, name=name)
 
     async def __aenter__(self) -> Results[T]:
         """Start to read; give the newest items."""
-        scope = await self._open()
-        self._timed.start()
-        return Results(scope)
+        return Results(await self._open())
 
 
 class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a function
-    """Give the newest item of *source*: a slow reader misses the ones between.
+    """Give the newest items of *source*: a slow reader misses the ones between.
 
         prices                     a-b-c-|
         concurrent_latest(prices)  a-b-c-|
 
-    *source* is read as fast as it gives items. One that comes before the one
-    before was taken takes its place. The last one is always given.
+    *source* is read as fast as it gives items. The newest *size* of them wait for
+    you, and are given the oldest first; one that comes when so many wait takes the
+    place of the oldest. So the last *size* items are always given.
 
     Examples:
         >>> async def prices():
@@ -162,15 +223,19 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         ...         await anyio.sleep(2.4)
         ...     print(newest.statistics().dropped)
         0 2 4 6 3
+        >>> async with concurrent_latest(range(100), 3) as newest:
+        ...     await anyio.sleep(1)
+        ...     print([number async for number in newest])
+        [97, 98, 99]
 
     Guarantees:
         Order: Input order, with gaps; `Results.statistics` counts what was
             dropped.
         Overlap: *source* is read while you do something else.
-        Read-ahead: *source* is never held back, and at most one item lie between
+        Read-ahead: *source* is never held back, and at most *size* items lie between
             it and you.
-        Delivery: An item that has settled waits only for you.
-        Errors: Bare, after the last item that came before.
+        Delivery: An item waits only for you, and those that came before it.
+        Errors: Bare, after the last items that came before.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
             wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
@@ -179,13 +244,15 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         source: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
+        size: How many items may wait for you; at least 1.
 
     Raises:
-        TypeError: If *source* is not iterable, at the call.
+        TypeError: If *source* is not iterable or *size* is not an int; at the call.
+        ValueError: If *size* is less than 1, at the call.
     """
 
-    def __init__(self, source: AnyIterable[T], /) -> None:
-        self._make(source, Latest())
+    def __init__(self, source: AnyIterable[T], /, size: int = 1) -> None:
+        self._make(source, Latest(check_count(size, name="size", least=1)))
 
 
 class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like a function

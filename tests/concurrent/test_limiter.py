@@ -14,6 +14,7 @@ from aiterkit.testing import (
     CallProbe,
     SourceProbe,
     SyncSourceProbe,
+    available_backends,
     explore,
     run_in_virtual_time,
 )
@@ -183,7 +184,7 @@ def test_a_limiter_is_left_as_it_was() -> None:
             assert [item async for item in two] == list(range(9))
         assert type(limiter) is kind
 
-    for backend in ("asyncio", "trio"):
+    for backend in available_backends():
         run_in_virtual_time(test, backend=backend)
 
 

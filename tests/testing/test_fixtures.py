@@ -13,13 +13,13 @@ CONFTEST = 'pytest_plugins = ["aiterkit.testing.fixtures"]'
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[[str], pytest.RunResult]:
-    """Run a test file in a directory of its own, where the plugin is on."""
+    """Run a test file in a directory of its own, where our plugin is on."""
 
     def run(source: str) -> pytest.RunResult:
         pytester.makeconftest(CONFTEST)
         pytester.makeini("[pytest]\nanyio_mode = auto\n")
         pytester.makepyfile(source)
-        return pytester.runpytest("-p", "no:cacheprovider")
+        return pytester.runpytest("-p", "no:asyncio", "-p", "no:cacheprovider")
 
     return run
 
@@ -226,7 +226,9 @@ def test_a_test_with_the_marker_is_run_under_many_schedules(
     result.assert_outcomes(passed=8)
     # It needs no anyio_mode, and the marker is declared.
     pytester.makeini("[pytest]\n")
-    result = pytester.runpytest("-p", "no:cacheprovider", "--strict-markers")
+    result = pytester.runpytest(
+        "-p", "no:asyncio", "-p", "no:cacheprovider", "--strict-markers"
+    )
     result.assert_outcomes(passed=8)
 
 

@@ -1,6 +1,7 @@
 """Both backends on virtual time, for every async test; and what the collector does."""
 
 import gc
+import signal
 from collections.abc import Generator
 
 # It looks at its objects' referrers, so before the freeze.
@@ -8,6 +9,15 @@ import hypothesis  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import pytest
 
 pytest_plugins = ["aiterkit.testing.fixtures", "pytester"]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be what it is at a terminal.
+
+    What a shell runs in the background ignores it, and so would tests of Ctrl-C.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -159,8 +159,10 @@ NOTES: dict[str, str] = {
     ),
     "concurrent_heartbeat": "fs2 takes an effect that makes the item.",
     "concurrent_latest": (
-        "fs2 `conflate1` needs a function that chooses the newer of two items. In "
-        "Kotlin, `buffer(n, BufferOverflow.DROP_OLDEST)` keeps *n*."
+        "fs2 `conflate1` needs a function that chooses the newer of two items, and "
+        "holds back the source while so many chunks wait. In Kotlin, `buffer(n, "
+        "BufferOverflow.DROP_OLDEST)` keeps *n*. In Rust, a `watch` channel of tokio "
+        "keeps the newest item, and a `broadcast` channel at least the newest *n*."
     ),
     "concurrent_map": (
         "In Rust, calls continue only while you await the stream, and 0 is no limit; "
@@ -174,7 +176,8 @@ NOTES: dict[str, str] = {
     ),
     "concurrent_merge": (
         'fs2 `merge` takes two sources; its `mergeHaltBoth` is `until="any"`, and '
-        '`mergeHaltL` is `until="first"`.'
+        '`mergeHaltL` is `until="first"`. In the others, a merge ends only when all of '
+        "its sources have ended."
     ),
     "concurrent_partition": (
         "RxJS `groupBy` makes a stream for each key it meets. Here you give the keys "

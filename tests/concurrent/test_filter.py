@@ -8,14 +8,21 @@ from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
 from aiterkit._concurrent.map.state import FilteredCalls
-from aiterkit.testing import Barrier, CallProbe, SourceProbe, explore
+from aiterkit.testing import (
+    Barrier,
+    CallProbe,
+    SourceProbe,
+    assert_timeline,
+    explore,
+    play,
+)
 
 from ..helpers import (  # noqa: TID252 - tests stand on no path
     Boom,
     any_source,
     collect_repr as collect,
 )
-from .map_forms import calls
+from .map_forms import FairCall, calls, starts_of
 
 
 def odd(item: int) -> object:
@@ -144,6 +151,8 @@ async def test_a_call_cannot_end_the_iteration(kind: type[Exception]) -> None:
     source_fails=st.booleans(),
     limit=st.integers(1, 4),
     buffer=st.none() | st.integers(0, 4),
+    keys=st.none() | st.integers(1, 3),
+    per_key=st.integers(1, 3),
 )
 async def test_items_and_error_are_those_of_the_sequential_twin(
     plan: list[tuple[int, str]],
@@ -151,7 +160,16 @@ async def test_items_and_error_are_those_of_the_sequential_twin(
     source_fails: bool,  # noqa: FBT001
     limit: int,
     buffer: int | None,
+    keys: int | None,
+    per_key: int,
 ) -> None:
+    def key(item: int) -> int:
+        return item % (keys or 1)
+
+    options: dict[str, Any] = {"limit": limit, "buffer": buffer}
+    if keys is not None:
+        options |= {"key": key, "per_key": per_key}
+
     def answer(item: int) -> bool:
         if plan[item][1] == "x":
             raise Boom(item)
@@ -169,7 +187,7 @@ async def test_items_and_error_are_those_of_the_sequential_twin(
 
     sequential = await collect(ak.afilter(call(), source()))
     probe, func = source(), call()
-    async with ak.concurrent_filter(func, probe, limit=limit, buffer=buffer) as results:
+    async with ak.concurrent_filter(func, probe, **options) as results:
         assert await collect(results) == sequential
         with pytest.raises(StopAsyncIteration):
             await anext(results)
@@ -222,3 +240,106 @@ async def test_a_limiter_may_be_the_limit_and_be_shared() -> None:
         assert await collect(other) == ([1, 3, 5, 7], "")
     assert call.max_overlap == 3
     assert limiter.borrowed_tokens == 0
+
+
+# With a key.
+
+
+def letter(item: str) -> str:
+    return item.lower()
+
+
+@pytest.mark.parametrize(
+    ("per_key", "source", "line"),
+    [
+        pytest.param(1, "(aAb|)", "--a-(Ab|)", id="equal keys one at a time"),
+        pytest.param(2, "(aAb|)", "--(aAb|)", id="two with equal keys at once"),
+        pytest.param(
+            1, "(zZb|)", "----(b|)", id="a call that does not pass counts as well"
+        ),
+        pytest.param(2, "(zZb|)", "--(b|)", id="two of those at once"),
+        pytest.param(
+            1, "(zZzbc|)", "------(bc|)", id="items of other keys are tested meanwhile"
+        ),
+        pytest.param(
+            1, "a-A-z-a|", "--a-A---(a|)", id="a key is free again after its call"
+        ),
+    ],
+)
+async def test_timelines_with_a_key(per_key: int, source: str, line: str) -> None:
+    async def passes(item: str) -> bool:
+        await anyio.sleep(2)
+        return letter(item) != "z"
+
+    await assert_timeline(
+        ak.concurrent_filter(
+            passes, play(source), limit=3, key=letter, per_key=per_key
+        ),
+        line,
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    plan=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans()),
+        min_size=1,
+        max_size=12,
+    ),
+    limit=st.integers(1, 4),
+    per_key=st.integers(1, 3),
+    buffer=st.integers(0, 8),
+    is_async=st.booleans(),
+    strategy=st.sampled_from(["random", "pct"]),
+    seed=st.integers(0, 99),
+)
+def test_with_a_key_each_call_starts_as_soon_as_it_may_and_no_sooner(
+    plan: list[tuple[int, int, bool]],
+    limit: int,
+    per_key: int,
+    buffer: int,
+    is_async: bool,  # noqa: FBT001
+    strategy: Any,
+    seed: int,
+) -> None:
+    def key_of(number: int) -> int:
+        return plan[number][0]
+
+    def seconds_of(number: int) -> float:
+        return plan[number][1]
+
+    numbers = range(len(plan))
+    model = starts_of(
+        [(key, seconds) for key, seconds, _ in plan],
+        limit=limit,
+        per_key=per_key,
+        window=limit + buffer,
+    )
+    ends = {number: start + plan[number][1] for start, number in model}
+
+    async def test() -> None:
+        call = FairCall(key_of, per_key, seconds_of)
+
+        async def passes(number: int) -> bool:
+            await call(number)
+            return plan[number][2]
+
+        source: Any = SourceProbe(numbers, gap=None) if is_async else numbers
+        block = ak.concurrent_filter(
+            passes, source, limit=limit, buffer=buffer, key=call.note, per_key=per_key
+        )
+        begin = anyio.current_time()
+        async with block as results:
+            got = [(item, anyio.current_time() - begin) async for item in results]
+        # The items of the sequential twin, each as soon as its turn has come.
+        assert got == [
+            (number, max(ends[each] for each in range(number + 1)))
+            for number in numbers
+            if plan[number][2]
+        ]
+        assert sorted(
+            zip([time - begin for time in call.times], call.started, strict=True)
+        ) == sorted(model)
+        call.assert_fair()
+
+    explore(test, schedules=2, strategy=strategy, seed=seed)

@@ -1,6 +1,6 @@
 """At most so many calls with equal keys, in input order; other keys do not wait."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from itertools import count, pairwise
 from typing import Any
@@ -15,7 +15,7 @@ from aiterkit._concurrent.map.state import KeyQueue, UnorderedCalls
 from aiterkit.testing import CallProbe, SourceProbe, explore
 
 from ..helpers import Boom, any_source  # noqa: TID252 - tests stand on no path
-from .map_forms import FORMS, Form, calls, every_form, streaming
+from .map_forms import KEYED, FairCall, Form, calls, every_keyed_form, streaming
 
 
 def parity(item: int) -> int:
@@ -45,7 +45,7 @@ def assert_keyed(call: CallProbe[Any, Any], key: Callable[[Any], Any]) -> None:
             assert one.end <= other.start
 
 
-@every_form
+@every_keyed_form
 @any_source
 async def test_equal_keys_never_overlap(form: Form, probe: Any) -> None:
     call = calls(seconds=1)
@@ -56,7 +56,7 @@ async def test_equal_keys_never_overlap(form: Form, probe: Any) -> None:
     assert anyio.current_time() == 5
 
 
-@every_form
+@every_keyed_form
 async def test_other_keys_do_not_wait_within_the_window(form: Form) -> None:
     # 0, 1, 2 have one key and take long; the rest goes on beside them.
     call = calls(seconds=lambda item: 100 if item < 3 else 1)
@@ -66,7 +66,7 @@ async def test_other_keys_do_not_wait_within_the_window(form: Form) -> None:
     assert len(call.starts) >= 5
 
 
-@every_form
+@every_keyed_form
 async def test_one_key_is_a_sequence(form: Form) -> None:
     call = calls(seconds=lambda item: item % 3)
     results = await form.run(call, range(9), limit=5, key=alike)
@@ -145,7 +145,7 @@ async def test_a_call_that_outlives_its_cancellation_holds_back_no_earlier_one()
     assert anyio.current_time() - start == 5 + 2 + 5
 
 
-@every_form
+@every_keyed_form
 @any_source
 async def test_a_key_that_fails_is_the_items_failure(form: Form, probe: Any) -> None:
     def key(item: int) -> int:
@@ -158,7 +158,7 @@ async def test_a_key_that_fails_is_the_items_failure(form: Form, probe: Any) -> 
         await form.run(calls(), source, limit=2, key=key)
 
 
-@every_form
+@every_keyed_form
 async def test_a_key_that_cannot_be_hashed_is_an_error_too(form: Form) -> None:
     with pytest.raises(TypeError, match="unhashable"):
         await form.run(calls(), range(9), limit=2, key=unhashable)
@@ -170,7 +170,7 @@ def test_a_key_that_cannot_be_called_is_refused_at_the_call(operator: Any) -> No
         operator(calls(), range(9), limit=2, key="name")
 
 
-@every_form
+@every_keyed_form
 @any_source
 async def test_leaving_early_gives_up_what_waits_for_a_key(
     form: Form, probe: Any
@@ -208,7 +208,7 @@ async def test_whatever_the_keys_order_and_overlap_hold(
             raise Boom
         return number
 
-    for form in FORMS:
+    for form in KEYED:
         call = CallProbe[int, int](func, seconds=None)
         numbers: Any = range(len(items))
         source = SourceProbe(numbers, gap=None) if is_async else numbers
@@ -227,7 +227,7 @@ async def test_whatever_the_keys_order_and_overlap_hold(
 
 def test_keys_under_every_schedule() -> None:
     async def test() -> None:
-        for form in FORMS[:2]:
+        for form in [*KEYED[:2], KEYED[-1]]:
             call = CallProbe[int, int](seconds=lambda item: item % 2)
             source = SourceProbe(range(8), gap=None)
             results = await form.run(call, source, limit=3, buffer=2, key=parity)
@@ -239,69 +239,6 @@ def test_keys_under_every_schedule() -> None:
 
 
 # More than one call per key.
-
-
-async def _filter(func: Any, source: Any, **options: Any) -> list[Any]:
-    async def passes(item: Any) -> bool:
-        await func(item)
-        return True
-
-    async with ak.concurrent_filter(passes, source, **options) as results:
-        return [item async for item in results]
-
-
-KEYED = [*FORMS, Form("concurrent_filter", ordered=True, run=_filter)]
-every_keyed_form = pytest.mark.parametrize("form", KEYED, ids=str)
-
-
-class FairCall:
-    """Calls that fail the test when one starts in another's place.
-
-    A call may start before an item that was read earlier only while *per_key* calls
-    with the key of that item run, and no more than *per_key* may run in any case.
-    """
-
-    def __init__(
-        self,
-        key: Callable[[Any], Any],
-        per_key: int,
-        seconds: Callable[[Any], float],
-    ) -> None:
-        self.key = key
-        self.per_key = per_key
-        self.seconds = seconds
-        self.waiting: list[Any] = []
-        self.running: Counter[Any] = Counter()
-        self.started: list[Any] = []
-        self.most: Counter[Any] = Counter()
-        self.faults: list[str] = []
-
-    def note(self, item: Any) -> Any:
-        """Return the key of an *item* that has just been read."""
-        self.waiting.append(item)
-        return self.key(item)
-
-    async def __call__(self, item: Any) -> Any:
-        key = self.key(item)
-        earlier = self.waiting[: self.waiting.index(item)]
-        self.faults += [
-            f"{item} started before {other}"
-            for other in earlier
-            if self.running[self.key(other)] < self.per_key
-        ]
-        self.waiting.remove(item)
-        self.started.append(item)
-        self.running[key] += 1
-        self.most[key] = max(self.most[key], self.running[key])
-        try:
-            await anyio.sleep(self.seconds(item))
-        finally:
-            self.running[key] -= 1
-        return item
-
-    def assert_fair(self) -> None:
-        assert not self.faults
-        assert max(self.most.values(), default=0) <= self.per_key
 
 
 @every_keyed_form
@@ -325,7 +262,9 @@ async def test_so_many_calls_per_key_run_at_once(
 
 @pytest.mark.parametrize("per_key", [1, 2])
 @pytest.mark.parametrize("limit", [1, 2, 3])
-@pytest.mark.parametrize("form", [KEYED[0], KEYED[1], KEYED[3]], ids=str)
+@pytest.mark.parametrize(
+    "form", [each for each in KEYED if each.name != "concurrent_collect"], ids=str
+)
 async def test_a_busy_key_of_an_endless_source_starves_no_other(
     form: Form, limit: int, per_key: int
 ) -> None:

@@ -86,7 +86,7 @@ from .contract import (
     cases,
     test_leaving as leaving,
 )
-from .map_forms import FORMS
+from .map_forms import FORMS, KEYED
 
 
 class Fault(NamedTuple):
@@ -884,6 +884,30 @@ fault(
     ("if notify_always or", "if"),
     filtering.test_what_did_not_pass_takes_no_room,
     probe=SourceProbe,
+)
+fault(
+    "filter",
+    "does not free the key of an item that did not pass",
+    WorkerPool,
+    "_make_calls",
+    ("if self._keys is not None:", "if self._keys is not None and value:"),
+    filtering.test_timelines_with_a_key,
+    per_key=1,
+    source="(zZb|)",
+    line="----(b|)",
+)
+fault(
+    "filter",
+    "starts the newest call of a key first",
+    KeyQueue,
+    "release",
+    ("line.waiting.popleft()", "line.waiting.pop()"),
+    keys.test_so_many_calls_per_key_run_at_once,
+    form=KEYED[-1],
+    probe=SourceProbe,
+    per_key=2,
+    limit=9,
+    seconds=3,
 )
 fault(
     "flat_map",

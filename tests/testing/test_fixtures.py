@@ -2,24 +2,31 @@ import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from aiterkit.testing import CallProbe, SourceProbe, available_backends, fixtures
 
+from ..planted import leaves_garbage  # noqa: TID252 - tests stand on no path
+
 CONFTEST = 'pytest_plugins = ["aiterkit.testing.fixtures"]'
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[[str], pytest.RunResult]:
-    """Run a test file in a directory of its own, where the plugin is on."""
+    """Run a test file in a directory of its own, where our plugin is on."""
 
     def run(source: str) -> pytest.RunResult:
         pytester.makeconftest(CONFTEST)
         pytester.makeini("[pytest]\nanyio_mode = auto\n")
         pytester.makepyfile(source)
-        return pytester.runpytest("-p", "no:cacheprovider")
+        result = pytester.runpytest("-p", "no:asyncio", "-p", "no:cacheprovider")
+        # Each hook call that was recorded holds what it was called with: errors, too.
+        recorder: Any = vars(result)["reprec"]
+        recorder.calls.clear()
+        return result
 
     return run
 
@@ -108,6 +115,7 @@ def test_what_virtual_time_cannot_wait_for_fails_at_once(
     assert shown.count("AssertionError: 1 pulls came after the end") == 2
 
 
+@leaves_garbage  # of the fixture that cannot be torn down
 def test_a_deadlock_in_a_fixture_fails_at_once(
     run: Callable[[str], pytest.RunResult],
 ) -> None:
@@ -226,7 +234,9 @@ def test_a_test_with_the_marker_is_run_under_many_schedules(
     result.assert_outcomes(passed=8)
     # It needs no anyio_mode, and the marker is declared.
     pytester.makeini("[pytest]\n")
-    result = pytester.runpytest("-p", "no:cacheprovider", "--strict-markers")
+    result = pytester.runpytest(
+        "-p", "no:asyncio", "-p", "no:cacheprovider", "--strict-markers"
+    )
     result.assert_outcomes(passed=8)
 
 

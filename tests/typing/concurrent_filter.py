@@ -60,3 +60,32 @@ async def predicates(mixed: AsyncIterable[int | str]) -> None:
         assert_type(await anext(less), int)
     async with ak.concurrent_filter(lambda n: is_less(n + 1), [1], limit=2) as less:
         assert_type(await anext(less), int)
+
+
+def first(word: str) -> str:
+    return word[:1]
+
+
+async def is_known(word: str) -> bool:
+    return word in {"a", "b"}
+
+
+async def calls_may_be_bounded_per_key(
+    names: list[str], mixed: AsyncIterable[int | str]
+) -> None:
+    async with ak.concurrent_filter(is_known, names, limit=2, key=first) as words:
+        assert_type(await anext(words), str)
+    async with ak.concurrent_filter(
+        is_known, names, limit=2, key=lambda word: word[:1], per_key=4
+    ) as words:
+        assert_type(await anext(words), str)
+    async with ak.concurrent_filter(
+        is_short, mixed, limit=2, key=str, per_key=2
+    ) as either:
+        assert_type(await anext(either), int | str)
+    async with ak.concurrent_filter(
+        Judge(), mixed, limit=2, key=type, per_key=2
+    ) as words:
+        assert_type(await anext(words), str)
+    async with ak.concurrent_filter(is_known, names, limit=2, key=None) as words:
+        assert_type(await anext(words), str)

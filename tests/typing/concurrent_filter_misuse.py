@@ -22,6 +22,10 @@ def is_word_now(item: int | str) -> TypeGuard[str]:
     return isinstance(item, str)
 
 
+def listed(item: int) -> list[int]:
+    return [item]
+
+
 async def misuse(mixed: AsyncIterable[int | str]) -> None:
     ak.concurrent_filter(is_word_now, mixed, limit=2)  # rejected
     ak.concurrent_filter(is_odd, [1], limit=2)  # rejected
@@ -31,3 +35,8 @@ async def misuse(mixed: AsyncIterable[int | str]) -> None:
     ak.concurrent_filter(is_string, [b"a"], limit=2)  # rejected
     ak.concurrent_filter(is_less, [1])  # rejected
     ak.concurrent_filter(is_less, 1, limit=2)  # rejected
+    ak.concurrent_filter(is_less, [1], limit=2, key=str.lower)  # rejected
+    ak.concurrent_filter(is_less, [1], limit=2, key=listed)  # rejected
+    ak.concurrent_filter(is_less, [1], limit=2, key="name")  # rejected
+    ak.concurrent_filter(is_less, [1], limit=2, key=str, per_key="2")  # rejected
+    ak.concurrent_filter(is_less, [1], limit=2, key=str, per_key=None)  # rejected

@@ -2,16 +2,16 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from textwrap import dedent
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
-from aiterkit.testing import SourceProbe, run_in_virtual_time
+from aiterkit.testing import run_in_virtual_time
 
 from ...catalogue import Entry  # noqa: TID252 - tests stand on no path
 from ...helpers import on_asyncio  # noqa: TID252 - tests stand on no path
@@ -82,47 +82,32 @@ def test_on_trio_its_error_is_logged_before_trio_ends_the_program(
     assert "concurrent_map() was entered by one task" in str(record.exc_info[1])
 
 
-# As pytest-asyncio runs a fixture: a task for its begin, one for the test and one for
-# its end, on one event loop.
+# pytest-asyncio runs a fixture in two tasks, and the test between them in a third.
+FIXTURES = """
+    import asyncio, anyio.lowlevel, pytest, pytest_asyncio, aiterkit
+    from aiterkit.testing import SourceProbe
 
+    async def call(item):
+        await anyio.lowlevel.checkpoint()
+        return item
 
-def run_as_fixture(fixture: AsyncGenerator[Any], test: Callable[[Any], Any]) -> None:
-    with asyncio.Runner() as runner:
-        given = runner.run(fixture.__anext__())
-        runner.run(test(given))
-        with pytest.raises(StopAsyncIteration):
-            runner.run(fixture.__anext__())
+    @pytest.fixture
+    def source():
+        source = SourceProbe(range(99))
+        yield source
+        source.assert_closed_once()
 
-
-async def first_three(results: Any) -> None:
-    assert [await anext(results) for _ in range(3)] == [0, 1, 2]
-
-
-async def at_once(item: int) -> int:
-    await anyio.lowlevel.checkpoint()
-    return item
-
-
-def test_a_fixture_that_yields_within_a_block_is_told_of_it() -> None:
-    source = SourceProbe(range(99))
-
-    async def fixture() -> AsyncGenerator[Any]:
-        async with ak.concurrent_map(at_once, source, limit=2) as results:
+    @pytest_asyncio.fixture
+    async def yielded_within(source):
+        async with aiterkit.concurrent_map(call, source, limit=2) as results:
             yield results
 
-    with pytest.raises(RuntimeError, match=r"let one task of your own enter and leave"):
-        run_as_fixture(fixture(), first_three)
-    source.assert_closed_once()
+    @pytest_asyncio.fixture
+    async def held_by_a_task(source):
+        stop, opened = asyncio.Event(), asyncio.Queue()
 
-
-def test_a_fixture_may_have_a_task_that_holds_the_block() -> None:
-    source = SourceProbe(range(99))
-
-    async def fixture() -> AsyncGenerator[Any]:
-        stop, opened = asyncio.Event(), asyncio.Queue[Any]()
-
-        async def hold() -> None:
-            async with ak.concurrent_map(at_once, source, limit=2) as results:
+        async def hold():
+            async with aiterkit.concurrent_map(call, source, limit=2) as results:
                 opened.put_nowait(results)
                 await stop.wait()
 
@@ -131,8 +116,35 @@ def test_a_fixture_may_have_a_task_that_holds_the_block() -> None:
         stop.set()
         await task
 
-    run_as_fixture(fixture(), first_three)
-    source.assert_closed_once()
+    @pytest.mark.asyncio
+    async def test_within(yielded_within):
+        assert [await anext(yielded_within) for _ in range(3)] == [0, 1, 2]
+
+    @pytest.mark.asyncio
+    async def test_held(held_by_a_task):
+        assert [await anext(held_by_a_task) for _ in range(3)] == [0, 1, 2]
+"""
+STRICT = """
+    [pytest]
+    asyncio_mode = strict
+    asyncio_default_fixture_loop_scope = function
+    filterwarnings = error
+"""
+
+
+def test_a_fixture_of_pytest_asyncio_is_told_to_let_a_task_hold_the_block(
+    pytester: pytest.Pytester,
+) -> None:
+    pytest.importorskip("pytest_asyncio", reason="it comes with the extra 'test'")
+    pytester.makeini(dedent(STRICT))
+    pytester.makepyfile(dedent(FIXTURES))
+    # In a process of its own: some releases leave an event loop open at the end.
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, errors=1)
+    (error,) = [line for line in result.outlines if line.startswith("E  ")]
+    assert "RuntimeError: concurrent_map() was entered by one task and left" in error
+    assert "let one task of your own enter and leave the block" in error
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_within*"])
 
 
 def test_a_fixture_that_anyio_runs_may_yield_within_a_block(
@@ -156,7 +168,8 @@ def test_a_fixture_that_anyio_runs_may_yield_within_a_block(
             assert [await anext(items) for _ in range(3)] == [0, 1, 2]
         """
     )
-    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=2)
+    result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:xdist")
+    result.assert_outcomes(passed=2)
 
 
 async def test_within_aclosing_it_is_left_in_order() -> None:

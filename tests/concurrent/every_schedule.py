@@ -55,7 +55,7 @@ Test: TypeAlias = Callable[[], Awaitable[None]]
 
 COMMAND = "python -m tests.concurrent.every_schedule"
 
-MOST = 3_000
+MOST = 20_000
 """How many schedules of a program are run with three preemptions, at most."""
 
 PAGE = Path(__file__).parents[2] / "docs" / "every-schedule.md"

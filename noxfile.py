@@ -22,8 +22,8 @@ OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # Takes minutes, and longer while coverage is measured: has a session of its own.
 EVERY = "tests/concurrent/test_every_schedule.py"
-# Tried once, on the oldest Python: examples, pages, editors, and planted faults, which
-# try the tests themselves.
+# Tried once, on the oldest Python: examples, pages, editors, and what tries the tests
+# and the test tools themselves.
 ONCE = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
@@ -35,8 +35,12 @@ ONCE = [
     "tests/*/*mutants.py",
     "tests/sequential/test_faults.py",
     "tests/concurrent/contract/test_faults.py",
+    "tests/testing/test_explore_all.py",
+    "tests/testing/test_laws*.py",
     "tests/testing/test_rare_faults.py",
 ]
+# Of three kinds of sources, the tests of leaving have one here: a generator.
+ONE_KIND = "not (contract and (holding_a_block or -Source-))"
 WITHOUT_ONCE = [f"--ignore-glob={name}" for name in [*ONCE, EVERY]]
 
 # Pythons that no machine need have: Pyodide brings them, by its version.
@@ -71,8 +75,7 @@ NOT_ON_NODE = {
 ON_NODE = [
     *(f"tests/{each}" for each in ("concurrent", "sequential", "testing")),
     *(f"--ignore=tests/{each}" for each in NOT_ON_NODE),
-    # Of three kinds of sources, the tests of leaving have here one: a generator.
-    *["-k", "not trio and not (contract and (holding_a_block or -Source-))"],
+    *["-k", f"not trio and {ONE_KIND}"],
     # On 3.15, linecache warns of the frame by which Pyodide runs everything, and
     # Hypothesis of a generator of random numbers that it holds itself.
     *["-W", "default:Module globals is missing:DeprecationWarning"],
@@ -107,7 +110,7 @@ def tests(session: nox.Session) -> None:
     """Run the README's test command; measure what it reaches.
 
     On the oldest Python without what `schedules` runs; on others also without what is
-    tried once.
+    tried once, and with one kind of source.
     """
     data = HERE / f".coverage.{session.python}"
     for old in HERE.glob(f"{data.name}.*"):
@@ -116,8 +119,10 @@ def tests(session: nox.Session) -> None:
         "COVERAGE_FILE": str(data),
         "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml"),
     }
-    less = [f"--ignore-glob={EVERY}"] if session.python == OLDEST else WITHOUT_ONCE
-    command = " ".join([readme_command("pytest"), *less, *session.posargs])
+    less = [f"--ignore-glob={EVERY}"]
+    if session.python != OLDEST:
+        less = [*WITHOUT_ONCE, "-k", ONE_KIND]
+    command = f"{readme_command('pytest')} {shlex.join([*less, *session.posargs])}"
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
     if session.python == PYTHONS[-1]:

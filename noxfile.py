@@ -22,8 +22,8 @@ OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # Takes minutes, and longer while coverage is measured: has a session of its own.
 EVERY = "tests/concurrent/test_every_schedule.py"
-# Tried once, on the oldest Python: examples, pages, editors, and what tries the tests
-# and the test tools themselves.
+# Tried once, on the oldest Python: examples, pages, editors, what tries the tests and
+# the test tools themselves, and two files with many schedules.
 ONCE = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
@@ -31,6 +31,8 @@ ONCE = [
     "tests/test_hover.py",
     "tests/test_pages.py",
     "tests/test_programs.py",
+    "tests/concurrent/test_keys.py",
+    "tests/concurrent/test_until.py",
     "tests/*mutants.py",
     "tests/*/*mutants.py",
     "tests/sequential/test_faults.py",
@@ -60,8 +62,12 @@ NOT_ON_NODE = {
     "concurrent/contract/test_reading.py": "slow: each reading of each operator",
     "concurrent/contract/test_scoped_sources.py": "slow",
     "concurrent/test_every_schedule.py": "slow: all schedules of small programs",
+    "concurrent/test_flatten.py": "slow: many schedules",
     "concurrent/test_keys.py": "slow: many schedules",
+    "concurrent/test_limiter.py": "slow: many combinations",
     "concurrent/test_mutants.py": "slow: tries the tests",
+    "concurrent/test_statistics.py": "slow: many schedules",
+    "concurrent/test_until.py": "slow: many schedules",
     "concurrent/test_zip.py": "slow: many schedules",
     "sequential/test_faults.py": "slow: tries the tests",
     "sequential/test_mutants.py": "slow: tries the tests",

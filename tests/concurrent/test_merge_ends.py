@@ -194,7 +194,7 @@ def test_so_it_is_under_every_schedule_with_one_preemption(until: str) -> None:
         assert until == "any" or "a" in got
 
     tried = explore(test, schedules="all", preemptions=1)
-    assert tried.schedules > 100
+    assert tried.schedules > 50  # on one backend
 
 
 async def test_what_a_cancelled_read_gives_all_the_same_is_given() -> None:

@@ -239,6 +239,20 @@ async def test_the_function_is_blamed_for_what_it_returns(
             await anext(results)
 
 
+def two(first: Any, _second: Any) -> list[Any]:
+    return [first]
+
+
+@pytest.mark.parametrize(
+    "operator", [ak.concurrent_flat_map, ak.concurrent_flat_map_unordered]
+)
+async def test_a_function_of_two_arguments_gets_a_note(operator: Any) -> None:
+    with pytest.raises(TypeError, match="missing 1 required") as caught:
+        async with operator(two, [1], limit=1) as results:
+            await anext(results)
+    assert caught.value.__notes__[1].startswith("It is called with one argument.")
+
+
 def test_the_roots_are_blamed_by_their_name() -> None:
     with pytest.raises(TypeError, match=r"^roots must be an iterable, .* not 'int'$"):
         LOOSE.concurrent_expand(fetch, 5, limit=1)

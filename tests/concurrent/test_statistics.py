@@ -13,27 +13,12 @@ import aiterkit as ak
 from aiterkit.testing import CallProbe, ProbeError, SourceProbe, SyncSourceProbe
 from tests.catalogue import ENTRIES
 
+from ..catalogue import FirstReader  # noqa: TID252 - tests stand on no path
 from .map_forms import calls, streaming
 
 Source = SourceProbe[int]
 Probe = CallProbe[int, Any]
 LOOSE: Any = ak
-
-
-class _First:
-    """A block with several readers as one with the first; the others leave at once."""
-
-    def __init__(self, block: Any) -> None:
-        self.block = block
-
-    async def __aenter__(self) -> Any:
-        first, *others = await self.block.__aenter__()
-        for other in others:
-            await other.aclose()
-        return first
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.block.__aexit__(*error)
 
 
 def _none(_call: Probe) -> int:
@@ -153,17 +138,21 @@ CASES = [
     ),
     Case(
         "concurrent_broadcast",
-        lambda _, source, __: _First(LOOSE.concurrent_broadcast(source, 2, buffer=2)),
+        lambda _, source, __: FirstReader(
+            LOOSE.concurrent_broadcast(source, 2, buffer=2)
+        ),
     ),
     Case(
         "concurrent_partition",
-        lambda _, source, __: _First(
+        lambda _, source, __: FirstReader(
             LOOSE.concurrent_partition(source, _zero, [0, 1], buffer=2)
         ),
     ),
     Case(
         "concurrent_balance",
-        lambda _, source, __: _First(LOOSE.concurrent_balance(source, 2, buffer=2)),
+        lambda _, source, __: FirstReader(
+            LOOSE.concurrent_balance(source, 2, buffer=2)
+        ),
     ),
     Case(
         "concurrent_batched",

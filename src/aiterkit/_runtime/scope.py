@@ -210,7 +210,7 @@ class TaskScope(ABC):
         return self.take_unseen() + self.close_errors
 
     def _stop_tasks(self) -> None:
-        """Cancel each task that runs code of the user, once."""
+        """Cancel once each task that runs the user's code."""
         for task in tuple(self._running):
             task.stop()
 

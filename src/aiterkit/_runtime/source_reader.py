@@ -205,7 +205,7 @@ class SourceTask(BlockTask, ABC):
         return in_a_row
 
     def _raised(self, error: BaseException) -> None:
-        """Handle an error that ended this task and is no error of the source."""
+        """Handle an error that ended this task but did not come from the source."""
         if without_cancelled(error) is not None and not is_cancelled(error):
             self._scope.abort(error)
         elif not self.cancel_called:

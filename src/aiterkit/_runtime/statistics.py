@@ -77,5 +77,5 @@ StatisticsT = TypeVar("StatisticsT", bound=Statistics)
 
 
 def without_reader(now: StatisticsT) -> StatisticsT:
-    """Return the same with nothing waiting: nobody will come for it."""
+    """Return the same, with what waits counted as dropped: it will not be read."""
     return replace(now, waiting=0, dropped=now.dropped + now.waiting)

@@ -21,7 +21,7 @@ _CONTAINERS: list[Iterable[Any]] = [
     *(_DICT, _DICT.values(), _DICT.items()),
 ]
 _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
-"""Iterators that run no code of the user, and so need no context.
+"""Iterators that run none of the user's code, and so need no context.
 
 They know how many items are left.
 """

@@ -117,7 +117,7 @@ class _Offloaded(AsyncGenerator[T, None]):
             if reading.give_up():
                 self._reading = None
             else:
-                # asyncio itself has cancelled this task, in spite of anyio's shield.
+                # asyncio cancelled this task directly, which anyio's shield lets pass.
                 # The thread still uses the source, which the caller may close next.
                 await in_thread(reading.done.wait, is_owed=True)
             raise

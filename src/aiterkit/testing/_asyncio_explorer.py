@@ -65,7 +65,7 @@ class ExploringLoop(VirtualLoop):
             try:
                 await interruption.over(test, "asyncio")
             finally:
-                # What is left to do is no part of the test.
+                # What is left to do is not part of the test.
                 self._run = None
 
         explored.__name__ = name = getattr(test, "__name__", "test")
@@ -134,7 +134,7 @@ class ExploringLoop(VirtualLoop):
     def _run_callback(
         self, ready: deque[asyncio.Handle], handle: asyncio.Handle
     ) -> bool:
-        """Run a callback that is no step of a task, or let a task go before it.
+        """Run a callback that is not a step of a task, or let a task go before it.
 
         Returns:
             False if a task went first.

@@ -185,7 +185,7 @@ class Planned(Exception):  # noqa: N818 - it is what the laws let fail
 
 
 def unplanned(error: BaseException) -> BaseException | None:
-    """Return what there is in *error*, which may be a group, that nobody planned."""
+    """Return the part of *error*, which may be a group, that was not planned."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return next(filter(None, map(unplanned, group.exceptions)), None)

@@ -538,7 +538,7 @@ async def _out_of_the_blue(subject: Subject) -> None:
 async def _error_of_leaving(
     subject: Subject, way: str, pace: float, source: Any
 ) -> BaseException | None:
-    """Leave a block; return what was raised, then or after it, that nobody planned."""
+    """Leave a block; return what was raised, then or later, that was not planned."""
     cancelled = anyio.get_cancelled_exc_class()
     try:
         await _read_and_leave(subject, way, _call_for(way), source, pace=pace)
@@ -797,7 +797,7 @@ _LAWS = (
     Law(
         "nothing out of the blue",
         "A source that holds a timeout, a task group or a block is stopped without "
-        "an error or a cancellation that nobody asked for.",
+        "an error or a cancellation that was not asked for.",
         _out_of_the_blue,
     ),
     Law("context", "Each call has a context of its own, as it was at entry.", _context),

@@ -173,7 +173,7 @@ class _MapTask:
         self.stopped = False
         self.in_user_code = False
         self.scope = anyio.CancelScope()
-        # Within that one, and around all scopes of the user's.
+        # Within that one, and around all of the user's scopes.
         self.inner_scope = anyio.CancelScope()
         self._shields = shields
 
@@ -223,7 +223,7 @@ class _MapTask:
 
 
 def _is_in_nursery() -> bool:
-    """Tell whether the task holds a task group of the user's, on Trio.
+    """Return whether the task holds one of the user's task groups, on Trio.
 
     Behind a shield that would take the cancellation for its own, and swallow it.
     """

@@ -1,7 +1,7 @@
 """Sources and functions that remember what was done with them.
 
 They are classes, not generators: garbage collection closes a generator, and so
-hides that nobody else did.
+hides that nothing else did.
 """
 
 import inspect

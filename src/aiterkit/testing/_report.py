@@ -153,7 +153,7 @@ class History:
     def note(
         self, title: str, text: str, time: float | None = None, /, *, mark: bool = False
     ) -> None:
-        """Note something that is no step of a task, in the column of that *title*."""
+        """Note something that is not a task's step, in the column of that *title*."""
         self.steps += 1
         self.time = self.time if time is None else time
         number = self._others.setdefault(title, _OTHERS + len(self._others))

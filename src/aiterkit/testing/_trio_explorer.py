@@ -94,7 +94,7 @@ class _Deadlines(Deadlines):
 
 
 def _is_sleep(scope: trio.CancelScope) -> bool:
-    """Tell whether *scope* has but one task in it, which does nothing but sleep."""
+    """Return whether *scope* holds exactly one task, and that task only sleeps."""
     status = private(scope, "_cancel_status")
     tasks = private(status, "_tasks")
     if len(tasks) != 1 or private(status, "_children"):
@@ -195,7 +195,7 @@ class ExploringClock(VirtualClock):
             try:
                 await interruption.over(test, "trio")
             finally:
-                # What is left to do is no part of the test.
+                # What is left to do is not part of the test.
                 self._run = None
 
         explored.__name__ = self._name = getattr(test, "__name__", "test")

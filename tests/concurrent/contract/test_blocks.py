@@ -1,4 +1,4 @@
-"""A block is nothing but a block: entered once, never twice, and it leaves nothing."""
+"""A block can be entered once, cannot be iterated over, and leaves nothing behind."""
 
 import gc
 import re

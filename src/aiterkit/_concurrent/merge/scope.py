@@ -318,7 +318,7 @@ class StopTask(BlockTask):
     __slots__ = ()
 
     def stop(self) -> None:
-        """Cancel it, if it has begun: it awaits nothing but code of the user."""
+        """Cancel it, if it has begun: it awaits only the user's code."""
         super().stop()
         if self.native is not None:
             self.cancel()

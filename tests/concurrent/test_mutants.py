@@ -890,7 +890,7 @@ fault(
     "does not free the key of an item that did not pass",
     WorkerPool,
     "_make_calls",
-    ("if self._keys is not None:", "if self._keys is not None and value:"),
+    ("if keys is not None:", "if keys is not None and value:"),
     filtering.test_timelines_with_a_key,
     per_key=1,
     source="(zZb|)",

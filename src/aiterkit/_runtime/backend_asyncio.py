@@ -30,7 +30,8 @@ def running_backend() -> Backend:
     """Return how tasks wait on the loop that runs now."""
     loop = get_running_loop()
     return Backend(
-        partial(Future[None], loop=loop),
+        # Not `Future[None]`, which would note its type in each future.
+        partial(cast("type[Future[None]]", Future), loop=loop),
         _end_future,
         partial(_wait_until, loop),
         loop.time,

@@ -191,8 +191,8 @@ class ArrivalSink(UpstreamSink[T]):
 
     def put(self, item: T) -> bool:
         """Pass an *item* on; return whether there is room for one more."""
-        upstream, scope = self._upstream, self._scope
-        self._append((upstream, item))
+        upstream, scope, append = self._upstream, self._scope, self._append
+        append((upstream, item))
         upstream.waiting = waiting = upstream.waiting + 1
         reader = scope.receiver
         if reader is not None:
@@ -205,6 +205,10 @@ class ParkAtOnce(SpinPolicy):
     """Never yields first: nothing comes before it is asked for, which parking does."""
 
     __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_eager = False
 
     def should_yield(self) -> bool:
         """Decide for one wait."""

@@ -6,7 +6,6 @@ scope across its `yield` is a safe source: what it holds can cancel this task al
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator
-from functools import partial
 from types import AsyncGeneratorType
 from typing import Any, Generic, TypeVar, cast
 
@@ -140,15 +139,16 @@ class SourceTask(BlockTask, ABC):
         # A generator and not an `async def`: to yield is the cheapest turn there is.
         trap, spin, most = self._scope.turn_trap, self._spin, MAX_ITEMS_PER_TURN
         is_generator = isinstance(iterator, AsyncGeneratorType)
-        gives_steps = is_generator  # what `read` returns, and not awaitables
         await_user = self._scope.backend.await_user
+        # Whether a read needs nothing around it: of a generator, on asyncio.
+        reads_bare = is_generator
+        if await_user is not None:
+            reads_bare = False
         read: Callable[[], Any]
         steps: Generator[Any, Any, Any]
         item: Any = None
         try:
             give, read = sink.put, iterator.__anext__
-            if await_user is not None:
-                gives_steps, read = True, partial(await_user, read)
             has_room = sink.has_room()
             while not self.stopped:
                 if not has_room or in_a_row >= most:
@@ -178,9 +178,14 @@ class SourceTask(BlockTask, ABC):
                     if self._pending_cancel is not None:
                         self._repeat_pending_cancel()
                 try:
-                    steps = reading = read()
-                    if not gives_steps and type(reading) is not COROUTINE:
-                        steps = awaiting(reading).__await__()
+                    if reads_bare:
+                        steps = read()
+                    elif await_user is not None:
+                        steps = await_user(read)
+                    else:
+                        steps = reading = read()
+                        if type(reading) is not COROUTINE:
+                            steps = awaiting(reading).__await__()
                     item = yield from steps
                 except StopAsyncIteration:
                     sink.end()

@@ -11,7 +11,7 @@ import aiterkit as ak
 from aiterkit._concurrent.map.scope import Worker
 from aiterkit.testing import Barrier, SourceProbe, explore
 
-from ..helpers import any_source  # noqa: TID252 - tests stand on no path
+from ..helpers import Boom, any_source  # noqa: TID252 - tests stand on no path
 from .map_forms import FORMS, Form, calls, every_form
 
 LIMITS = [1, 2, 3, 10]
@@ -48,6 +48,19 @@ def three(kind: Any) -> Any:
     return kind(b"abc" if kind is bytes else "".join(sorted("abc")))
 
 
+def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that gets the name of each worker that is started."""
+    started: list[str] = []
+
+    def start(worker: Any, making: Any, /, *, name: str) -> None:
+        started.append(name)
+        begin(worker, making, name=name)
+
+    begin = Worker[Any, Any].start
+    monkeypatch.setattr(Worker, "start", start)
+    return started
+
+
 @every_form
 @every_builtin
 async def test_limit_calls_meet_over_a_builtin(form: Form, kind: Any) -> None:
@@ -72,16 +85,54 @@ async def test_the_end_of_a_builtin_is_found(
 async def test_no_task_is_started_for_an_item_that_cannot_come(
     form: Form, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[str] = []
-
-    def start(worker: Any, making: Any, /, *, name: str) -> None:
-        started.append(name)
-        begin(worker, making, name=name)
-
-    begin = Worker[Any, Any].start
-    monkeypatch.setattr(Worker, "start", start)
+    started = started_workers(monkeypatch)
     await form.run(Barrier(3).wait, three(kind), limit=9)
-    assert len(started) == (4 if kind is enumerate else 3)  # it cannot tell
+    assert len(started) == 3
+
+
+@every_form
+@pytest.mark.parametrize(("items", "most"), [(8, 1), (24, 2), (48, 3)])
+async def test_few_calls_that_take_one_turn_share_few_tasks(
+    form: Form, items: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def call(_item: object) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    started = started_workers(monkeypatch)
+    await form.run(call, range(items), limit=10)
+    assert len(started) <= most
+
+
+@every_form
+@any_source
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_calls_that_wait_after_one_turn_meet(
+    form: Form, probe: Any, limit: int, cancelled: bool
+) -> None:
+    async def call(item: int) -> int:
+        with anyio.move_on_after(0 if cancelled else 1):
+            await anyio.lowlevel.checkpoint()
+        return await barrier.wait(item)
+
+    barrier = Barrier(limit)
+    await form.run(call, probe(range(limit)), limit=limit)
+    assert barrier.is_open
+
+
+@every_form
+async def test_a_call_that_fails_after_one_turn_leaves_room_for_others(
+    form: Form,
+) -> None:
+    async def call(item: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        if item == 1:
+            raise Boom
+        return item
+
+    for _ in range(2):
+        with pytest.raises(Boom):
+            await form.run(call, range(3), limit=2)
 
 
 async def test_the_end_of_a_list_is_found_by_a_slow_reader() -> None:

@@ -61,12 +61,12 @@ _index = attrgetter("index")
 MAX_CALLS_PER_TURN = 64
 """How many calls a worker may finish in a row without a turn for other tasks."""
 
-ITEMS_TO_PAY_OFF = 4
-"""When one more worker pays off for calls that suspend for one turn of the loop only.
+SHORT_CALLS_PER_WORKER = 6
+"""When calls that suspend for one turn of the loop get one more worker.
 
-The first of *n* workers saves its part of the cost of a turn, 1 / (n * (n + 1)) for
-each item, and costs as much as several turns. So it is started after so many items,
-times n * (n + 1). Calls that suspend for longer do not wait for that.
+*n* workers share the cost of each turn. One more saves 1 / (n * (n + 1)) of it for each
+item, and costs as much as several turns. So it is started after this many items, times
+n * (n + 1). For a call that suspends for longer it is started at once.
 """
 
 
@@ -373,7 +373,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             self.end_wait(self._idle.pop())
         else:
             self._worker_count = count = self._worker_count + 1
-            self._next_worker_at = ITEMS_TO_PAY_OFF * count * (count + 1)
+            self._next_worker_at = SHORT_CALLS_PER_WORKER * count * (count + 1)
             worker: Worker[T, R] = Worker(self)
             if self._task_name is None:  # it is seen in `python -m asyncio pstree`
                 self._task_name = f"{self.name}({name_of(self.user_func)})"

@@ -48,19 +48,6 @@ def three(kind: Any) -> Any:
     return kind(b"abc" if kind is bytes else "".join(sorted("abc")))
 
 
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that gets the name of each worker that is started."""
-    started: list[str] = []
-
-    def start(worker: Any, making: Any, /, *, name: str) -> None:
-        started.append(name)
-        begin(worker, making, name=name)
-
-    begin = Worker[Any, Any].start
-    monkeypatch.setattr(Worker, "start", start)
-    return started
-
-
 @every_form
 @every_builtin
 async def test_limit_calls_meet_over_a_builtin(form: Form, kind: Any) -> None:
@@ -85,22 +72,30 @@ async def test_the_end_of_a_builtin_is_found(
 async def test_no_task_is_started_for_an_item_that_cannot_come(
     form: Form, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = started_workers(monkeypatch)
+    started: list[str] = []
+
+    def start(worker: Any, making: Any, /, *, name: str) -> None:
+        started.append(name)
+        begin(worker, making, name=name)
+
+    begin = Worker[Any, Any].start
+    monkeypatch.setattr(Worker, "start", start)
     await form.run(Barrier(3).wait, three(kind), limit=9)
     assert len(started) == 3
 
 
 @every_form
-@pytest.mark.parametrize(("items", "most"), [(12, 1), (36, 2), (72, 3)])
-async def test_few_calls_that_take_one_turn_share_few_tasks(
-    form: Form, items: int, most: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("items", "tasks"), [(12, 1), (30, 2), (60, 3)])
+async def test_calls_that_take_one_turn_share_few_tasks(
+    form: Form, items: int, tasks: int
 ) -> None:
     async def call(_item: object) -> None:
+        seen.add(anyio.get_current_task().id)
         await anyio.lowlevel.checkpoint()
 
-    started = started_workers(monkeypatch)
+    seen: set[int] = set()
     await form.run(call, range(items), limit=10)
-    assert len(started) <= most
+    assert len(seen) == tasks
 
 
 @every_form
@@ -110,10 +105,10 @@ async def test_few_calls_that_take_one_turn_share_few_tasks(
 async def test_calls_that_wait_after_one_turn_meet(
     form: Form, probe: Any, limit: int, within: float
 ) -> None:
-    async def call(item: int) -> int:
+    async def call(item: int) -> None:
         with anyio.move_on_after(within):
             await anyio.lowlevel.checkpoint()
-        return await barrier.wait(item)
+        await barrier.wait(item)
 
     barrier = Barrier(limit)
     await form.run(call, probe(range(limit)), limit=limit)

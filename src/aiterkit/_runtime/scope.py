@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
-from anyio import CancelScope
+from anyio import CancelScope, get_cancelled_exc_class
 
 from aiterkit._runtime.backend import (
     Backend,
@@ -222,7 +222,7 @@ class TaskScope(ABC):
                 if (  # pragma: no branch - Ctrl-C, as above
                     not group.cancel_called or is_native_cancel(error)
                 ):
-                    first = self._weightier(first, error)
+                    first = _weightier(first, error)
                 self._interrupt()
                 if group.cancel_called:  # pragma: no branch - Ctrl-C, as above
                     break  # a task was interrupted before it said that it ended
@@ -253,22 +253,6 @@ class TaskScope(ABC):
             self.interrupted = True
             for task in tuple(self._running):
                 task.interrupt()
-
-    def _weightier(
-        self, first: BaseException | None, other: BaseException
-    ) -> BaseException:
-        """Return which of two interruptions is to be raised.
-
-        An error that is no cancellation comes first, since it ends the program. A
-        native cancellation comes before one by a scope, which is repeated at the next
-        wait.
-        """
-        cancelled = self.backend.cancelled
-        if first is None or not isinstance(other, cancelled):
-            return other
-        if is_native_cancel(other) and not is_native_cancel(first):
-            return other if isinstance(first, cancelled) else first
-        return first
 
     def on_task_started(self, task: BlockTask, /) -> None:
         """Note that *task* runs."""
@@ -329,6 +313,19 @@ class ReadScope(TaskScope, ResultChannel[R]):
     def take_unseen(self) -> list[BaseException]:
         """Return the errors that the reader has not seen, at the end."""
         return self.buffer.close()
+
+
+def _weightier(first: BaseException | None, other: BaseException) -> BaseException:
+    """Return which of two interruptions is to be raised.
+
+    An error that is no cancellation comes first, since it ends the program. A native
+    cancellation comes before one by a scope, which is repeated at the next wait.
+    """
+    if first is None or not isinstance(other, get_cancelled_exc_class()):
+        return other
+    if is_native_cancel(other) and not is_native_cancel(first):
+        return other if isinstance(first, get_cancelled_exc_class()) else first
+    return first
 
 
 ScopeT = TypeVar("ScopeT", bound=TaskScope)

@@ -1353,6 +1353,29 @@ fault(
     flat.test_a_failing_inner_source_leaves_none_that_waits_for_a_token,
     make=ak.concurrent_flat_map_unordered,
 )
+fault(
+    "map",
+    "starts no other call once one has suspended again",
+    WorkerPool,
+    "_suspended_again",
+    ("self._start_worker_for_next()", "pass"),
+    overlap.test_calls_that_wait_after_one_turn_meet,
+    form=FORMS[0],
+    probe=SourceProbe,
+    within=1,
+    limit=3,
+)
+fault(
+    "map",
+    "never starts a second worker for calls that take one turn",
+    WorkerPool,
+    "_make_calls",
+    ("calls.taken < self._next_worker_at", "True"),
+    overlap.test_calls_that_take_one_turn_share_few_tasks,
+    form=FORMS[0],
+    items=30,
+    tasks=2,
+)
 
 
 def faulty(fault: Fault) -> Any:

@@ -44,6 +44,7 @@ from aiterkit._concurrent.share.state import (
 )
 from aiterkit._concurrent.switch.scope import InnerSink, SwitchScope
 from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._concurrent.timing.scope import HeartbeatScope
 from aiterkit._concurrent.timing.state import (
     Batches,
     Debounced,
@@ -1018,6 +1019,24 @@ fault(
     "_check_beat",
     ("self.is_awaited and", "True and"),
     heartbeat.test_for_a_busy_reader_an_item_comes_before_a_beat,
+)
+fault(
+    "heartbeat",
+    "gives a reader that goes on waiting one beat alone",
+    HeartbeatScope,
+    "_wait_until_due",
+    ("self._timer.wake_if_idle()", "pass"),
+    heartbeat.test_a_beat_comes_when_nothing_came_for_so_long,
+    source="a---------b|",
+    line="a--*--*--*b|",
+)
+fault(
+    "heartbeat",
+    "times a beat for each item",
+    HeartbeatScope,
+    "_wait_until_due",
+    ("self._timer.wake_if_idle()", "self._timer._wake()"),
+    heartbeat.test_items_that_come_in_time_need_no_deadline_each,
 )
 fault(
     "batched",

@@ -44,6 +44,7 @@ from aiterkit._concurrent.share.state import (
 )
 from aiterkit._concurrent.switch.scope import InnerSink, SwitchScope
 from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._concurrent.timing.scope import HeartbeatScope
 from aiterkit._concurrent.timing.state import (
     Batches,
     Debounced,
@@ -1020,6 +1021,24 @@ fault(
     heartbeat.test_for_a_busy_reader_an_item_comes_before_a_beat,
 )
 fault(
+    "heartbeat",
+    "gives a reader that goes on waiting one beat alone",
+    HeartbeatScope,
+    "_wait_until_due",
+    ("self._timer.wake_if_idle()", "pass"),
+    heartbeat.test_a_beat_comes_when_nothing_came_for_so_long,
+    source="a---------b|",
+    line="a--*--*--*b|",
+)
+fault(
+    "heartbeat",
+    "times a beat for each item",
+    HeartbeatScope,
+    "_wait_until_due",
+    ("self._timer.wake_if_idle()", "self._timer._wake()"),
+    heartbeat.test_items_that_come_in_time_need_no_deadline_each,
+)
+fault(
     "batched",
     "gathers nothing once the time of the batch is over",
     Batches,
@@ -1352,6 +1371,29 @@ fault(
     ("self.on_closed(self.pending.popleft()[0])", "pass"),
     flat.test_a_failing_inner_source_leaves_none_that_waits_for_a_token,
     make=ak.concurrent_flat_map_unordered,
+)
+fault(
+    "map",
+    "starts no other call once one has suspended again",
+    WorkerPool,
+    "_suspended_again",
+    ("self._start_worker_for_next()", "pass"),
+    overlap.test_calls_that_wait_after_one_turn_meet,
+    form=FORMS[0],
+    probe=SourceProbe,
+    within=1,
+    limit=3,
+)
+fault(
+    "map",
+    "never starts a second worker for calls that take one turn",
+    WorkerPool,
+    "_make_calls",
+    ("calls.taken < self._next_worker_at", "True"),
+    overlap.test_calls_that_take_one_turn_share_few_tasks,
+    form=FORMS[0],
+    items=30,
+    tasks=2,
 )
 
 

@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
-from types import FunctionType
-from typing import Any, NoReturn
+from contextvars import Context
+from functools import partial
+from types import FunctionType, TracebackType
+from typing import Any, NoReturn, Self
 from weakref import WeakSet
 
-from trio import Cancelled, CancelScope, Nursery, current_time
+from anyio import TaskHandle
+from trio import Cancelled, CancelScope, Nursery, current_time, open_nursery
 from trio.lowlevel import (
     Abort,
     Task,
@@ -36,6 +39,9 @@ def running_backend() -> Backend:
         steps_of_user,
         on_entered,
         current_task,
+        TrioGroup,
+        CancelScope,
+        Cancelled,
         cancel_once,
         count_cancellations,
         is_resumed_by_block,
@@ -84,6 +90,70 @@ class TrioWaiter:
         # Trio forbids rescheduling a task that a cancellation has woken.
         self._over = True
         return Abort.SUCCEEDED
+
+
+class TrioTask:
+    """A task in a scope of its own."""
+
+    __slots__ = ("_coro", "_scope", "status")
+
+    def __init__(self, coro: Coroutine[Any, Any, None]) -> None:
+        self._coro = coro
+        self._scope = CancelScope()
+        self.status = TaskHandle.Status.PENDING
+
+    async def run(self) -> None:
+        """Run it to its end."""
+        try:
+            with self._scope:
+                await self._coro
+        finally:
+            self.status = TaskHandle.Status.FINISHED
+
+    def cancel(self) -> None:
+        """Cancel it at every wait."""
+        self._scope.cancel()
+
+
+class TrioGroup:
+    """A nursery for the tasks of a block, which costs half as much as anyio's group."""
+
+    __slots__ = ("_manager", "_nursery", "cancel_scope")
+
+    cancel_scope: CancelScope
+    _nursery: Nursery
+
+    def __init__(self) -> None:
+        self._manager = open_nursery()
+
+    async def __aenter__(self) -> Self:
+        self._nursery = await self._manager.__aenter__()
+        self.cancel_scope = self._nursery.cancel_scope
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> bool | None:
+        return await self._manager.__aexit__(kind, error, traceback)
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, None],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> TrioTask:
+        task = TrioTask(coro)
+        start = self._nursery.start_soon
+        if context is None:
+            start(task.run, name=name)
+        else:
+            context.run(partial(start, task.run, name=name))
+        return task
 
 
 async def wait_until(waiter: TrioWaiter, due: float) -> None:

@@ -123,7 +123,7 @@ fault(
     "reads one item too far",
     ArrivalSink,
     "put",
-    ("< self._window", "<= self._window"),
+    ("< upstream.allowed", "<= upstream.allowed"),
     merge.test_each_source_is_read_ahead_by_its_own_bound,
     buffer=2,
 )
@@ -256,7 +256,7 @@ fault(
     "reads one item too far",
     ArrivalSink,
     "put",
-    ("< self._window", "<= self._window"),
+    ("< upstream.allowed", "<= upstream.allowed"),
     buffer.test_at_no_step_is_the_source_read_too_far,
     size=1,
 )
@@ -622,7 +622,7 @@ fault(
     "does not count what waits",
     Interleaved,
     "_is_drained",
-    ("not inner.waiting", "True"),
+    ("inner.allowed - inner.given == self.window", "True"),
     flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map_unordered,
     probe=SourceProbe,
@@ -891,7 +891,7 @@ fault(
     "does not free the key of an item that did not pass",
     WorkerPool,
     "_make_calls",
-    ("if self._keys is not None:", "if self._keys is not None and value:"),
+    ("if keys is not None:", "if keys is not None and value:"),
     filtering.test_timelines_with_a_key,
     per_key=1,
     source="(zZb|)",
@@ -1233,10 +1233,10 @@ fault(
 )
 fault(
     "merge",
-    "does not count what was delivered",
-    ArrivalBuffer,
-    "pop",
-    ("self.delivered += 1", "pass"),
+    "does not count what a source gave that has ended",
+    MergeState,
+    "leave",
+    ("self._given_before += upstream.given", "pass"),
     statistics.test_what_was_left_behind_in_a_block_was_dropped,
     case=statistics.case_of("concurrent_merge"),
 )

@@ -210,11 +210,14 @@ class SpinPolicy:
     there, the next 1, 3, 7, … 63 waits park at once.
     """
 
-    __slots__ = ("_skip_length", "_to_skip")
+    __slots__ = ("_skip_length", "_to_skip", "is_eager")
 
     LONGEST_SKIP = 63
 
     def __init__(self, *, to_skip: int = 0) -> None:
+        # True while every yield pays off. Then `should_yield` is true and `paid_off`
+        # changes nothing: whoever waits often need not call them.
+        self.is_eager: bool = not to_skip
         # How many waits park at once after a wasted yield; it grows with each.
         self._skip_length: int = 0
         # How many waits still park at once before the next yield.
@@ -230,9 +233,11 @@ class SpinPolicy:
     def paid_off(self) -> None:
         """Note that after the last yield the wait was over."""
         self._skip_length = 0
+        self.is_eager = True
 
     def wasted(self) -> None:
         """Note that after the last yield there was still nothing."""
+        self.is_eager = False
         self._skip_length = min(2 * self._skip_length + 1, self.LONGEST_SKIP)
         self._to_skip = self._skip_length
 

@@ -34,7 +34,8 @@ def running_backend() -> Backend:
     loop = get_running_loop()
     make_group, make_scope = _classes()
     return Backend(
-        partial(Future[None], loop=loop),
+        # Not `Future[None]`, which would note its type in each future.
+        partial(cast("type[Future[None]]", Future), loop=loop),
         _end_future,
         partial(_wait_until, loop),
         loop.time,

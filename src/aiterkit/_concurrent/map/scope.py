@@ -459,7 +459,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         trap: Any
         sent: Any = None
         step: Any = None
-        limiter, sync = self._limiter, self._sync
+        limiter, sync, keys = self._limiter, self._sync, self._keys
         notify_always = calls.notify_always
         spin, yielded = self._work_spin, False
         turn_trap, returning = self.turn_trap, False
@@ -488,7 +488,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 if yielded:
                     yielded = False
                     spin.wasted()
-                elif not self._worker_starting and spin.should_yield():
+                elif not self._worker_starting and (
+                    spin.is_eager or spin.should_yield()
+                ):
                     # It comes back by itself, so there is no need to wake another.
                     yielded = self._worker_starting = True
                     try:
@@ -500,7 +502,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 continue
             if yielded:
                 yielded = False
-                spin.paid_off()
+                if not spin.is_eager:
+                    spin.paid_off()
             worker.call = call
             context = copy_context()
             if worker.token is not None:
@@ -566,8 +569,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 worker.call = None
                 if returning:
                     returning = self._worker_starting = False
-                if self._keys is not None:
-                    self._release_key(call, self._keys)
+                if keys is not None:
+                    self._release_key(call, keys)
                 if limiter is not None:
                     self._give_token(worker)
                 # `CallQueue.finish`, inlined.

@@ -214,14 +214,14 @@ class SpinPolicy:
 
     LONGEST_SKIP = 63
 
-    def __init__(self, *, to_skip: int = 0) -> None:
+    def __init__(self) -> None:
         # True while every yield pays off. Then `should_yield` is true and `paid_off`
         # changes nothing: whoever waits often need not call them.
-        self.is_eager: bool = not to_skip
+        self.is_eager: bool = True
         # How many waits park at once after a wasted yield; it grows with each.
         self._skip_length: int = 0
         # How many waits still park at once before the next yield.
-        self._to_skip: int = to_skip
+        self._to_skip: int = 0
 
     def should_yield(self) -> bool:
         """Decide for one wait."""

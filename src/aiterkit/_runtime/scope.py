@@ -143,7 +143,8 @@ class TaskScope(ABC):
         interruption: BaseException | None = None
         self.closed = True
         self.abandon()
-        self._stop_tasks()
+        if self._running:
+            self._stop_tasks()
         if self.backend.current_task() is not self._entered_by:
             await self._leave_elsewhere()
         try:

@@ -138,12 +138,10 @@ class SourceTask(BlockTask, ABC):
         """
         # A generator and not an `async def`: to yield is the cheapest turn there is.
         trap, spin, most = self._scope.turn_trap, self._spin, MAX_ITEMS_PER_TURN
-        is_generator = isinstance(iterator, AsyncGeneratorType)
+        is_generator = type(iterator) is _NATIVE
         await_user = self._scope.backend.await_user
         # Whether a read needs nothing around it: of a generator, on asyncio.
-        reads_bare = is_generator
-        if await_user is not None:
-            reads_bare = False
+        reads_bare = is_generator and await_user is None
         read: Callable[[], Any]
         steps: Generator[Any, Any, Any]
         item: Any = None

@@ -27,7 +27,7 @@ from inspect import isawaitable
 from math import inf
 from operator import attrgetter
 from types import CoroutineType
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 from anyio import CapacityLimiter, WouldBlock
 from anyio.lowlevel import checkpoint
@@ -153,12 +153,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         self._work_spin = SpinPolicy()
         if self._limiter is not None:
             watch(self._limiter, self._on_resized)
-        if is_async(self._iterator):
-            iterator = cast("AsyncIterator[T]", self._iterator)
+        iterator: Any = self._iterator
+        if is_async(iterator):
             self._source = SourceReader(self, iterator, self)
             self._source.start_reading(f"{self.name} source")
         else:
-            self._sync = SyncSource(self, cast("Iterator[T]", self._iterator), self)
+            self._sync = SyncSource(self, iterator, self)
             self._start_or_wake_worker()
 
     def abandon(self) -> None:
@@ -166,8 +166,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         if calls.outstanding or not calls.ended:
             self.incomplete = True
         calls.ended = True
-        self._give_up(len(self._inbox) + self._waiting_for_key)
-        self._inbox.clear()
+        if self._inbox or self._keys is not None:
+            self._give_up(len(self._inbox) + self._waiting_for_key)
+            self._inbox.clear()
         if self._keys is not None:
             self._keys.clear()
         if self._source is not None:
@@ -378,10 +379,6 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             if self._task_name is None:  # it is seen in `python -m asyncio pstree`
                 self._task_name = f"{self.name}({name_of(self.user_func)})"
             worker.start(self._work(worker), name=self._task_name)
-        self._update_can_add_worker()
-
-    def _update_can_add_worker(self) -> None:
-        """Note whether a worker is idle, or one more may be started."""
         self._can_add_worker = bool(self._idle) or self._worker_count < self._limit
 
     def _start_worker_for_next(self) -> None:
@@ -696,7 +693,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     def _wake_all(self) -> None:
         while self._idle:
             self.end_wait(self._idle.pop())
-        self._update_can_add_worker()
+        self._can_add_worker = self._worker_count < self._limit
         self.wake_receiver()
         self._wake_source()
 

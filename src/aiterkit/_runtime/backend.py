@@ -7,7 +7,7 @@ more than the turns themselves. So only this module, `backend_asyncio` and
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
 
@@ -111,6 +111,35 @@ def stands_for_user(thing: ThingT) -> ThingT:
     """
     STAND_INS.add(thing)
     return thing
+
+
+class BoundFunction:
+    """A method whose lookup gives a function of Python, not a bound method."""
+
+    def __init__(self, method: Callable[..., object]) -> None:
+        self.method = method
+
+    def __get__(self, instance: object, _owner: object = None, /) -> Any:
+        return self.method if instance is None else self.bind(instance)
+
+    def bind(self, instance: object) -> Callable[..., object]:
+        """Return a function of Python that calls the method of *instance*."""
+        method = self.method
+
+        def bound(*args: object) -> object:
+            return method(instance, *args)
+
+        return bound
+
+
+def in_one_step(method: ThingT) -> ThingT:
+    """Let no Ctrl-C come between the call of an ``__aexit__`` and its first step.
+
+    CPython handles signals after the call of a bound method, in the code that called
+    it. The coroutine would be dropped, so the block would never be left. After the call
+    of a function that is written in Python, it does not.
+    """
+    return cast("ThingT", BoundFunction(method))
 
 
 class SpinPolicy:

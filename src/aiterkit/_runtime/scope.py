@@ -14,6 +14,7 @@ from aiterkit._runtime.backend import (
     Backend,
     Waiter,
     current_backend,
+    in_one_step,
     is_native_cancel,
     repeat_cancel,
 )
@@ -163,6 +164,8 @@ class TaskScope(ABC):
                 # trace function, which takes the place of the one of coverage.
                 self._fatal = self._fatal or first_fatal(group)
         finally:
+            for task in self._running:  # pragma: no cover - Ctrl-C, as above
+                task.drop()
             unseen = self._release()
             close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []
@@ -378,6 +381,7 @@ class ConcurrentOperator(Generic[ScopeT]):
         assert scope is not None  # noqa: S101 - __init__ made it
         return scope.__aenter__()
 
+    @in_one_step
     async def __aexit__(
         self,
         kind: type[BaseException] | None,

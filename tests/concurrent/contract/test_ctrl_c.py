@@ -1,11 +1,15 @@
 """Ctrl-C at any line of our own code leaves the program, with sources closed."""
 
+import _thread
 import asyncio
 import gc
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
+from types import CodeType
 from typing import Any
+from weakref import ref
 
 import anyio
 import anyio.lowlevel
@@ -15,7 +19,7 @@ import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
 from ...catalogue import Functions  # noqa: TID252 - tests stand on no path
-from .cases import BY_NAME
+from .cases import BY_NAME, at_the_end, by_break
 
 OWN = ("aiterkit/_runtime/", "aiterkit/_concurrent/")
 
@@ -167,18 +171,22 @@ def run_trio(main: Any) -> None:
     trio.run(main)
 
 
+def open_one_block(run: Any) -> None:
+    """Do what is done once: on Trio, our code is protected from now on."""
+
+    async def main() -> None:
+        async with ak.concurrent_buffer([], 1):
+            pass
+
+    run(main)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("run", [run_asyncio, run_trio])
 def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
     lines, step = 1, 7
 
-    async def warm_up() -> (
-        None
-    ):  # on Trio, our code is protected from the first entry on
-        async with ak.concurrent_buffer([], 1):
-            pass
-
-    run(warm_up)
+    open_one_block(run)
     while True:
         source = SourceProbe(range(4))
         interrupt = Interrupt(lines)
@@ -205,3 +213,109 @@ def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
         lines += step
     gc.collect()  # nothing is left that was never awaited
     assert lines > 50
+
+
+# So much for lines. CPython handles a signal only at some instructions: where a
+# function begins, where a loop goes back, after a call. Only then does Trio see which
+# code it interrupts. So let signals arrive before each instruction, and let CPython
+# handle them where it next does.
+
+arrive: Any = defaultdict[object, None](_thread.interrupt_main).__getitem__
+"""Have the signal of Ctrl-C arrive. It is written in C, so nothing handles it here."""
+
+
+class Thing:
+    """What can be referred to."""
+
+
+class Arrival:
+    """A signal of Ctrl-C before the *number*-th instruction of some code."""
+
+    def __init__(self, number: int, is_traced: Callable[[CodeType], bool]) -> None:
+        self.left = number
+        self._is_traced = is_traced
+        self._reference: ref[Thing] | None = None
+
+    def __call__(self, frame: Any, event: str, _arg: object) -> Any:
+        if event == "call":
+            if not self._is_traced(frame.f_code):
+                return None
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        elif event == "opcode":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                frame.f_trace = None
+                thing = Thing()
+                self._reference = ref(thing, arrive)
+                hash(self._reference)
+                # This function ends, the thing is freed, and the signal arrives.
+        return self
+
+    def interrupts(self, run: Any, main: Any) -> bool:
+        """Run *main*; return whether there was such an instruction."""
+        before = sys.gettrace()
+        sys._getframe().f_trace_opcodes = True  # else 3.12 traces none anywhere
+        sys.settrace(self)
+        try:
+            run(main)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        assert self.left > 0, "the signal was lost"
+        return False
+
+
+@pytest.mark.parametrize("leave", [at_the_end, by_break])
+def test_on_trio_there_is_no_gap_around_a_block(leave: Any) -> None:
+    # The code of the user calls `__aexit__` and then takes its first step. An interrupt
+    # between the two would leave the tasks of the block running.
+    async def call(item: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        return item
+
+    def arrive_before(number: int) -> bool:
+        source = SourceProbe(range(2))
+
+        async def main() -> None:
+            async with ak.concurrent_map(call, source, limit=2) as results:
+                await leave(results)
+
+        arrival = Arrival(number, {main.__code__, leave.__code__}.__contains__)
+        was_interrupted = arrival.interrupts(run_trio, main)
+        assert source.closes == 1 or not source.pulls, f"at instruction {number}"
+        return was_interrupted
+
+    open_one_block(run_trio)
+    number = 1
+    while arrive_before(number):
+        number += 1
+    assert number > 20
+
+
+@pytest.mark.filterwarnings("ignore:.* was never entered")  # it was interrupted before
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("run", [run_asyncio, run_trio])
+def test_a_signal_before_any_instruction_leaves_bare(name: str, run: Any) -> None:
+    def is_traced(code: CodeType) -> bool:
+        return "/aiterkit/" in code.co_filename or "/anyio/" in code.co_filename
+
+    def arrive_before(number: int) -> bool:
+        source = SourceProbe(range(4))
+
+        async def main() -> None:
+            async with BY_NAME[name].open(source, Stepwise()) as results:
+                await at_the_end(results)
+
+        was_interrupted = Arrival(number, is_traced).interrupts(run, main)
+        assert source.closes == 1 or not source.pulls, f"at instruction {number}"
+        source.assert_well_used()
+        return was_interrupted
+
+    open_one_block(run)
+    number, step = 1, 97
+    while arrive_before(number):
+        number += step
+    gc.collect()  # nothing is left that was never awaited
+    assert number > 1000

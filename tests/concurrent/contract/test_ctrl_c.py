@@ -276,15 +276,19 @@ def test_on_trio_there_is_no_gap_around_a_block(leave: Any) -> None:
         return item
 
     def arrive_before(number: int) -> bool:
-        source = SourceProbe(range(2))
+        sources = [SourceProbe([1]), SourceProbe([1])]
 
         async def main() -> None:
-            async with ak.concurrent_map(call, source, limit=2) as results:
-                await leave(results)
+            for source in sources:
+                async with ak.concurrent_map(call, source, limit=2) as results:
+                    await leave(results)
 
-        arrival = Arrival(number, {main.__code__, leave.__code__}.__contains__)
-        was_interrupted = arrival.interrupts(run_trio, main)
-        assert source.closes == 1 or not source.pulls, f"at instruction {number}"
+        def is_traced(code: CodeType) -> bool:
+            return code in (main.__code__, leave.__code__)
+
+        was_interrupted = Arrival(number, is_traced).interrupts(run_trio, main)
+        for source in sources:
+            assert source.closes == 1 or not source.pulls, f"at instruction {number}"
         return was_interrupted
 
     open_one_block(run_trio)
@@ -292,6 +296,29 @@ def test_on_trio_there_is_no_gap_around_a_block(leave: Any) -> None:
     while arrive_before(number):
         number += 1
     assert number > 20
+
+
+def test_on_trio_the_end_of_a_nursery_calls_no_weak_reference_in_python() -> None:
+    # That may be in any code, and an interrupt that came into it would be lost.
+    called: list[str] = []
+
+    async def main() -> None:
+        async with ak.concurrent_map(call, [1], limit=1) as results:
+            await at_the_end(results)
+        del results
+        gc.collect()
+
+    def note(frame: Any, event: str, _arg: object) -> None:
+        if event == "call" and frame.f_code.co_name in ("remove", "_remove"):
+            called.append(frame.f_code.co_filename)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        run_trio(main)
+    finally:
+        sys.setprofile(before)
+    assert not called
 
 
 @pytest.mark.filterwarnings("ignore:.* was never entered")  # it was interrupted before

@@ -7,6 +7,7 @@ more than the turns themselves. So only this module, `backend_asyncio` and
 
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
@@ -17,6 +18,10 @@ Waiter: TypeAlias = Awaitable[object]
 The task that will wait makes it, and awaits it without any step in between. A
 cancelled wait is over, and ending it again does nothing.
 """
+
+
+Wrap: TypeAlias = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
+"""What makes one function of another, for the same use."""
 
 
 class Cancellable(Protocol):
@@ -96,6 +101,12 @@ class Backend(NamedTuple):
     what Trio sends. False means that a scope inside the task has cancelled it in the
     same turn; None means that nothing was cancelled, or that no shield may be raised.
     """
+
+    def interruptible(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return *function*, which is the user's, so that Ctrl-C can interrupt it."""
+        if self.call_user is None:
+            return function
+        return partial(self.call_user, function)
 
 
 ThingT = TypeVar("ThingT", bound=Callable[..., object])

@@ -197,6 +197,8 @@ class TaskScope(ABC):
             await self._wait_for_tasks()
         finally:
             self._release()
+        if self._fatal is not None:
+            raise self._fatal
         raise RuntimeError(
             f"{self.name}() was entered by one task and left by another. An async "
             f"generator that yields inside the block is closed by another task if its "

@@ -5,7 +5,8 @@ scope across its `yield` is a safe source: what it holds can cancel this task al
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
+from functools import partial
 from types import AsyncGeneratorType
 from typing import Any, Generic, TypeVar, cast
 
@@ -30,7 +31,7 @@ from aiterkit._runtime.errors import (
 )
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import Sink
-from aiterkit._runtime.sync_source import with_checkpoints
+from aiterkit._runtime.sync_source import CheckpointingIterator, with_checkpoints
 from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
@@ -38,6 +39,12 @@ T = TypeVar("T")
 
 _NATIVE: Any = AsyncGeneratorType  # compared by identity, as `COROUTINE`
 
+
+_CLOSES_ONCE = (AsyncGeneratorType, CheckpointingIterator)
+"""What does nothing when it is closed again. On Trio, Ctrl-C may interrupt its close.
+
+Of another iterator, nobody can tell whether the close had begun.
+"""
 
 MAX_ITEMS_PER_TURN = 256
 """How many items may be read in a row without a turn for other tasks."""
@@ -201,7 +208,7 @@ class SourceTask(BlockTask, ABC):
             sink.on_stopped()
         while not sink.may_close():
             yield from self._wait().__await__()
-        yield from self._close(iterator).__await__()
+        yield from self._close(iterator, await_user).__await__()
         return in_a_row
 
     def _raised(self, error: BaseException) -> None:
@@ -274,9 +281,20 @@ class SourceTask(BlockTask, ABC):
                 self._keep_cancel(error)
         self._is_parked = False
 
-    async def _close(self, iterator: AsyncIterator[Any]) -> None:
+    async def _close(
+        self,
+        iterator: AsyncIterator[Any],
+        await_user: Callable[[Callable[[], Any]], Any] | None,
+    ) -> None:
         try:
-            await close(iterator)
+            if await_user is None or not isinstance(iterator, _CLOSES_ONCE):
+                await close(iterator)
+                return
+            try:
+                await await_user(partial(close, iterator))
+            except KeyboardInterrupt as error:
+                self._close_raised(error)
+                await close(iterator)  # it may have come before this began
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)
 

@@ -59,6 +59,10 @@ async def call(item: int) -> int:
     return item
 
 
+async def listed(item: int) -> list[int]:
+    return [0] if item else []
+
+
 class Computes:
     """Code of the user's that runs for long, and meanwhile Ctrl-C is pressed."""
 
@@ -79,6 +83,20 @@ class Computes:
     def items(self) -> Any:
         yield 0
         yield self.now(1)
+
+    def closing(self) -> Any:
+        try:
+            while True:
+                yield 1
+        finally:
+            self.now(None)
+
+    async def async_closing(self) -> AsyncGenerator[Any]:
+        try:
+            while True:
+                yield 1
+        finally:
+            self.now(None)
 
     async def async_items(self) -> AsyncGenerator[Any]:
         yield 0
@@ -116,6 +134,26 @@ CODE: dict[str, Callable[[Computes], Any]] = {
     "sync source": lambda c: ak.concurrent_merge(c.items(), [1]),
     "sync source of a map": lambda c: ak.concurrent_map(call, c.items(), limit=1),
     "stop": lambda c: ak.concurrent_until([1], lambda: c.later(None)),
+    "key of a map": lambda c: ak.concurrent_map(call, [1], limit=2, key=c.now),
+    "key of an expand": lambda c: ak.concurrent_expand(listed, [1], limit=2, key=c.now),
+    "key of what an expand reaches": lambda c: ak.concurrent_expand(
+        listed, [1], limit=2, key=lambda item: item and c.now(item)
+    ),
+    "weight": lambda c: ak.concurrent_batched([1], within=1, weight=c.now, max_weight=9),
+    "close of a sync source of a map": lambda c: ak.concurrent_map(
+        call, c.closing(), limit=1
+    ),
+    "close of a sync outer source": lambda c: ak.concurrent_flat_map(
+        lambda _: [1], c.closing(), limit=1
+    ),
+    "close of a sync source": lambda c: ak.concurrent_merge(c.closing(), [1]),
+    "close of a sync inner source": lambda c: ak.concurrent_flat_map(
+        lambda _: c.closing(), [1], limit=1
+    ),
+    "close of a source": lambda c: ak.concurrent_buffer(c.async_closing(), 1),
+    "close of an inner source": lambda c: ak.concurrent_flat_map(
+        lambda _: c.async_closing(), [1], limit=1
+    ),
 }
 
 
@@ -136,8 +174,10 @@ def test_on_trio_it_interrupts_what_computes(place: str) -> None:
     async def main() -> None:
         async with CODE[place](computes) as results:
             async for _ in results:
-                pass
-            await anyio.sleep_forever()
+                if place.startswith("close"):
+                    break
+            else:
+                await anyio.sleep_forever()
 
     with pytest.raises(KeyboardInterrupt):
         run_trio(main)

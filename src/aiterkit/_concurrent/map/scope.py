@@ -138,6 +138,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self._work_spin = SpinPolicy()
+        if self._keys is not None:
+            self._keys.wrap_functions(self.backend.interruptible)
         if self._limiter is not None:
             watch(self._limiter, self._on_resized)
         if is_async(self._iterator):

@@ -6,11 +6,20 @@ more than the turns themselves. So only this module, `backend_asyncio` and
 """
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from functools import partial
+from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
-from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task
+from anyio import (
+    CancelScope,
+    CapacityLimiter,
+    TaskHandle,
+    get_cancelled_exc_class,
+    get_current_task,
+)
+from anyio.abc import TaskGroup
 
 Waiter: TypeAlias = Awaitable[object]
 """A wait that happens once: one task awaits it, any task may end it.
@@ -22,6 +31,46 @@ cancelled wait is over, and ending it again does nothing.
 
 Wrap: TypeAlias = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
 """What makes one function of another, for the same use."""
+
+
+class Handle(Protocol):
+    """What starts with a task, as `anyio.TaskHandle`."""
+
+    @property
+    def status(self) -> TaskHandle.Status:
+        """Whether it runs."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel it at every wait."""
+        ...
+
+
+class Tasks(Protocol):
+    """The tasks of a block, as `anyio.abc.TaskGroup`."""
+
+    cancel_scope: CancelScope
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, None],
+        /,
+        *,
+        name: object,
+        context: Context | None,
+    ) -> Handle:
+        """Start a task."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> bool | None:
+        """Wait for all tasks."""
+        ...
 
 
 class Cancellable(Protocol):
@@ -82,8 +131,8 @@ class Backend(NamedTuple):
     steps_of_user: Callable[[Any], Any] | None
     """The same for the steps of a coroutine. If it never begins, it is to be closed."""
 
-    on_entered: Callable[[], None]
-    """Note that the current task has entered the task group of a block."""
+    on_entered: Callable[[TaskGroup], Tasks]
+    """Return what starts the tasks of a block, whose task group was just entered."""
 
     current_task: Callable[[], object]
     """Return the task that runs now."""

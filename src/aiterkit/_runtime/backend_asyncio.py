@@ -12,7 +12,9 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, cast
 
-from aiterkit._runtime.backend import Backend, Cancellable
+from anyio.abc import TaskGroup
+
+from aiterkit._runtime.backend import Backend, Cancellable, Tasks
 
 
 class AsyncioTurn(tuple[None]):
@@ -39,7 +41,7 @@ def running_backend() -> Backend:
         None,
         None,
         None,
-        _nothing,
+        _same,
         current_task,
         _cancel_once,
         _count_cancellations,
@@ -47,8 +49,8 @@ def running_backend() -> Backend:
     )
 
 
-def _nothing() -> None:
-    pass
+def _same(group: TaskGroup) -> Tasks:
+    return group
 
 
 def _end_future(future: Future[None]) -> None:

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
 from anyio import CancelScope, create_task_group, get_cancelled_exc_class
-from anyio.abc import TaskGroup
 
 from aiterkit._runtime.backend import (
     Backend,
+    Tasks,
     Waiter,
     current_backend,
     in_one_step,
@@ -43,7 +43,7 @@ class TaskScope(ABC):
     """Whether it calls a function of the user on each item."""
 
     context: contextvars.Context
-    tasks: TaskGroup
+    tasks: Tasks
     scope_type: type[CancelScope]
     """The class of the backend, which makes a scope at a third of the cost."""
 
@@ -116,11 +116,11 @@ class TaskScope(ABC):
         self.bind_backend(current_backend())
         self.context = contextvars.copy_context()
         self._check_entry()
-        self.tasks = create_task_group()
-        await self.tasks.__aenter__()
-        self.scope_type = type(self.tasks.cancel_scope)
+        group = create_task_group()
+        await group.__aenter__()
+        self.tasks = self.backend.on_entered(group)
+        self.scope_type = type(group.cancel_scope)
         self._entered_by = self.backend.current_task()
-        self.backend.on_entered()
         self._entered_within = _inner_blocks.get(None)
         if self._entered_within is not None:
             self._entered_within[self] = None
@@ -164,8 +164,6 @@ class TaskScope(ABC):
                 # trace function, which takes the place of the one of coverage.
                 self._fatal = self._fatal or first_fatal(group)
         finally:
-            for task in self._running:  # pragma: no cover - Ctrl-C, as above
-                task.drop()
             unseen = self._release()
             close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []

@@ -40,7 +40,7 @@ T = TypeVar("T")
 _NATIVE: Any = AsyncGeneratorType  # compared by identity, as `COROUTINE`
 
 
-_CLOSES_ONCE = (AsyncGeneratorType, CheckpointingIterator)
+_CLOSES_ONCE: Any = (AsyncGeneratorType, CheckpointingIterator)
 """What does nothing when it is closed again. On Trio, Ctrl-C may interrupt its close.
 
 Of another iterator, nobody can tell whether the close had begun.

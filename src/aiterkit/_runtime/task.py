@@ -11,15 +11,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from anyio import CancelScope, TaskHandle
-from anyio.abc import TaskGroup
 
-from aiterkit._runtime.backend import Backend
+from aiterkit._runtime.backend import Backend, Handle, Tasks
 
 
 class TaskOwner(Protocol):
     """A block, as its tasks see it."""
 
-    tasks: TaskGroup
+    tasks: Tasks
     context: Context
     backend: Backend
     interrupted: bool
@@ -45,7 +44,6 @@ class BlockTask:
     __slots__ = (
         "_handle",
         "_is_cleaning_up",
-        "_making",
         "_owner",
         "_shield",
         "cancel_called",
@@ -54,7 +52,7 @@ class BlockTask:
         "stopped",
     )
 
-    _handle: TaskHandle[None]
+    _handle: Handle
     _shield: CancelScope
 
     def __init__(self, owner: TaskOwner) -> None:
@@ -65,8 +63,6 @@ class BlockTask:
         self.cancellations: int = 0
         self.native: Any = None  # the task of the backend, while it runs
         self._owner = owner
-        # What it runs, until it begins.
-        self._making: Coroutine[Any, Any, None] | None = None
         # True once it only cleans up, so that no cancellation may come any more.
         self._is_cleaning_up = False
 
@@ -83,7 +79,6 @@ class BlockTask:
         # The outermost scope within the task. It becomes a shield once the one
         # cancellation, which comes from the scope around it, has arrived.
         self._shield = owner.scope_type()
-        self._making = making
         owner.on_task_started(self)
         self._handle = owner.tasks.create_task(making, name=name, context=context)
         if owner.interrupted:  # pragma: no cover - a task that starts just then
@@ -91,7 +86,6 @@ class BlockTask:
 
     def __enter__(self) -> Self:
         self._shield.__enter__()
-        self._making = None
         self.native = self._owner.backend.current_task()
         if self._owner.screened:
             self.shield()
@@ -110,11 +104,6 @@ class BlockTask:
         finally:
             self.native = None
             self._owner.on_task_ended(self)
-
-    def drop(self) -> None:  # pragma: no cover - as for `TaskScope.__aexit__`
-        """Note that it has ended; Ctrl-C may have come before it began."""
-        if self._making is not None:
-            self._making.close()
 
     def stop(self) -> None:
         """Begin nothing more; interrupt what the user's code does in this task."""

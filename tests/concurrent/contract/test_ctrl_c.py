@@ -139,7 +139,9 @@ CODE: dict[str, Callable[[Computes], Any]] = {
     "key of what an expand reaches": lambda c: ak.concurrent_expand(
         listed, [1], limit=2, key=lambda item: item and c.now(item)
     ),
-    "weight": lambda c: ak.concurrent_batched([1], within=1, weight=c.now, max_weight=9),
+    "weight": lambda c: ak.concurrent_batched(
+        [1], within=1, weight=c.now, max_weight=9
+    ),
     "close of a sync source of a map": lambda c: ak.concurrent_map(
         call, c.closing(), limit=1
     ),

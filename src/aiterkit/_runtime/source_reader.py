@@ -5,14 +5,13 @@ scope across its `yield` is a safe source: what it holds can cancel this task al
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator
-from functools import partial
+from collections.abc import AsyncIterator, Generator
 from types import AsyncGeneratorType
 from typing import Any, Generic, TypeVar, cast
 
 from anyio import CancelScope, get_cancelled_exc_class
 
-from aiterkit._core.call import COROUTINE, awaiting
+from aiterkit._core.call import COROUTINE, awaiting, drop
 from aiterkit._core.source import RESULT_RULE, close, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import (
@@ -131,9 +130,10 @@ class SourceTask(BlockTask, ABC):
         """Let it look again, if it waits."""
         waiter = self._waiter
         if waiter is not None:
+            # The wait is ended first, here and elsewhere: Ctrl-C may come in between.
+            self._scope.end_wait(waiter)
             self._waiter = None
             self._scope.waiting_producers -= 1
-            self._scope.end_wait(waiter)
 
     @stepwise
     def _read_and_close(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -208,7 +208,7 @@ class SourceTask(BlockTask, ABC):
             sink.on_stopped()
         while not sink.may_close():
             yield from self._wait().__await__()
-        yield from self._close(iterator, await_user).__await__()
+        yield from self._close(iterator).__await__()
         return in_a_row
 
     def _raised(self, error: BaseException) -> None:
@@ -281,19 +281,18 @@ class SourceTask(BlockTask, ABC):
                 self._keep_cancel(error)
         self._is_parked = False
 
-    async def _close(
-        self,
-        iterator: AsyncIterator[Any],
-        await_user: Callable[[Callable[[], Any]], Any] | None,
-    ) -> None:
+    async def _close(self, iterator: Any) -> None:
+        steps_of_user = self._scope.backend.steps_of_user
         try:
-            if await_user is None or not isinstance(iterator, _CLOSES_ONCE):
+            if steps_of_user is None or not isinstance(iterator, _CLOSES_ONCE):
                 await close(iterator)
                 return
+            closing = iterator.aclose()
             try:
-                await await_user(partial(close, iterator))
+                await steps_of_user(closing)
             except KeyboardInterrupt as error:
                 self._close_raised(error)
+                drop(closing)
                 await close(iterator)  # it may have come before this began
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)

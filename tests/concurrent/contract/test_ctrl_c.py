@@ -3,6 +3,7 @@
 import _thread
 import asyncio
 import gc
+import selectors
 import signal
 import sys
 from collections import defaultdict
@@ -388,3 +389,103 @@ def test_a_signal_before_any_instruction_leaves_bare(name: str, run: Any) -> Non
         number += step
     gc.collect()  # nothing is left that was never awaited
     assert number > 1000
+
+
+# asyncio protects no code: `asyncio.run` cancels the main task at the first Ctrl-C, but
+# the second one, or any under another runner, is raised wherever it comes. If that is
+# in our own code, what was counted there is lost.
+
+
+class NeverIdle(selectors.DefaultSelector):
+    """Fails if nothing can run any more, which would be for ever."""
+
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "nothing can run any more"
+        return super().select(0)
+
+
+def run_never_idle(main: Any) -> None:
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(NeverIdle())
+    ) as runner:
+        runner.run(main())
+
+
+class Raised:
+    """Raises KeyboardInterrupt at the *number*-th line of our own code."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+        self.was_in_reader = self.was_in_del = False
+
+    def __call__(self, frame: Any, event: str, _arg: object) -> Any:
+        if event == "call":
+            own = any(part in frame.f_code.co_filename for part in OWN)
+            leaves = frame.f_code.co_name in ("bound", "__aexit__")
+            return self if own and not leaves and self.left > 0 else None
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                task = asyncio.current_task()
+                name = "" if task is None else task.get_name()
+                self.was_in_reader = "source" in name or "roots" in name
+                self.was_in_del = frame.f_code.co_name == "__del__"
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.filterwarnings("ignore")  # it may come before a coroutine has begun
+@pytest.mark.parametrize("name", [*NAMES, "concurrent_until"])
+def test_on_asyncio_nothing_waits_for_what_it_ended(name: str) -> None:
+    # A task that is interrupted itself can close nothing, as in a loop by hand. And a
+    # task that is interrupted as it begins to leave a block does not leave it.
+    number, step = 1, 17
+    while True:
+        source = SourceProbe(range(4))
+        raised = Raised(number)
+
+        async def main(source: Any = source) -> None:
+            async with BY_NAME[name].open(source, Stepwise()) as results:
+                await at_the_end(results)
+
+        before = sys.gettrace()
+        sys.settrace(raised)
+        try:
+            run_never_idle(main)
+        except KeyboardInterrupt:
+            pass
+        except BaseExceptionGroup as group:
+            # anyio complains of a scope that was half entered, or half left.
+            if group.subgroup(RuntimeError) is None:
+                raise
+        else:
+            assert raised.left > 0 or raised.was_in_del, f"at line {number}"
+        finally:
+            sys.settrace(before)
+        if not raised.was_in_reader:
+            assert source.closes == 1 or not source.pulls, f"at line {number}"
+        if raised.left > 0:
+            break
+        number += step
+    gc.collect()
+    assert number > 50
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("name", [*NAMES, "concurrent_until"])
+def test_every_task_of_the_loop_may_be_cancelled(name: str, turns: int) -> None:
+    # As `asyncio.run` does at its end, even before a task of the block has begun.
+    async def main() -> None:
+        source = SourceProbe(range(4))
+        async with BY_NAME[name].open(source, Stepwise()):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for task in asyncio.all_tasks():
+                task.cancel()
+            await asyncio.Event().wait()
+
+    with pytest.raises(asyncio.CancelledError):
+        run_never_idle(main)
+    gc.collect()

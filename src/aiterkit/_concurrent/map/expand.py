@@ -65,9 +65,9 @@ class FrontierSource(AsyncIterator[T]):
 
     def wake(self) -> None:
         """Let it look again, if it waits."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            self.end_wait(waiter)
+        if self._waiter is not None:
+            self.end_wait(self._waiter)
+            self._waiter = None
 
 
 @stands_for_user

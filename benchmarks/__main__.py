@@ -11,6 +11,7 @@ SMOKE = {
     "benchmarks.sequential": ["--rounds", "2", "--items", "20"],
     "benchmarks.concurrent": ["--rounds", "1", "--items", "200"],
     "benchmarks.operators": ["--rounds", "1", "--items", "200"],
+    "benchmarks.nearest": ["--rounds", "1", "--items", "200"],
     "benchmarks.memory": ["--smoke"],
     "benchmarks.short": ["--rounds", "1", "--times", "10"],
     "benchmarks.imports": ["--rounds", "1"],

@@ -4,9 +4,10 @@
     python -m benchmarks short --write    # and write it into the documentation
 
 A web handler maps over 3 or 10 items, not over 10,000; then what counts is what a
-block costs before its first call and after its last. Each function yields to the event
-loop once. All forms of a row run in turn, in a new order each round, many times in a
-row each; what is kept is the microseconds of one run, in each round.
+block costs before its first call and after its last. The function yields to the event
+loop once, as one does that finds its data at once; or, over a sync source, three times,
+as one does that waits. All forms of a row run in turn, in a new order each round, many
+times in a row each; what is kept is the microseconds of one run, in each round.
 """
 
 import argparse
@@ -29,6 +30,21 @@ from benchmarks.rounds import in_turn
 KEPT = Path(__file__).parent.parent / "docs" / "performance" / "short.json"
 NUMBERS = (1, 3, 10, 30)
 LIMIT = 10
+
+
+async def thrice(item: int) -> int:
+    """Suspend three times: in the first turn after its start the call has not ended."""
+    await concurrent.once(item)
+    await concurrent.once(item)
+    return await concurrent.once(item)
+
+
+ROWS: list[tuple[int, Func, str]] = [
+    (1, concurrent.once, "async"),
+    (1, concurrent.once, "sync"),
+    (3, thrice, "sync"),
+]
+"""How many turns a call takes, the function, and how its source is read."""
 
 
 async def for_each(func: Func, source: Source, limit: int) -> None:
@@ -78,13 +94,12 @@ async def measure(
             for name, form in concurrent.streamable_forms().items()
         }
     rows: list[dict[str, Any]] = []
-    for read, make in concurrent.SOURCES.items():
+    for turns, func, read in ROWS:
+        make = concurrent.SOURCES[read]
         for number in NUMBERS:
             many = max(1, times // number)
             runs = {
-                name: functools.partial(
-                    again, form, concurrent.once, make, number, many
-                )
+                name: functools.partial(again, form, func, make, number, many)
                 for name, form in forms.items()
                 if name in only or not only or name == "anyio group"
             }
@@ -94,6 +109,7 @@ async def measure(
             rows.append(
                 {
                     "backend": backend,
+                    "turns": turns,
                     "source": read,
                     "items": number,
                     "microseconds": {
@@ -144,7 +160,7 @@ def main() -> None:
         cells += [
             f"{name} {shown.ratio(row, name, 'anyio group'):.2f}" for name in took
         ]
-        where = f"{row['backend']:8}{row['source']:6}{row['items']:3}  "
+        where = f"{row['backend']:8}{row['turns']} {row['source']:6}{row['items']:3}  "
         print(where, "  ".join(cells))
 
 

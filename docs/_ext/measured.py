@@ -250,10 +250,11 @@ SHORT_FORMS = {
 def short(times: Mapping[str, Any]) -> Iterator[str]:
     """Tell what a map over a few items costs, beside a task for each."""
     group = "anyio group"
-    head = ["backend", "source", "items", "group, µs", *SHORT_FORMS.values()]
+    head = ["backend", "source", "turns", "items", "group, µs", *SHORT_FORMS.values()]
     lines: list[list[str]] = []
     for row in times["short"]["rows"]:
-        cells = [row["backend"], row["source"], number(row["items"])]
+        cells = [row["backend"], row["source"]]
+        cells += [number(row["turns"]), number(row["items"])]
         cells.append(_shown(middle(row, group)))
         for name in SHORT_FORMS:
             found = name in row["microseconds"]

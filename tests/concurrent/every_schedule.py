@@ -975,7 +975,8 @@ def programs_of_one_source() -> Iterator[Program]:
         promise = f"three items in order, {size} ahead"
         yield Program("concurrent_buffer", promise, partial(buffers, size))
     yield Program("concurrent_batched", "each item is in one batch", batches)
-    yield Program("concurrent_heartbeat", "all items, in order", beats)
+    name = "concurrent_heartbeat"  # it has a task more than most, too
+    yield Program(name, "all items, in order", beats, fewer=1)
     name = "concurrent_until"
     for kind in ("sync", "async"):
         promise = f"what was read is delivered, {kind} source"
@@ -1008,11 +1009,13 @@ def programs_of_one_source() -> Iterator[Program]:
     for name, block in blocks.items():
         test = partial(one_fails, block)
         yield Program(name, "an error of the source", test)
-        # It has a task more than the others, and so far more schedules.
+        # These have a task more than the others, and so far more schedules.
         is_until = name == "concurrent_until"
+        many = {"concurrent_until": {"timeout"}}
+        many["concurrent_heartbeat"] = {"timeout", "cancel"}
         test = partial(one_is_left, block, "a" if is_until else "ab")
         for interrupt in INTERRUPTS:
-            fewer = int(is_until and interrupt == "timeout")
+            fewer = int(interrupt in many.get(name, ()))
             yield Program(name, "left early", test, interrupt, fewer)
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import types
 from collections.abc import Generator
+from itertools import product
 from typing import Any
 
+import pytest
 import trio
 
 from aiterkit._runtime.backend import SpinPolicy
@@ -36,6 +38,32 @@ def test_a_yield_that_paid_off_is_followed_by_yields() -> None:
     assert spin.should_yield()
     spin.wasted()
     assert [spin.should_yield() for _ in range(2)] == [False, True]
+
+
+def decisions(
+    outcomes: tuple[bool, ...], *, to_skip: int, always_asked: bool
+) -> list[bool]:
+    """Return for each wait whether the policy yields; *outcomes* says what paid off.
+
+    It is asked and told each time, or only if it is not eager, as in `src`.
+    """
+    spin = SpinPolicy(to_skip=to_skip)
+    decided: list[bool] = []
+    for paid in outcomes:
+        now = (spin.is_eager and not always_asked) or spin.should_yield()
+        decided.append(now)
+        if now and not paid:
+            spin.wasted()
+        elif now and (always_asked or not spin.is_eager):
+            spin.paid_off()
+    return decided
+
+
+@pytest.mark.parametrize("to_skip", [0, 1])
+def test_an_eager_policy_need_not_be_asked(to_skip: int) -> None:
+    for outcomes in product((True, False), repeat=10):
+        asked = decisions(outcomes, to_skip=to_skip, always_asked=True)
+        assert decisions(outcomes, to_skip=to_skip, always_asked=False) == asked
 
 
 def test_in_one_turn_every_other_task_takes_one_step() -> None:

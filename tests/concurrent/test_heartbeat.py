@@ -1,6 +1,9 @@
 """A source that is never silent for long, and whose read is never cancelled for it."""
 
+import asyncio
 import math
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -8,10 +11,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import aiterkit as ak
+from aiterkit._concurrent.timing.scope import HeartbeatScope
 from aiterkit._concurrent.timing.state import Heartbeats
+from aiterkit._runtime.backend import Backend
 from aiterkit.testing import ProbeError, SourceProbe, assert_timeline, explore, play
 
-from ..helpers import popped  # noqa: TID252 - tests stand on no path
+from ..helpers import on_asyncio, popped  # noqa: TID252 - tests stand on no path
 
 heartbeat = ak.concurrent_heartbeat
 
@@ -106,6 +111,62 @@ async def test_what_falls_due_as_a_wait_is_cancelled_is_not_lost() -> None:
         await anyio.sleep(1)
         got = [await anext(results), await anext(results)]
     assert got in (["*", "a"], ["a", "*"])
+
+
+# A deadline for each wait of the reader would cost as much as the wait itself.
+
+
+@contextmanager
+def noted_deadlines() -> Generator[list[float]]:
+    """Note until when tasks of a block wait, as they begin to."""
+    begun: list[float] = []
+    bind = HeartbeatScope[Any, Any].bind_backend
+
+    def bind_noting(scope: HeartbeatScope[Any, Any], backend: Backend) -> None:
+        def wait_until(waiter: Any, due: float) -> Awaitable[object]:
+            begun.append(due)
+            return backend.wait_until(waiter, due)
+
+        bind(scope, backend._replace(wait_until=wait_until))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HeartbeatScope, "bind_backend", bind_noting)
+        yield begun
+
+
+async def test_items_that_come_in_time_need_no_deadline_each() -> None:
+    source = SourceProbe(range(100), gap=1)
+    with noted_deadlines() as deadlines:
+        async with heartbeat(source, None, seconds=10.5) as results:
+            assert [item async for item in results] == list(range(100))
+    # Each deadline but the first is that of the last item before it was set.
+    assert deadlines == [10.5 + 10 * number for number in range(11)]
+
+
+async def test_no_beat_is_timed_for_a_reader_that_is_busy() -> None:
+    source = SourceProbe("a", gap=1000)
+    with noted_deadlines() as deadlines:
+        async with heartbeat(source, "*", seconds=3) as results:
+            await anyio.sleep(100)
+            assert deadlines == [3]
+            assert await anext(results) == "*"
+            with anyio.move_on_after(1):
+                await anext(results)
+            assert deadlines == [3, 103]
+            await anyio.sleep(100)
+            assert deadlines == [3, 103]
+
+
+@on_asyncio
+async def test_a_reader_is_told_if_no_beat_will_ever_come() -> None:
+    # Any code may cancel any task of asyncio. The reader must not wait for ever.
+    async with heartbeat(SourceProbe("a", gap=1000), "*", seconds=3) as results:
+        assert await anext(results) == "*"
+        for task in asyncio.all_tasks():
+            if task.get_name() == "concurrent_heartbeat timer":
+                task.cancel()
+        with pytest.raises(RuntimeError, match="was cancelled from outside"):
+            await anext(results)
 
 
 @settings(max_examples=80, deadline=None)

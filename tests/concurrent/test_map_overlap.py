@@ -11,7 +11,7 @@ import aiterkit as ak
 from aiterkit._concurrent.map.scope import Worker
 from aiterkit.testing import Barrier, SourceProbe, explore
 
-from ..helpers import any_source  # noqa: TID252 - tests stand on no path
+from ..helpers import Boom, any_source  # noqa: TID252 - tests stand on no path
 from .map_forms import FORMS, Form, calls, every_form
 
 LIMITS = [1, 2, 3, 10]
@@ -81,7 +81,53 @@ async def test_no_task_is_started_for_an_item_that_cannot_come(
     begin = Worker[Any, Any].start
     monkeypatch.setattr(Worker, "start", start)
     await form.run(Barrier(3).wait, three(kind), limit=9)
-    assert len(started) == (4 if kind is enumerate else 3)  # it cannot tell
+    assert len(started) == 3
+
+
+@every_form
+@pytest.mark.parametrize(("items", "tasks"), [(12, 1), (30, 2), (60, 3)])
+async def test_calls_that_take_one_turn_share_few_tasks(
+    form: Form, items: int, tasks: int
+) -> None:
+    async def call(_item: object) -> None:
+        seen.add(anyio.get_current_task().id)
+        await anyio.lowlevel.checkpoint()
+
+    seen: set[int] = set()
+    await form.run(call, range(items), limit=10)
+    assert len(seen) == tasks
+
+
+@every_form
+@any_source
+@pytest.mark.parametrize("within", [0, 1])
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_calls_that_wait_after_one_turn_meet(
+    form: Form, probe: Any, limit: int, within: float
+) -> None:
+    async def call(item: int) -> None:
+        with anyio.move_on_after(within):
+            await anyio.lowlevel.checkpoint()
+        await barrier.wait(item)
+
+    barrier = Barrier(limit)
+    await form.run(call, probe(range(limit)), limit=limit)
+    assert barrier.is_open
+
+
+@every_form
+async def test_a_call_that_fails_after_one_turn_leaves_room_for_others(
+    form: Form,
+) -> None:
+    async def call(item: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        if item == 1:
+            raise Boom
+        return item
+
+    for _ in range(2):
+        with pytest.raises(Boom):
+            await form.run(call, range(3), limit=2)
 
 
 async def test_the_end_of_a_list_is_found_by_a_slow_reader() -> None:

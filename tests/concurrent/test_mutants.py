@@ -44,6 +44,7 @@ from aiterkit._concurrent.share.state import (
 )
 from aiterkit._concurrent.switch.scope import InnerSink, SwitchScope
 from aiterkit._concurrent.switch.state import SwitchState
+from aiterkit._concurrent.timing.scope import HeartbeatScope
 from aiterkit._concurrent.timing.state import (
     Batches,
     Debounced,
@@ -122,7 +123,7 @@ fault(
     "reads one item too far",
     ArrivalSink,
     "put",
-    ("< self._window", "<= self._window"),
+    ("< upstream.allowed", "<= upstream.allowed"),
     merge.test_each_source_is_read_ahead_by_its_own_bound,
     buffer=2,
 )
@@ -255,7 +256,7 @@ fault(
     "reads one item too far",
     ArrivalSink,
     "put",
-    ("< self._window", "<= self._window"),
+    ("< upstream.allowed", "<= upstream.allowed"),
     buffer.test_at_no_step_is_the_source_read_too_far,
     size=1,
 )
@@ -621,7 +622,7 @@ fault(
     "does not count what waits",
     Interleaved,
     "_is_drained",
-    ("not inner.waiting", "True"),
+    ("inner.allowed - inner.given == self.window", "True"),
     flat.test_as_many_inner_sources_as_are_read_may_wait_for_you,
     make=ak.concurrent_flat_map_unordered,
     probe=SourceProbe,
@@ -890,7 +891,7 @@ fault(
     "does not free the key of an item that did not pass",
     WorkerPool,
     "_make_calls",
-    ("if self._keys is not None:", "if self._keys is not None and value:"),
+    ("if keys is not None:", "if keys is not None and value:"),
     filtering.test_timelines_with_a_key,
     per_key=1,
     source="(zZb|)",
@@ -1018,6 +1019,24 @@ fault(
     "_check_beat",
     ("self.is_awaited and", "True and"),
     heartbeat.test_for_a_busy_reader_an_item_comes_before_a_beat,
+)
+fault(
+    "heartbeat",
+    "gives a reader that goes on waiting one beat alone",
+    HeartbeatScope,
+    "_wait_until_due",
+    ("self._timer.wake_if_idle()", "pass"),
+    heartbeat.test_a_beat_comes_when_nothing_came_for_so_long,
+    source="a---------b|",
+    line="a--*--*--*b|",
+)
+fault(
+    "heartbeat",
+    "times a beat for each item",
+    HeartbeatScope,
+    "_wait_until_due",
+    ("self._timer.wake_if_idle()", "self._timer._wake()"),
+    heartbeat.test_items_that_come_in_time_need_no_deadline_each,
 )
 fault(
     "batched",
@@ -1214,10 +1233,10 @@ fault(
 )
 fault(
     "merge",
-    "does not count what was delivered",
-    ArrivalBuffer,
-    "pop",
-    ("self.delivered += 1", "pass"),
+    "does not count what a source gave that has ended",
+    MergeState,
+    "leave",
+    ("self._given_before += upstream.given", "pass"),
     statistics.test_what_was_left_behind_in_a_block_was_dropped,
     case=statistics.case_of("concurrent_merge"),
 )
@@ -1352,6 +1371,29 @@ fault(
     ("self.on_closed(self.pending.popleft()[0])", "pass"),
     flat.test_a_failing_inner_source_leaves_none_that_waits_for_a_token,
     make=ak.concurrent_flat_map_unordered,
+)
+fault(
+    "map",
+    "starts no other call once one has suspended again",
+    WorkerPool,
+    "_suspended_again",
+    ("self._start_worker_for_next()", "pass"),
+    overlap.test_calls_that_wait_after_one_turn_meet,
+    form=FORMS[0],
+    probe=SourceProbe,
+    within=1,
+    limit=3,
+)
+fault(
+    "map",
+    "never starts a second worker for calls that take one turn",
+    WorkerPool,
+    "_make_calls",
+    ("calls.taken < self._next_worker_at", "True"),
+    overlap.test_calls_that_take_one_turn_share_few_tasks,
+    form=FORMS[0],
+    items=30,
+    tasks=2,
 )
 
 

@@ -127,7 +127,8 @@ def check_count(
         TypeError: If *value* is not an int.
         ValueError: If it is less than *least*.
     """
-    count = check_int(value, name=name, or_limiter=or_limiter)
+    is_plain = type(value) is int  # as it nearly always is
+    count = value if is_plain else check_int(value, name=name, or_limiter=or_limiter)
     if count < least:
         raise ValueError(f"{name} must be at least {least}, not {shortened(count)}")
     return count

@@ -2,19 +2,20 @@
 
 from asyncio import (
     AbstractEventLoop,
+    CancelledError,
     Future,
     InvalidStateError,
     Task,
     current_task,
     get_running_loop,
 )
-from collections.abc import Awaitable
-from functools import partial
+from collections.abc import Awaitable, Callable
+from functools import cache, partial
 from typing import Any, cast
 
-from anyio.abc import TaskGroup
+from anyio import create_task_group
 
-from aiterkit._runtime.backend import Backend, Cancellable, Tasks
+from aiterkit._runtime.backend import Backend, Cancellable, Group, Scope
 
 
 class AsyncioTurn(tuple[None]):
@@ -31,8 +32,10 @@ ASYNCIO_TURN = cast("Awaitable[None]", AsyncioTurn((None,)))
 def running_backend() -> Backend:
     """Return how tasks wait on the loop that runs now."""
     loop = get_running_loop()
+    make_group, make_scope = _classes()
     return Backend(
-        partial(Future[None], loop=loop),
+        # Not `Future[None]`, which would note its type in each future.
+        partial(cast("type[Future[None]]", Future), loop=loop),
         _end_future,
         partial(_wait_until, loop),
         loop.time,
@@ -41,16 +44,26 @@ def running_backend() -> Backend:
         None,
         None,
         None,
-        _same,
-        current_task,
+        _nothing,
+        partial(current_task, loop),  # without it, the loop is looked up at each call
+        make_group,
+        make_scope,
+        CancelledError,
         _cancel_once,
         _count_cancellations,
         _is_resumed_by_block,
     )
 
 
-def _same(group: TaskGroup) -> Tasks:
-    return group
+@cache
+def _classes() -> tuple[Callable[[], Group], Callable[[], Scope]]:
+    """Return anyio's classes for this backend, which it looks up at every call."""
+    group = create_task_group()
+    return type(group), type(group.cancel_scope)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _end_future(future: Future[None]) -> None:

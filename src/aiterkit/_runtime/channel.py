@@ -61,7 +61,8 @@ class ResultChannel(ABC, Generic[R]):
         """Wait in the way of *backend*, which runs now."""
         self.make_waiter, self.end_wait = backend.make_waiter, backend.end_wait
         self.turn = backend.turn
-        self.spin = SpinPolicy()
+        # The first wait comes before the tasks have begun, so a turn is too short.
+        self.spin = SpinPolicy(to_skip=1)
 
     @abstractmethod
     def on_received(self) -> None:

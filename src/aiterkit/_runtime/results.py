@@ -34,36 +34,40 @@ class _Reading(Generic[R]):
         now = channel.statistics()
         return without_reader(now) if channel.closed else now
 
-    async def __anext__(self) -> R:
+    async def __anext__(self) -> R:  # noqa: C901 - each function call is paid per item
         channel = self._channel
         channel.was_read = True
         buffer = channel.buffer
         if channel.is_receiving or channel.closed:
             channel.refuse()
-        yielded = False
-        while (value := buffer.pop()) is EMPTY:
-            if channel.incomplete:
-                await channel.raise_incomplete()
-            if buffer.ended and buffer.exhausted:
-                raise StopAsyncIteration
+        value = buffer.pop()
+        if value is EMPTY:
             spin = channel.spin
-            if yielded:
-                spin.wasted()
-            yielded = spin.should_yield()
-            channel.is_receiving = True
-            try:
-                await (channel.turn if yielded else channel.begin_wait())
-            except BaseException:
-                channel.on_wait_failed()
-                raise
-            finally:
-                channel.is_receiving = False
-                channel.receiver = None
-            if channel.closed:
-                channel.refuse()
-        # From here on nothing is awaited: a cancelled reader loses nothing.
-        if yielded:
-            channel.spin.paid_off()
+            while True:
+                if channel.incomplete:
+                    await channel.raise_incomplete()
+                if buffer.ended and buffer.exhausted:
+                    raise StopAsyncIteration
+                yields = spin.is_eager or spin.should_yield()
+                channel.is_receiving = True
+                try:
+                    await (channel.turn if yields else channel.begin_wait())
+                except BaseException:
+                    channel.on_wait_failed()
+                    raise
+                finally:
+                    channel.is_receiving = False
+                    channel.receiver = None
+                if channel.closed:
+                    channel.refuse()
+                value = buffer.pop()
+                if value is not EMPTY:
+                    if not spin.is_eager and yields:
+                        spin.paid_off()
+                    break
+                if yields:
+                    spin.wasted()
+        # From the last `pop` on nothing is awaited: a cancelled reader loses nothing.
         if channel.waiting_producers or channel.wants_room:
             channel.on_received()
         return value

@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
-from anyio import CancelScope, create_task_group, get_cancelled_exc_class
+from anyio import CancelScope, get_cancelled_exc_class
 
 from aiterkit._runtime.backend import (
     Backend,
-    Tasks,
+    Group,
     Waiter,
     current_backend,
     in_one_step,
@@ -43,10 +43,7 @@ class TaskScope(ABC):
     """Whether it calls a function of the user on each item."""
 
     context: contextvars.Context
-    tasks: Tasks
-    scope_type: type[CancelScope]
-    """The class of the backend, which makes a scope at a third of the cost."""
-
+    tasks: Group
     make_waiter: Callable[[], Waiter]
     end_wait: Callable[[Waiter], None]
     turn_trap: object
@@ -113,14 +110,14 @@ class TaskScope(ABC):
         if self.opened:
             raise RuntimeError(f"{self.name}(...) can be entered only once")
         self.opened = True
-        self.bind_backend(current_backend())
+        backend = current_backend()
+        self.bind_backend(backend)
         self.context = contextvars.copy_context()
         self._check_entry()
-        group = create_task_group()
-        await group.__aenter__()
-        self.tasks = self.backend.on_entered(group)
-        self.scope_type = type(group.cancel_scope)
-        self._entered_by = self.backend.current_task()
+        self.tasks = backend.make_group()
+        await self.tasks.__aenter__()
+        self._entered_by = backend.current_task()
+        backend.on_entered()
         self._entered_within = _inner_blocks.get(None)
         if self._entered_within is not None:
             self._entered_within[self] = None
@@ -143,7 +140,7 @@ class TaskScope(ABC):
         An *error* that is leaving the block already is masked only by one that must end
         the program.
         """
-        cancelled = get_cancelled_exc_class()
+        cancelled = self.backend.cancelled
         interruption: BaseException | None = None
         self.closed = True
         self.abandon()
@@ -152,7 +149,7 @@ class TaskScope(ABC):
             await self._leave_elsewhere()
         try:
             # Those that end in their next step are left to the group, which waits too.
-            if not all(task.is_ending() for task in self._running):
+            if self._running and not all(task.is_ending() for task in self._running):
                 interruption = await self._wait_for_tasks()
             try:
                 await self.tasks.__aexit__(None, None, None)

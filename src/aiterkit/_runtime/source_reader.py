@@ -5,7 +5,7 @@ scope across its `yield` is a safe source: what it holds can cancel this task al
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from types import AsyncGeneratorType
 from typing import Any, Generic, TypeVar, cast
 
@@ -147,6 +147,11 @@ class SourceTask(BlockTask, ABC):
         trap, spin, most = self._scope.turn_trap, self._spin, MAX_ITEMS_PER_TURN
         is_generator = isinstance(iterator, AsyncGeneratorType)
         await_user = self._scope.backend.await_user
+        # Whether a read needs nothing around it: of a generator, on asyncio.
+        reads_bare = is_generator
+        if await_user is not None:
+            reads_bare = False
+        read: Callable[[], Any]
         steps: Generator[Any, Any, Any]
         item: Any = None
         try:
@@ -158,31 +163,35 @@ class SourceTask(BlockTask, ABC):
                     try:  # as in `_wait`
                         if has_room:
                             yield trap
-                        elif not spin.should_yield():
+                        elif spin.is_eager or spin.should_yield():
+                            yield trap
+                            has_room = sink.has_room()
+                            if not has_room:
+                                spin.wasted()
+                            elif not spin.is_eager:
+                                spin.paid_off()
+                        else:
                             yield from self._begin_wait().__await__()
                             self._is_parked = False
                             has_room = sink.has_room()
-                        else:
-                            yield trap
-                            has_room = sink.has_room()
-                            if has_room:
-                                spin.paid_off()
-                            else:
-                                spin.wasted()
                     except get_cancelled_exc_class() as error:
                         spin.wasted()  # a cancelled scope cancels the next yield too
                         self._keep_cancel(error)
                         yield from self._wait_through_cancel().__await__()
                         has_room = sink.has_room()
-                    continue
-                if self._pending_cancel is not None:
-                    self._repeat_pending_cancel()
+                    # Another task may have stopped this one, which mypy does not see.
+                    if self.stopped or not has_room:  # type: ignore[redundant-expr]
+                        continue
+                    if self._pending_cancel is not None:
+                        self._repeat_pending_cancel()
                 try:
-                    if await_user is not None:
+                    if reads_bare:
+                        steps = read()
+                    elif await_user is not None:
                         steps = await_user(read)
                     else:
                         steps = reading = read()
-                        if not is_generator and type(reading) is not COROUTINE:
+                        if type(reading) is not COROUTINE:
                             steps = awaiting(reading).__await__()
                     item = yield from steps
                 except StopAsyncIteration:

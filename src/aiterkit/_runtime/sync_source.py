@@ -37,26 +37,28 @@ class SyncSource(Generic[T]):
     generator may set a variable in one step, and reset it in another.
     """
 
-    __slots__ = ("_iterator", "_run", "_scope", "_sink", "next")
+    __slots__ = ("_iterator", "_knows_length", "_run", "_scope", "_sink", "next")
 
     def __init__(self, scope: TaskScope, iterator: Iterator[T], sink: Sink[T]) -> None:
         self._scope = scope
         self._iterator = iterator
-        self._run = run = cast("Any", scope.context.copy().run)
         self._sink = sink
+        self._knows_length = type(iterator) in _WITHOUT_CODE
+        self.next: Callable[[], T]
+        """Return the next item; raise what the iterator raises."""
+        if self._knows_length:
+            self.next = iterator.__next__
+            return
+        run: Any = scope.context.copy().run
+        self._run = run
         call_user = scope.backend.call_user
         call = () if call_user is None else (call_user,)
-        self.next: Callable[[], T] = (
-            iterator.__next__
-            if type(iterator) in _WITHOUT_CODE
-            else cast("Callable[[], T]", partial(run, *call, next, iterator))
-        )
-        """Return the next item; raise what the iterator raises."""
+        self.next = partial(run, *call, next, iterator)
 
     def may_have_items(self) -> bool:
         """Return whether it may give one more item, as far as this can be known."""
         iterator: Any = self._iterator
-        return type(iterator) not in _WITHOUT_CODE or iterator.__length_hint__() > 0
+        return not self._knows_length or iterator.__length_hint__() > 0
 
     def pull(self) -> T | Empty:
         """Return the next item; or report to the sink why there is none."""
@@ -82,7 +84,7 @@ class SyncSource(Generic[T]):
         iterator, and its close() would end more than the iteration.
         """
         iterator: Any = self._iterator
-        if not isinstance(iterator, Generator):
+        if self._knows_length or not isinstance(iterator, Generator):
             return
         scope = self._scope
         try:

@@ -10,20 +10,19 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from anyio import CancelScope, TaskHandle
+from anyio import TaskHandle
 
-from aiterkit._runtime.backend import Backend, Handle, Tasks
+from aiterkit._runtime.backend import Backend, Group, Handle, Scope
 
 
 class TaskOwner(Protocol):
     """A block, as its tasks see it."""
 
-    tasks: Tasks
+    tasks: Group
     context: Context
     backend: Backend
     interrupted: bool
     screened: bool
-    scope_type: type[CancelScope]
 
     def on_task_started(self, task: "BlockTask", /) -> None:
         """Note that *task* runs."""
@@ -52,7 +51,7 @@ class BlockTask:
         "stopped",
     )
 
-    _shield: CancelScope
+    _shield: Scope
 
     def __init__(self, owner: TaskOwner) -> None:
         self.stopped: bool = False
@@ -78,7 +77,7 @@ class BlockTask:
         owner = self._owner
         # The outermost scope within the task. It becomes a shield once the one
         # cancellation, which comes from the scope around it, has arrived.
-        self._shield = owner.scope_type()
+        self._shield = owner.backend.make_scope()
         try:
             owner.on_task_started(self)
             self._handle = owner.tasks.create_task(making, name=name, context=context)

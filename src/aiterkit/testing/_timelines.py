@@ -128,9 +128,9 @@ def play(
 ) -> SourceProbe[Any]:
     """Return a source that does what *line* draws, from its first pull on.
 
-    It keeps to its times, whoever is late: an item that nobody asked for in
-    its tick is there at once when asked for. A line without end goes on for
-    ever. As a `SourceProbe`, it counts what is done with it.
+    It keeps to its times, however late the reader is: an item that was not
+    asked for in its tick is there at once when it is. A line without end goes
+    on for ever. As a `SourceProbe`, it counts what is done with it.
 
     Examples:
         >>> source = play("-a--(bc|)")

@@ -101,7 +101,7 @@ class FlattenScope(SourcesScope[Any, R]):
             # While a closed source is not drained, the next item that the reader
             # receives may free its slot.
             self.wants_room = inners.undrained > 0
-        if inners.take_free_slot():
+        if inners.has_free_slot and inners.take_free_slot():
             self._begin_more()
 
     def _on_resized(self) -> None:

@@ -59,10 +59,8 @@ class FlattenState(MergeState[Any, Any]):
     def begin(self) -> InnerSource:
         """Add one more inner source."""
         inner = InnerSource(self._opened)
-        self._opened += 1
+        self._register(inner)
         self._count += 1
-        self.open[inner] = None
-        self.ended = False
         return inner
 
     def drop(self, inner: Upstream) -> None:
@@ -95,12 +93,12 @@ class FlattenState(MergeState[Any, Any]):
         return had
 
     def statistics(self) -> FlatMapStatistics:
-        held = self.held
+        taken, held = self.given, self.held
         return FlatMapStatistics(
-            taken=self.delivered + held + self._dropped,
+            taken=taken,
             waiting=held,
             running=0,
-            delivered=self.delivered,
+            delivered=taken - held - self._dropped,
             dropped=self._dropped,
             limit=self.limit,
             opened=self._opened - 1 - len(self.pending),  # all but the outer source
@@ -133,7 +131,7 @@ class Interleaved(FlattenState, ArrivalBuffer[Any]):
         return bool(self.queue)
 
     def _is_drained(self, inner: InnerSource) -> bool:
-        return not inner.waiting
+        return inner.allowed - inner.given == self.window  # none of its items waits
 
 
 class Concatenated(FlattenState):
@@ -165,14 +163,15 @@ class Concatenated(FlattenState):
         return not self._queue
 
     def has_room(self, upstream: Upstream) -> bool:
-        return upstream.waiting < self.window
+        assert isinstance(upstream, InnerSource)  # noqa: S101 - `begin` made it
+        return len(upstream.items) < self.window
 
     def put(self, upstream: Upstream, item: Any) -> bool:
         assert isinstance(upstream, InnerSource)  # noqa: S101 - `begin` made it
         upstream.items.append(item)
-        upstream.waiting += 1
+        upstream.given += 1
         self.ready = self._queue[0] is upstream
-        return upstream.waiting < self.window
+        return len(upstream.items) < self.window
 
     def end(self, upstream: Upstream) -> None:
         self.leave(upstream)
@@ -203,8 +202,6 @@ class Concatenated(FlattenState):
         head = self._queue[0]
         if head.items:
             item = head.items.popleft()
-            self.delivered += 1
-            head.waiting -= 1
             self.resumable = head
             self._pass_on()
             return item

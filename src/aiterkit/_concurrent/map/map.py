@@ -40,7 +40,7 @@ async def _run(pool: WorkerPool[Any, Any]) -> None:
     """Run *pool* to the end of its source, or to the first failure."""
     async with pool:
         async for _ in Results(pool):
-            pass  # pragma: no cover - its calls deliver nothing but an error
+            pass  # pragma: no cover - it gives no results, and at most one error
 
 
 class _Map(ConcurrentOperator[WorkerPool[Any, R]]):

@@ -4,7 +4,8 @@ A `SourceReader` reads an async source into an inbox, within the window. Workers
 items from the inbox, or straight from a sync source, and make the calls: each call in a
 context of its own, the calls of one worker one after the other. A worker is started or
 woken when there is an item for it and the call before has suspended, never earlier. So
-calls that do not suspend all run in one worker.
+calls that do not suspend all run in one worker, and of those that suspend for one turn
+the first few.
 
 The `CallQueue` decides; this module waits.
 """
@@ -26,7 +27,7 @@ from inspect import isawaitable
 from math import inf
 from operator import attrgetter
 from types import CoroutineType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from anyio import CapacityLimiter, WouldBlock
 from anyio.lowlevel import checkpoint
@@ -60,6 +61,14 @@ _index = attrgetter("index")
 MAX_CALLS_PER_TURN = 64
 """How many calls a worker may finish in a row without a turn for other tasks."""
 
+SHORT_CALLS_PER_WORKER = 6
+"""When calls that suspend for one turn of the loop get one more worker.
+
+*n* workers share the cost of each turn. One more saves 1 / (n * (n + 1)) of it for each
+item, and costs as much as several turns. So it is started after this many items, times
+n * (n + 1). For a call that suspends for longer it is started at once.
+"""
+
 
 class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
     """The block of a map: a source, a function, and the calls between them."""
@@ -80,6 +89,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         "_keys",
         "_limit",
         "_limiter",
+        "_next_worker_at",
         "_source",
         "_sync",
         "_task_name",
@@ -125,9 +135,12 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         # Whether a worker is idle, or there may be one more.
         self._can_add_worker = True
         self._idle: list[Waiter] = []  # the waits of workers that have no call
-        # True while one worker is on its way to take an item: started, woken or just
-        # yielding. It starts or wakes the next, so there are no more than needed.
+        # True while one worker is on its way to take an item: started, woken, or taking
+        # one turn. It starts or wakes the next, so there are no more than needed.
         self._worker_starting = False
+        # How many items must have been taken before a call that takes one turn is
+        # reason enough to start one more worker.
+        self._next_worker_at = 0
         self._task_name: str | None = None
 
     # The block.
@@ -360,7 +373,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             self.end_wait(self._idle[-1])
             self._idle.pop()
         else:
-            self._worker_count += 1
+            self._worker_count = count = self._worker_count + 1
+            self._next_worker_at = SHORT_CALLS_PER_WORKER * count * (count + 1)
             worker: Worker[T, R] = Worker(self)
             if self._task_name is None:  # it is seen in `python -m asyncio pstree`
                 self._task_name = f"{self.name}({name_of(self.user_func)})"
@@ -406,7 +420,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     self.abort(error)
                 elif not worker.stopped:
                     self.abandon()
-            self._give_token(worker)
+            if worker.token is not None:
+                self._give_token(worker)
             self._workers.pop(worker, None)
             self._worker_count -= 1
             self._can_add_worker = True
@@ -434,7 +449,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         func, calls, inbox = self._func, self._calls, self._inbox
         is_native = is_async_function(func)
         copy_context, end_wait = self.context.copy, self.end_wait
-        call_user, steps_of_user = self.backend.call_user, self.backend.steps_of_user
+        call_user = self.backend.call_user
+        steps_of_user: Any = self.backend.steps_of_user
         coroutine_type: type[Any] = CoroutineType
         coroutine: Any
         made: Any = None
@@ -444,9 +460,10 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         trap: Any
         sent: Any = None
         step: Any = None
-        limiter, sync = self._limiter, self._sync
+        limiter, sync, keys = self._limiter, self._sync, self._keys
         notify_always = calls.notify_always
         spin, yielded = self._work_spin, False
+        turn_trap, returning = self.turn_trap, False
         in_a_row = 0
         while True:
             call: Call[T, R] | None = None
@@ -472,7 +489,9 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 if yielded:
                     yielded = False
                     spin.wasted()
-                elif not self._worker_starting and spin.should_yield():
+                elif not self._worker_starting and (
+                    spin.is_eager or spin.should_yield()
+                ):
                     # It comes back by itself, so there is no need to wake another.
                     yielded = self._worker_starting = True
                     try:
@@ -484,7 +503,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                 continue
             if yielded:
                 yielded = False
-                spin.paid_off()
+                if not spin.is_eager:
+                    spin.paid_off()
             worker.call = call
             context = copy_context()
             if worker.token is not None:
@@ -512,7 +532,11 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     trap = context.run(send, None)
                     in_a_row = 0
                     if self._can_add_worker and not self._worker_starting:
-                        self._start_worker_for_next()
+                        if trap is turn_trap and calls.taken < self._next_worker_at:
+                            # It comes back by itself, most likely to end the call.
+                            returning = self._worker_starting = True
+                        else:
+                            self._start_worker_for_next()
                     while True:
                         try:
                             sent = yield trap
@@ -523,6 +547,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                                 trap = worker.resume(partial(context.run, send), sent)
                             else:
                                 trap = context.run(send, sent)
+                            if returning:
+                                returning = self._suspended_again()
                             continue
                         try:
                             step = partial(context.run, coroutine.throw)
@@ -532,14 +558,20 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                                 trap = step(thrown)
                         finally:
                             del thrown
+                        if returning:
+                            returning = self._suspended_again()
                 except StopIteration as stop:
                     value = stop.value
             except BaseException as error:  # noqa: BLE001 - the reader gets it
                 failure = error
+                if returning:
+                    returning = self._worker_starting = False
             else:
                 worker.call = None
-                if self._keys is not None:
-                    self._release_key(call, self._keys)
+                if returning:
+                    returning = self._worker_starting = False
+                if keys is not None:
+                    self._release_key(call, keys)
                 if limiter is not None:
                     self._give_token(worker)
                 # `CallQueue.finish`, inlined.
@@ -572,6 +604,13 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             finally:
                 del failure
             return
+
+    def _suspended_again(self) -> Literal[False]:
+        """Note that a worker makes the same call after its one turn; start the next."""
+        self._worker_starting = False
+        if self._can_add_worker:
+            self._start_worker_for_next()
+        return False
 
     def _park(self) -> Generator[Any, Any, None]:
         """Wait until another task has, or may have, an item for this worker."""

@@ -17,13 +17,18 @@ R = TypeVar("R")
 
 
 class Upstream:
-    """One source: its number, and how many of its items wait for the reader."""
+    """One source: its number, and how many items it has given and may give."""
 
-    __slots__ = ("index", "waiting")
+    __slots__ = ("allowed", "given", "index")
 
     def __init__(self, index: int) -> None:
         self.index = index  # its place among the sources, from 0
-        self.waiting: int = 0  # items that the reader has not received
+        # How many items, or rows made of one, it has put before the reader so far. A
+        # zip counts its rows instead.
+        self.given: int = 0
+        # How many that may be by now: those that the reader has received, and as many
+        # more as may wait for it. Set only by `ArrivalBuffer`.
+        self.allowed: int = 0
 
 
 class MergeState(ResultBuffer[R], Generic[T, R]):
@@ -33,8 +38,8 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
     """
 
     __slots__ = (
+        "_given_before",
         "_opened",
-        "delivered",
         "open",
         "ready",
         "resumable",
@@ -57,20 +62,30 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
         # Whether a parked reader may go on after the last `put`.
         self.ready: bool = True
         self._opened: int = 0  # how many sources there have been
-        self.delivered: int = 0  # results that the reader has received
+        self._given_before: int = 0  # items of the sources that are not open any more
 
     def add(self) -> Upstream:
         """Add one more source."""
         upstream = Upstream(self._opened)
+        self._register(upstream)
+        return upstream
+
+    def _register(self, upstream: Upstream) -> None:
         self._opened += 1
         self.open[upstream] = None
         self.ended = False
-        return upstream
 
     def leave(self, upstream: Upstream) -> None:
         """Note that the source is not read any more, whatever the reason."""
-        self.open.pop(upstream, None)
+        if upstream in self.open:
+            del self.open[upstream]
+            self._given_before += upstream.given
         self.ended = not self.open
+
+    @property
+    def given(self) -> int:
+        """How many items all sources have given, where each source counts its own."""
+        return self._given_before + sum(upstream.given for upstream in self.open)
 
     def take_to_stop(self) -> list[Upstream]:
         """Return the sources that must be stopped now; each is returned once."""
@@ -124,16 +139,20 @@ class ArrivalBuffer(MergeState[T, T]):
         self.window = window
         self.queue: deque[tuple[Upstream, T]] = deque()
 
+    def _register(self, upstream: Upstream) -> None:
+        super()._register(upstream)
+        upstream.allowed = self.window
+
     def is_empty(self) -> bool:
         return not self.queue
 
     def has_room(self, upstream: Upstream) -> bool:
-        return upstream.waiting < self.window
+        return upstream.given < upstream.allowed
 
     def put(self, upstream: Upstream, item: T) -> bool:
         self.queue.append((upstream, item))
-        upstream.waiting = waiting = upstream.waiting + 1
-        return waiting < self.window
+        upstream.given = given = upstream.given + 1
+        return given < upstream.allowed
 
     def end(self, upstream: Upstream) -> None:
         self.leave(upstream)
@@ -145,17 +164,20 @@ class ArrivalBuffer(MergeState[T, T]):
     def pop(self) -> T | Empty:
         if self.queue:
             upstream, item = self.queue.popleft()
-            self.delivered += 1
-            upstream.waiting -= 1
+            upstream.allowed += 1
             self.resumable = upstream
             return item
         return self._raise_when_closed() if self._failure else EMPTY
 
+    @property
+    def delivered(self) -> int:
+        """How many results the reader has received."""
+        return self.given - len(self.queue)
+
     def statistics(self) -> Statistics:
-        waiting = len(self.queue)
         return Statistics(
-            taken=self.delivered + waiting,
-            waiting=waiting,
+            taken=self.given,
+            waiting=len(self.queue),
             running=0,
             delivered=self.delivered,
             dropped=0,
@@ -299,6 +321,7 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         super().__init__()
         self._name = name
         self._strict = strict
+        self._delivered = 0  # rows that the reader has received
         # The next row, by index: EMPTY, an item, _END, or an _Error.
         self._row: list[Any] = []
         self._missing = 0  # how many items the row still needs
@@ -345,14 +368,14 @@ class ZipState(MergeState[T, tuple[Any, ...]]):
         if self.is_empty():
             return self._raise_when_closed()
         row = tuple(self._row)
-        self.delivered += 1
+        self._delivered += 1
         self._missing = self._opened
         self._row = [EMPTY] * self._opened
         self.ready = False
         return row
 
     def statistics(self) -> Statistics:
-        delivered = self.delivered * self._opened
+        delivered = self._delivered * self._opened
         dropped, waiting = self._dropped, self._held
         if self.settled:  # the row will never be whole
             dropped, waiting = dropped + waiting, 0

@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from aiterkit._concurrent.timing.scope import SingleSourceScope
+from aiterkit._concurrent.timing.scope import HeartbeatScope
 from aiterkit._concurrent.timing.state import Heartbeats
 from aiterkit._core.checks import check_positive
 from aiterkit._core.source import open_source
@@ -15,7 +15,7 @@ B = TypeVar("B")
 
 
 class concurrent_heartbeat(  # noqa: N801 - it is called like a function
-    ConcurrentOperator[SingleSourceScope[T, T | B]], Generic[T, B]
+    ConcurrentOperator[HeartbeatScope[T, B]], Generic[T, B]
 ):
     """Give the items of *source*, and *beat* whenever nothing came for some *seconds*.
 
@@ -71,7 +71,7 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
 
     def __init__(self, source: AnyIterable[T], beat: B, /, *, seconds: float) -> None:
         timed = Heartbeats[T, B](beat, check_positive(seconds, name="seconds"))
-        self._scope = SingleSourceScope(
+        self._scope = HeartbeatScope(
             open_source(source), timed, name="concurrent_heartbeat"
         )
 

@@ -5,17 +5,22 @@ A `TimedBuffer` decides; this module waits.
 
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from math import inf
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from aiterkit._concurrent.timing.state import TimedBuffer
+from anyio import get_cancelled_exc_class
+
+from aiterkit._concurrent.timing.state import Heartbeats, TimedBuffer
+from aiterkit._runtime.backend import Waiter
 from aiterkit._runtime.scope import ReadScope
 from aiterkit._runtime.sink import GuardedSink
 from aiterkit._runtime.source_reader import SourceReader
 from aiterkit._runtime.statistics import Statistics
 from aiterkit._runtime.sync_source import with_checkpoints
+from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
 R = TypeVar("R")
+B = TypeVar("B")
 
 
 class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
@@ -98,3 +103,98 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
         """Store the *error* of the source, in the place of its next item."""
         self.timed.fail(error)
         self.wake_receiver()
+
+
+class HeartbeatScope(SingleSourceScope[T, T | B], Generic[T, B]):
+    """A source whose reader waits no longer than until a beat is due.
+
+    Nearly every wait of the reader ends with an item, long before its beat is due. A
+    deadline for each of them would cost about as much as the wait. So one task has a
+    deadline, and only when it is over looks whether an item has put off the beat.
+    """
+
+    _timer: "BeatTimer"
+
+    def __init__(
+        self,
+        iterator: AsyncIterator[T] | Iterator[T],
+        beats: Heartbeats[T, B],
+        *,
+        name: str,
+    ) -> None:
+        super().__init__(iterator, beats, name=name)
+
+    def _start(self) -> None:
+        super()._start()
+        self._timer = timer = BeatTimer(self)
+        timer.start(
+            self._time_beats(timer), name=f"{self.name} timer", context=self.context
+        )
+
+    def _finish(self) -> None:
+        super()._finish()
+        del self._timer  # which holds the block too
+
+    async def _wait_until_due(self) -> None:
+        timed = self.timed
+        timed.is_awaited = True
+        self._timer.wake_if_idle()
+        self.receiver = waiter = self.make_waiter()
+        try:
+            await waiter
+        finally:
+            timed.is_awaited = False
+
+    async def _time_beats(self, timer: "BeatTimer") -> None:
+        timed, wait_until, now = self.timed, self.backend.wait_until, self.backend.now
+        with timer:
+            try:
+                while not timer.stopped:
+                    due = timed.due
+                    if now() < due < inf:
+                        await wait_until(timer.begin_wait(), due)
+                    else:
+                        # A reader that is busy wants no beat: none is timed until it
+                        # waits again.
+                        self.wake_receiver()
+                        timer.is_idle = True
+                        await timer.begin_wait()
+            except get_cancelled_exc_class():
+                if not timer.stopped:
+                    self.abandon()  # or the reader would wait without an end
+
+
+class BeatTimer(BlockTask):
+    """The task that wakes the reader when a beat is due."""
+
+    __slots__ = ("_scope", "_waiter", "is_idle")
+
+    def __init__(self, scope: HeartbeatScope[Any, Any]) -> None:
+        super().__init__(scope)
+        self.is_idle: bool = False  # while it waits for the next wait of the reader
+        self._scope = scope
+        self._waiter: Waiter | None = None  # its latest wait
+
+    def begin_wait(self) -> Waiter:
+        """Return a wait, which `wake_if_idle` and `stop` can end."""
+        self._waiter = waiter = self._scope.make_waiter()
+        return waiter
+
+    def wake_if_idle(self) -> None:
+        """Let it time the next beat, if it times none."""
+        if self.is_idle:
+            self.is_idle = False
+            self._wake()
+
+    def stop(self) -> None:
+        """End it: no code of the user runs in it."""
+        super().stop()
+        self._wake()
+
+    def is_ending(self) -> bool:
+        """Return whether it was stopped."""
+        return self.stopped
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            self._scope.end_wait(self._waiter)

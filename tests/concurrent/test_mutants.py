@@ -781,7 +781,7 @@ fault(
     "closes a sync source in another context",
     SyncSource,
     "close",
-    ("self._run(iterator.close)", "iterator.close()"),
+    ("self._run(scope.backend.interruptible(_close), iterator)", "iterator.close()"),
     leaving.test_a_sync_generator_runs_in_one_context_of_its_own,
     entry=cases.BY_NAME["concurrent_map"],
     leave=cases.by_break,

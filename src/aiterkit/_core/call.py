@@ -23,6 +23,7 @@ most functions return one type, which is compared first ::
 """
 
 from collections.abc import Awaitable
+from functools import partial
 from types import CoroutineType, FunctionType, GeneratorType, MethodType, NoneType
 from typing import Any, TypeGuard, TypeVar, cast
 
@@ -39,10 +40,13 @@ _GENERATOR_BASED_COROUTINE = 0x100
 
 
 def is_async_function(func: object, /) -> bool:
-    """Return whether *func* is an ``async def`` function, or a method that is one.
+    """Return whether *func* is an ``async def`` function, or bound to one.
 
-    Then each call returns a coroutine. Other callables may return one, too.
+    Then each call returns a coroutine, and runs no code of the user. Other callables
+    may return one, too.
     """
+    if type(func) is partial:  # a subclass may do more
+        func = func.func
     if isinstance(func, MethodType):
         func = func.__func__
     return isinstance(func, FunctionType) and bool(

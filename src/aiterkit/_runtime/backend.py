@@ -8,8 +8,9 @@ more than the turns themselves. So only this module, `backend_asyncio` and
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
+from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar, cast
 
 from anyio import (
     CapacityLimiter,
@@ -24,6 +25,10 @@ Waiter: TypeAlias = Awaitable[object]
 The task that will wait makes it, and awaits it without any step in between. A
 cancelled wait is over, and ending it again does nothing.
 """
+
+
+Wrap: TypeAlias = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
+"""What makes one function of another, for the same use."""
 
 
 class Cancellable(Protocol):
@@ -186,6 +191,12 @@ class Backend(NamedTuple):
     same turn; None means that nothing was cancelled, or that no shield may be raised.
     """
 
+    def interruptible(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return *function*, which is the user's, so that Ctrl-C can interrupt it."""
+        if self.call_user is None:
+            return function
+        return partial(self.call_user, function)
+
 
 ThingT = TypeVar("ThingT", bound=Callable[..., object])
 
@@ -200,6 +211,35 @@ def stands_for_user(thing: ThingT) -> ThingT:
     """
     STAND_INS.add(thing)
     return thing
+
+
+class BoundFunction:
+    """A method whose lookup gives a function of Python, not a bound method."""
+
+    def __init__(self, method: Callable[..., object]) -> None:
+        self.method = method
+
+    def __get__(self, instance: object, _owner: object = None, /) -> Any:
+        return self.method if instance is None else self.bind(instance)
+
+    def bind(self, instance: object) -> Callable[..., object]:
+        """Return a function of Python that calls the method of *instance*."""
+        method = self.method
+
+        def bound(*args: object) -> object:
+            return method(instance, *args)
+
+        return bound
+
+
+def in_one_step(method: ThingT) -> ThingT:
+    """Let no Ctrl-C come between the call of an ``__aexit__`` and its first step.
+
+    CPython handles signals after the call of a bound method, in the code that called
+    it. The coroutine would be dropped, so the block would never be left. After the call
+    of a function that is written in Python, it does not.
+    """
+    return cast("ThingT", BoundFunction(method))
 
 
 class SpinPolicy:

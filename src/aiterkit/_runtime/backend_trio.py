@@ -6,7 +6,7 @@ from contextvars import Context
 from functools import partial
 from types import FunctionType, TracebackType
 from typing import Any, NoReturn, Self
-from weakref import WeakSet
+from weakref import ref
 
 from anyio import TaskHandle
 from trio import Cancelled, CancelScope, Nursery, current_time, open_nursery
@@ -21,7 +21,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from aiterkit._runtime.backend import STAND_INS, Backend, Cancellable
+from aiterkit._runtime.backend import STAND_INS, Backend, BoundFunction, Cancellable
 
 
 def running_backend() -> Backend:
@@ -211,22 +211,33 @@ def _is_spared(value: Any, spared: set[object]) -> bool:
 def _protect(value: Any) -> None:
     if isinstance(value, type):
         for member in tuple(vars(value).values()):
-            function = member.fget if isinstance(member, property) else member
-            if isinstance(function, FunctionType):
-                enable_ki_protection(function)
+            _protect_member(member)
     elif isinstance(value, FunctionType):
         enable_ki_protection(value)
 
 
+def _protect_member(member: Any) -> None:
+    if isinstance(member, property):
+        member = member.fget
+    elif isinstance(member, BoundFunction):
+        enable_ki_protection(member.bind(None))  # all that it binds have one code
+        member = member.method
+    if isinstance(member, FunctionType):
+        enable_ki_protection(member)
+
+
 _protect_own_code()
 
-own_nurseries: WeakSet[Nursery] = WeakSet()
-"""The nurseries of open blocks. A cancellation of the task that holds them passes."""
+_own_nurseries: set[ref[Nursery]] = set()
+# The nurseries of open blocks. A cancellation of the task that holds them passes. A
+# `WeakSet` would run Python code where a nursery is freed, and a Ctrl-C that came into
+# that code would be lost, as each error in it is.
 
 
 def on_entered() -> None:
     """Note the nursery that was opened last as one of ours."""
-    own_nurseries.add(current_task().child_nurseries[-1])
+    nursery = current_task().child_nurseries[-1]
+    _own_nurseries.add(ref(nursery, _own_nurseries.discard))
 
 
 def cancel_once(task: Cancellable) -> None:
@@ -249,6 +260,8 @@ def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
     error = getattr(sent, "error", None)
     if not isinstance(error, Cancelled):
         return None
-    if any(nursery not in own_nurseries for nursery in task.native.child_nurseries):
+    if any(
+        ref(nursery) not in _own_nurseries for nursery in task.native.child_nurseries
+    ):
         return None
     return error.source == "explicit"

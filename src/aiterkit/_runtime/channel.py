@@ -49,7 +49,7 @@ class ResultChannel(ABC, Generic[R]):
         self.was_read: bool = False  # once a reader has asked for a result
         self.is_receiving: bool = False  # while a task is inside `__anext__`
         # The wait of that task, while it is parked. The task that ends the wait sets
-        # this to None first, so that no other ends it twice.
+        # this to None, so that no other ends it again.
         self.receiver: Waiter | None = None
         # How many tasks are parked until the reader has received something.
         self.waiting_producers: int = 0
@@ -79,8 +79,8 @@ class ResultChannel(ABC, Generic[R]):
         """Let the reader look again, if it is parked."""
         receiver = self.receiver
         if receiver is not None:
-            self.receiver = None
             self.end_wait(receiver)
+            self.receiver = None
 
     def describe(self) -> str:
         """Return the state of the block, for the repr of its results."""

@@ -14,6 +14,7 @@ from aiterkit._runtime.backend import (
     Group,
     Waiter,
     current_backend,
+    in_one_step,
     is_native_cancel,
     repeat_cancel,
 )
@@ -161,6 +162,10 @@ class TaskScope(ABC):
                 # trace function, which takes the place of the one of coverage.
                 self._fatal = self._fatal or first_fatal(group)
         finally:
+            if self._running:  # pragma: no cover - Ctrl-C, as above, came in this code
+                self.tasks.cancel_scope.cancel()
+                self._interrupt()
+                self._stop_tasks()
             unseen = self._release()
             close_error = self.close_errors[0] if self.close_errors else None
             self.close_errors = []
@@ -192,6 +197,8 @@ class TaskScope(ABC):
             await self._wait_for_tasks()
         finally:
             self._release()
+        if self._fatal is not None:
+            raise self._fatal
         raise RuntimeError(
             f"{self.name}() was entered by one task and left by another. An async "
             f"generator that yields inside the block is closed by another task if its "
@@ -206,6 +213,15 @@ class TaskScope(ABC):
         if self._entered_within is not None:
             self._entered_within.pop(self, None)
         return self.take_unseen() + self.close_errors
+
+    @property
+    def may_miss_ends(self) -> bool:
+        """Whether what is counted may be wrong.
+
+        A task that was interrupted in our own code may not have said that it ended. So
+        from now on, ask the tasks as well.
+        """
+        return self.closed or self._fatal is not None
 
     def _stop_tasks(self) -> None:
         """Cancel once each task that runs the user's code."""
@@ -226,7 +242,10 @@ class TaskScope(ABC):
                     first = _weightier(first, error)
                 self._interrupt()
                 if group.cancel_called:  # pragma: no branch - Ctrl-C, as above
-                    break  # a task was interrupted before it said that it ended
+                    # A task was interrupted before it said that it ended. Let those
+                    # that wait for it look again.
+                    self._stop_tasks()
+                    break
             finally:
                 self._leaver = None
         try:
@@ -254,6 +273,8 @@ class TaskScope(ABC):
             self.interrupted = True
             for task in tuple(self._running):
                 task.interrupt()
+                if task.native is None:  # asyncio may have cancelled it for good
+                    del self._running[task]
 
     def on_task_started(self, task: BlockTask, /) -> None:
         """Note that *task* runs."""
@@ -267,6 +288,9 @@ class TaskScope(ABC):
                 self.end_wait(self._leaver)
             elif self._fatal is not None and not self.closed:
                 self.tasks.cancel_scope.cancel()
+        elif self.waiting_producers and self.tasks.cancel_scope.cancel_called:
+            for other in tuple(self._running):  # pragma: no cover - Ctrl-C, as above
+                other.wake()  # it may wait for one that never said that it ended
 
     def screen_inner_blocks(self) -> None:
         """Let each block within this one cancel its own tasks.
@@ -376,6 +400,7 @@ class ConcurrentOperator(Generic[ScopeT]):
         assert scope is not None  # noqa: S101 - __init__ made it
         return scope.__aenter__()
 
+    @in_one_step
     async def __aexit__(
         self,
         kind: type[BaseException] | None,

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from anyio import CancelScope, get_cancelled_exc_class
 
-from aiterkit._core.call import COROUTINE, awaiting
+from aiterkit._core.call import COROUTINE, awaiting, drop
 from aiterkit._core.source import RESULT_RULE, close, open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import (
@@ -30,7 +30,7 @@ from aiterkit._runtime.errors import (
 )
 from aiterkit._runtime.scope import TaskScope
 from aiterkit._runtime.sink import Sink
-from aiterkit._runtime.sync_source import with_checkpoints
+from aiterkit._runtime.sync_source import CheckpointingIterator, with_checkpoints
 from aiterkit._runtime.task import BlockTask
 
 T = TypeVar("T")
@@ -38,6 +38,12 @@ T = TypeVar("T")
 
 _NATIVE: Any = AsyncGeneratorType  # compared by identity, as `COROUTINE`
 
+
+_CLOSES_ONCE: Any = (AsyncGeneratorType, CheckpointingIterator)
+"""What does nothing when it is closed again. On Trio, Ctrl-C may interrupt its close.
+
+Of another iterator, nobody can tell whether the close had begun.
+"""
 
 MAX_ITEMS_PER_TURN = 256
 """How many items may be read in a row without a turn for other tasks."""
@@ -124,9 +130,10 @@ class SourceTask(BlockTask, ABC):
         """Let it look again, if it waits."""
         waiter = self._waiter
         if waiter is not None:
+            # The wait is ended first, here and elsewhere: Ctrl-C may come in between.
+            self._scope.end_wait(waiter)
             self._waiter = None
             self._scope.waiting_producers -= 1
-            self._scope.end_wait(waiter)
 
     @stepwise
     def _read_and_close(  # noqa: C901, PLR0912, PLR0915 - each function call is paid per item
@@ -281,9 +288,19 @@ class SourceTask(BlockTask, ABC):
                 self._keep_cancel(error)
         self._is_parked = False
 
-    async def _close(self, iterator: AsyncIterator[Any]) -> None:
+    async def _close(self, iterator: Any) -> None:
+        steps_of_user = self._scope.backend.steps_of_user
         try:
-            await close(iterator)
+            if steps_of_user is None or not isinstance(iterator, _CLOSES_ONCE):
+                await close(iterator)
+                return
+            closing = iterator.aclose()
+            try:
+                await steps_of_user(closing)
+            except KeyboardInterrupt as error:
+                self._close_raised(error)
+                drop(closing)
+                await close(iterator)  # it may have come before this began
         except BaseException as error:  # noqa: BLE001 - the exit of the block raises it
             self._close_raised(error)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from functools import partial
+from operator import methodcaller
 from typing import Any, Generic, TypeVar, cast
 
 from anyio.lowlevel import checkpoint
@@ -25,6 +26,8 @@ _WITHOUT_CODE = frozenset(type(iter(container)) for container in _CONTAINERS)
 
 They know how many items are left.
 """
+
+_close = methodcaller("close")  # not a function, which would be protected on Trio
 
 
 class SyncSource(Generic[T]):
@@ -83,10 +86,15 @@ class SyncSource(Generic[T]):
         iterator: Any = self._iterator
         if self._knows_length or not isinstance(iterator, Generator):
             return
+        scope = self._scope
         try:
-            self._run(iterator.close)
+            try:
+                self._run(scope.backend.interruptible(_close), iterator)
+            except KeyboardInterrupt as error:
+                scope.abort(error)
+                self._run(_close, iterator)  # it may have come before this began
         except Exception as error:  # noqa: BLE001 - the exit of the block raises it
-            self._scope.close_errors.append(error)
+            scope.close_errors.append(error)
 
 
 @stands_for_user

@@ -51,7 +51,6 @@ class BlockTask:
         "stopped",
     )
 
-    _handle: Handle
     _shield: Scope
 
     def __init__(self, owner: TaskOwner) -> None:
@@ -60,6 +59,7 @@ class BlockTask:
         self.cancel_called: bool = False  # once its block has cancelled it
         # How many native cancellations had reached it before its block cancelled it.
         self.cancellations: int = 0
+        self._handle: Handle | None = None  # once it was started
         self.native: Any = None  # the task of the backend, while it runs
         self._owner = owner
         # True once it only cleans up, so that no cancellation may come any more.
@@ -78,8 +78,12 @@ class BlockTask:
         # The outermost scope within the task. It becomes a shield once the one
         # cancellation, which comes from the scope around it, has arrived.
         self._shield = owner.backend.make_scope()
-        owner.on_task_started(self)
-        self._handle = owner.tasks.create_task(making, name=name, context=context)
+        try:
+            owner.on_task_started(self)
+            self._handle = owner.tasks.create_task(making, name=name, context=context)
+        except BaseException:  # pragma: no cover - Ctrl-C, as for `TaskScope`
+            owner.on_task_ended(self)
+            raise
         if owner.interrupted:  # pragma: no cover - a task that starts just then
             self.interrupt()
 
@@ -107,6 +111,9 @@ class BlockTask:
     def stop(self) -> None:
         """Begin nothing more; interrupt what the user's code does in this task."""
         self.stopped = True
+
+    def wake(self) -> None:
+        """Let it look again, if it waits for another task to end."""
 
     def is_ending(self) -> bool:
         """Return whether it ends in its next step, which it takes by itself."""
@@ -150,7 +157,8 @@ class BlockTask:
 
     def cancel_at_every_wait(self) -> None:
         """Cancel this wait, and each later one that is not shielded."""
-        self._handle.cancel()
+        if self._handle is not None:  # pragma: no branch - Ctrl-C as it was started
+            self._handle.cancel()
 
     def shield(self) -> None:
         """Shield the next waits, unless the exit of the block was interrupted."""
@@ -169,8 +177,9 @@ class BlockTask:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it runs no more, however it ended."""
-        return self._handle.status not in _RUNNING
+        """Whether it does not run, however it ended; perhaps it never began."""
+        handle = self._handle
+        return self.native is None or handle is None or handle.status not in _RUNNING
 
 
 _RUNNING = (TaskHandle.Status.PENDING, TaskHandle.Status.CANCELLING)

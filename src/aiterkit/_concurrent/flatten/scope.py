@@ -235,7 +235,10 @@ class FlattenScope(SourcesScope[Any, R]):
 
     def may_close(self) -> bool:
         """Return whether every inner source is closed."""
-        return not self._reader_of and not self.inners.pending
+        return (not self._reader_of and not self.inners.pending) or (
+            self.may_miss_ends
+            and all(reader.has_ended for reader in self._inner_readers)
+        )
 
 
 class InnerReader(SourceTask):

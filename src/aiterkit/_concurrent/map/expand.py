@@ -65,9 +65,9 @@ class FrontierSource(AsyncIterator[T]):
 
     def wake(self) -> None:
         """Let it look again, if it waits."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:
-            self.end_wait(waiter)
+        if self._waiter is not None:
+            self.end_wait(self._waiter)
+            self._waiter = None
 
 
 @stands_for_user
@@ -144,6 +144,7 @@ class ExpandScope(WorkerPool[T, R]):
         return self._user_func
 
     def _start(self) -> None:
+        self.frontier.wrap_functions(self.backend.interruptible)
         self._feed.make_waiter = self.make_waiter
         self._feed.end_wait = self.end_wait
         self._roots = SourceReader(self, self._root_iterator, RootsSink(self))

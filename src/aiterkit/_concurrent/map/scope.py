@@ -151,6 +151,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self._work_spin = SpinPolicy()
+        if self._keys is not None:
+            self._keys.wrap_functions(self.backend.interruptible)
         if self._limiter is not None:
             watch(self._limiter, self._on_resized)
         iterator: Any = self._iterator
@@ -272,9 +274,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def may_close(self) -> bool:
         """Return whether every call is over."""
-        if self.closed or self._fatal is not None:
-            # The counts may be wrong: a worker that was interrupted in our own code
-            # may have left a call uncounted. So ask the tasks.
+        if self.may_miss_ends:
             return all(worker.has_ended for worker in self._workers)
         return not self._calls.outstanding
 
@@ -371,7 +371,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         """Start or wake one worker. `_can_add_worker` must be true."""
         self._worker_starting = True
         if self._idle:
-            self.end_wait(self._idle.pop())
+            self.end_wait(self._idle[-1])
+            self._idle.pop()
         else:
             self._worker_count = count = self._worker_count + 1
             self._next_worker_at = SHORT_CALLS_PER_WORKER * count * (count + 1)
@@ -578,8 +579,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     reader_comes = calls.on_finished(call) and self.is_receiving
                     reader = self.receiver
                     if reader_comes and reader is not None:
-                        self.receiver = None
                         end_wait(reader)
+                        self.receiver = None
                     # The reader, which is woken first, makes room for the source.
                     if self.waiting_producers and (
                         reader_comes
@@ -692,7 +693,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
 
     def _wake_all(self) -> None:
         while self._idle:
-            self.end_wait(self._idle.pop())
+            self.end_wait(self._idle[-1])
+            self._idle.pop()
         self._can_add_worker = self._worker_count < self._limit
         self.wake_receiver()
         self._wake_source()

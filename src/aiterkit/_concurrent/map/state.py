@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from math import inf
 from typing import Any, Generic, TypeVar
 
+from aiterkit._runtime.backend import Wrap
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
 
@@ -342,6 +343,10 @@ class KeyQueue(Generic[T, R]):
         # Of each key that a call has which has started and not ended.
         self._lines: dict[Hashable, _KeyLine[T, R]] = {}
 
+    def wrap_functions(self, wrap: Wrap) -> None:
+        """Call what *wrap* makes of the functions of the user."""
+        self._key = wrap(self._key)
+
     @property
     def waiting(self) -> int:
         """How many calls wait."""
@@ -399,6 +404,11 @@ class Frontier(Generic[T]):
         self._key = key
         self._seen: set[Hashable] = set()  # the keys of all items so far
         self._max_waiting = max_waiting
+
+    def wrap_functions(self, wrap: Wrap) -> None:
+        """Call what *wrap* makes of the functions of the user."""
+        if self._key is not None:
+            self._key = wrap(self._key)
 
     @property
     def is_over(self) -> bool:

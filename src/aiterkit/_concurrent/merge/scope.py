@@ -195,8 +195,8 @@ class ArrivalSink(UpstreamSink[T]):
         upstream.given = given = upstream.given + 1
         reader = scope.receiver
         if reader is not None:
-            scope.receiver = None
             scope.end_wait(reader)
+            scope.receiver = None
         return given < upstream.allowed
 
 
@@ -255,11 +255,16 @@ class UntilScope(Rendezvous[T]):
         self._stoppable = state
         self._stop = stop
         self._awaits_stop = True  # until the task of *stop* has ended
+        self._stop_task: StopTask | None = None  # while the block is open
 
     def _start(self) -> None:
-        task = StopTask(self)
+        self._stop_task = task = StopTask(self)
         task.start(self._await_stop(task), name=f"{self.name} stop")
         super()._start()
+
+    def _finish(self) -> None:
+        super()._finish()
+        self._stop_task = None  # it refers to this scope
 
     def sink_for(self, upstream: Upstream) -> "UpstreamSink[T]":
         """Return where the items of the source of *upstream* go."""
@@ -298,7 +303,8 @@ class UntilScope(Rendezvous[T]):
         Only once the block is being left: code that handles the items may still need
         what the source holds, for example a connection.
         """
-        return self.closed and not self._awaits_stop
+        task = self._stop_task
+        return self.closed and (not self._awaits_stop or task is None or task.has_ended)
 
 
 @stands_for_user

@@ -78,6 +78,7 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
             yield Subscription(self, queue)
 
     def _start(self) -> None:
+        self._state.wrap_functions(self.backend.interruptible)
         self._source = SourceReader(self, self._iterator, self)
         self._source.start_reading(f"{self.name} source")
 

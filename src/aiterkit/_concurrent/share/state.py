@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from aiterkit._core.checks import shortened
+from aiterkit._runtime.backend import Wrap
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
 from aiterkit._runtime.statistics import Statistics
@@ -89,6 +90,9 @@ class SharedState(ABC, Generic[T]):
             SubscriberQueue(self) for _ in range(readers)
         ]
 
+    def wrap_functions(self, wrap: Wrap) -> None:
+        """Call what *wrap* makes of the functions of the user."""
+
     def has_room(self) -> bool:
         """Return whether the source may be asked for one more item."""
         return not self.full
@@ -142,6 +146,9 @@ class PartitionState(SharedState[T]):
         super().__init__(len(keys), buffer_size)
         self._key = key
         self._place = {key: place for place, key in enumerate(keys)}
+
+    def wrap_functions(self, wrap: Wrap) -> None:
+        self._key = wrap(self._key)
 
     def share(self, item: T) -> None:
         key = self._key(item)

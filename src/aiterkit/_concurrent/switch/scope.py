@@ -150,7 +150,10 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
 
     def may_close(self) -> bool:
         """Return whether no source of an item is open."""
-        return not self.state.busy
+        inner = self._inner
+        return not self.state.busy or (
+            self.may_miss_ends and (inner is None or inner.has_ended)
+        )
 
 
 class InnerSink(Sink[R]):

@@ -43,6 +43,7 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
 
     def _start(self) -> None:
         self.timed.start(self.backend.now)
+        self.timed.wrap_functions(self.backend.interruptible)
         self._source = SourceReader(self, self._iterator, self)
         self._source.start_reading(f"{self.name} source")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import floor, inf
 from typing import Generic, TypeVar
 
+from aiterkit._runtime.backend import Wrap
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.statistics import Statistics
 
@@ -49,6 +50,9 @@ class TimedBuffer(ResultBuffer[R], Generic[T, R]):
     def start(self, now: Callable[[], float]) -> None:
         """Note that the block is entered, where *now* tells the time."""
         self._now = now
+
+    def wrap_functions(self, wrap: Wrap) -> None:
+        """Call what *wrap* makes of the functions of the user."""
 
     @property
     @abstractmethod
@@ -112,6 +116,10 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self._next: list[T] = []
         self._next_load: float = 0
         self._next_began = inf
+
+    def wrap_functions(self, wrap: Wrap) -> None:
+        if self._weight is not None:
+            self._weight = wrap(self._weight)
 
     @property
     def due(self) -> float:

@@ -53,6 +53,7 @@ NAMES = [
     "concurrent_zip",
     "concurrent_buffer",
     "concurrent_batched",
+    "concurrent_heartbeat",
 ]
 
 

@@ -29,6 +29,8 @@ from aiterkit.testing._report import place
 from aiterkit.testing._virtual import running_loop
 from aiterkit.testing._watch import private
 
+from ..planted import leaves_garbage  # noqa: TID252 - tests stand on no path
+
 Backend: TypeAlias = Literal["asyncio", "trio"]
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
@@ -145,6 +147,20 @@ def test_a_test_that_cannot_be_ended_fails_all_the_same(backend: Backend) -> Non
 
     with pytest.raises(DeadlockError):
         run_in_virtual_time(main, backend=backend)
+
+
+@leaves_garbage
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_wait_that_refuses_to_be_cancelled_is_named(*, nested: bool) -> None:
+    async def refuse() -> None:
+        await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+
+    async def hold() -> None:
+        async with trio.open_nursery() as tasks:
+            tasks.start_soon(refuse)
+
+    with pytest.raises(DeadlockError, match=r"waits in .*refuse"):
+        run_in_virtual_time(hold if nested else refuse, backend="trio")
 
 
 @BACKENDS

@@ -102,7 +102,14 @@ def run_schedule(
     async def main() -> T:
         return await watched(test)
 
-    return anyio.run(main, backend=name, backend_options=options)
+    try:
+        return anyio.run(main, backend=name, backend_options=options)
+    except Exception as error:
+        # Trio cannot end a task that refuses to be cancelled, and so fails itself.
+        watch: Watch | None = getattr(options.get("clock"), "watch", None)
+        if watch is None or watch.failure is None or watch.failure is error:
+            raise
+        raise watch.failure from error
 
 
 def _options(

@@ -26,9 +26,10 @@ OWN = ("aiterkit/_runtime/", "aiterkit/_concurrent/")
 
 
 class Stepwise(Functions):
-    """Functions that suspend once."""
+    """Functions that suspend, for long enough that two calls overlap."""
 
     async def call(self, item: int) -> int:
+        await anyio.lowlevel.checkpoint()
         await anyio.lowlevel.checkpoint()
         return item
 

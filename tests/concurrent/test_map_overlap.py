@@ -1,5 +1,6 @@
 """Never more than limit calls at once; and limit calls, whenever there are items."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -113,6 +114,23 @@ async def test_calls_that_wait_after_one_turn_meet(
     barrier = Barrier(limit)
     await form.run(call, probe(range(limit)), limit=limit)
     assert barrier.is_open
+
+
+@every_form
+async def test_the_source_may_end_in_the_one_turn_of_a_call(form: Form) -> None:
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        await anyio.sleep(2)
+        yield 3
+        await anyio.lowlevel.checkpoint()
+
+    async def call(item: int) -> int:
+        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(1)
+        return item
+
+    assert await form.run(call, source(), limit=2) == [1, 2, 3]
 
 
 @every_form

@@ -197,7 +197,7 @@ class TaskScope(ABC):
             await self._wait_for_tasks()
         finally:
             self._release()
-        if self._fatal is not None:
+        if self._fatal is not None:  # pragma: no cover - Ctrl-C, as above
             raise self._fatal
         raise RuntimeError(
             f"{self.name}() was entered by one task and left by another. An async "

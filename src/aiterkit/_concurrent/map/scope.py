@@ -417,8 +417,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                     self.abort(error)
                 elif not worker.stopped:
                     self.abandon()
-            if worker.token is not None:
-                self._give_token(worker)
+            self._give_token(worker)
             self._workers.pop(worker, None)
             self._worker_count -= 1
             self._can_add_worker = True

@@ -149,7 +149,7 @@ class Later:
     [
         pytest.param(later, True, id="function"),
         pytest.param(Later().method, True, id="method"),
-        pytest.param(partial(later), False, id="partial"),
+        pytest.param(partial(later), True, id="partial"),
         pytest.param(Later(), False, id="object"),
         pytest.param(eventually, False, id="plain one that returns a coroutine"),
         pytest.param(abs, False, id="builtin"),

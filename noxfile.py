@@ -41,10 +41,11 @@ ONCE = [
     "tests/testing/test_laws*.py",
     "tests/testing/test_rare_faults.py",
 ]
-# Left out under coverage: the sources that hold blocks, and, where the tests of leaving
-# have three kinds of sources, all but the generator. `floor` runs them too.
+# Run on the newest Python alone: the sources that hold blocks, and, where the tests of
+# leaving have three kinds of sources, all but the generator.
 NESTING = "tests/concurrent/contract/test_nesting.py"
 ONE_KIND = "not (contract and (holding_a_block or -Source-))"
+LESS = [f"--ignore={NESTING}", "-k", ONE_KIND]
 WITHOUT_ONCE = [f"--ignore-glob={name}" for name in [*ONCE, EVERY]]
 
 # Pythons that no machine need have: Pyodide brings them, by its version.
@@ -131,7 +132,7 @@ def tests(session: nox.Session) -> None:
     }
     less = WITHOUT_ONCE
     if session.python == OLDEST:
-        less = [f"--ignore-glob={EVERY}", f"--ignore={NESTING}", "-k", ONE_KIND]
+        less = [f"--ignore-glob={EVERY}", *LESS]
     command = f"{readme_command('pytest')} {shlex.join([*less, *session.posargs])}"
     whole = measure if session.python == OLDEST else {}
     session.run("bash", "-c", command, env=whole, external=True)
@@ -244,7 +245,7 @@ def floor(session: nox.Session) -> None:
     constraints = Path(session.create_tmp(), "floors.txt")
     constraints.write_text("\n".join(floors()))
     session.install("-e", ".[test]", "-c", str(constraints))
-    session.run("python", "-m", "pytest", *WITHOUT_ONCE, *session.posargs)
+    session.run("python", "-m", "pytest", *WITHOUT_ONCE, *LESS, *session.posargs)
 
 
 @nox.session(python=OLDEST)

@@ -23,7 +23,7 @@ PYTHONS = [OLDEST, "3.12", "3.13"]
 # Takes minutes, and longer while coverage is measured: has a session of its own.
 EVERY = "tests/concurrent/test_every_schedule.py"
 # Tried once, on the oldest Python: examples, pages, editors, what tries the tests and
-# the test tools themselves, and two files with many schedules.
+# the test tools themselves, and the files with many schedules.
 ONCE = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
@@ -31,8 +31,12 @@ ONCE = [
     "tests/test_hover.py",
     "tests/test_pages.py",
     "tests/test_programs.py",
+    "tests/concurrent/test_flatten.py",
     "tests/concurrent/test_keys.py",
+    "tests/concurrent/test_limiter.py",
+    "tests/concurrent/test_statistics.py",
     "tests/concurrent/test_until.py",
+    "tests/concurrent/test_zip.py",
     "tests/*mutants.py",
     "tests/*/*mutants.py",
     "tests/sequential/test_faults.py",

@@ -34,7 +34,7 @@ def running_backend() -> Backend:
     loop = get_running_loop()
     make_group, make_scope = _classes()
     return Backend(
-        # Not `Future[None]`, which would note its type in each future.
+        # Not `Future[None]`, which would store its type in each future.
         partial(cast("type[Future[None]]", Future), loop=loop),
         _end_future,
         partial(_wait_until, loop),
@@ -45,7 +45,7 @@ def running_backend() -> Backend:
         None,
         None,
         _nothing,
-        partial(current_task, loop),  # without it, the loop is looked up at each call
+        partial(current_task, loop),  # else each call would look up the loop
         make_group,
         make_scope,
         CancelledError,

@@ -116,7 +116,7 @@ class TrioTask:
 
 
 class TrioGroup:
-    """A nursery for the tasks of a block, which costs half as much as anyio's group."""
+    """A task group in a nursery of Trio, which costs half as much as one of anyio."""
 
     __slots__ = ("_manager", "_nursery", "cancel_scope")
 
@@ -220,7 +220,7 @@ def _protect_member(member: Any) -> None:
     if isinstance(member, property):
         member = member.fget
     elif isinstance(member, BoundFunction):
-        enable_ki_protection(member.bind(None))  # all that it binds have one code
+        enable_ki_protection(member.bind(None))  # all bound functions share a code
         member = member.method
     if isinstance(member, FunctionType):
         enable_ki_protection(member)
@@ -230,8 +230,8 @@ _protect_own_code()
 
 _own_nurseries: set[ref[Nursery]] = set()
 # The nurseries of open blocks. A cancellation of the task that holds them passes. A
-# `WeakSet` would run Python code where a nursery is freed, and a Ctrl-C that came into
-# that code would be lost, as each error in it is.
+# `WeakSet` would run Python code when a nursery is freed. Errors in such code are
+# ignored, so a Ctrl-C there would be lost.
 
 
 def on_entered() -> None:

@@ -216,10 +216,10 @@ class TaskScope(ABC):
 
     @property
     def may_miss_ends(self) -> bool:
-        """Whether what is counted may be wrong.
+        """Whether the counts of what is running may be wrong.
 
-        A task that was interrupted in our own code may not have said that it ended. So
-        from now on, ask the tasks as well.
+        A task that was interrupted in our own code may not have reported its end. From
+        now on, ask the tasks as well.
         """
         return self.closed or self._fatal is not None
 

@@ -40,9 +40,9 @@ _NATIVE: Any = AsyncGeneratorType  # compared by identity, as `COROUTINE`
 
 
 _CLOSES_ONCE: Any = (AsyncGeneratorType, CheckpointingIterator)
-"""What does nothing when it is closed again. On Trio, Ctrl-C may interrupt its close.
+"""Iterators that can be closed twice. On Trio, Ctrl-C may interrupt their first close.
 
-Of another iterator, nobody can tell whether the close had begun.
+With any other iterator, there is no telling whether its close had begun.
 """
 
 MAX_ITEMS_PER_TURN = 256

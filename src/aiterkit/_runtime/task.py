@@ -177,7 +177,7 @@ class BlockTask:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it does not run, however it ended; perhaps it never began."""
+        """Whether it is not running: it has ended, or it never began."""
         handle = self._handle
         return self.native is None or handle is None or handle.status not in _RUNNING
 

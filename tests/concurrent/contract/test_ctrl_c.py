@@ -260,10 +260,10 @@ def test_it_leaves_bare_and_closes_the_source(name: str, run: Any) -> None:
     assert lines > 50
 
 
-# So much for lines. CPython handles a signal only at some instructions: where a
-# function begins, where a loop goes back, after a call. Only then does Trio see which
-# code it interrupts. So let signals arrive before each instruction, and let CPython
-# handle them where it next does.
+# The tests above interrupt lines. CPython handles a signal only at some instructions:
+# at the start of a function, at a backward jump, after a call. Only then does Trio see
+# which code it interrupts. So these tests let a signal arrive before each instruction,
+# and CPython handles it at the next such point.
 
 arrive: Any = defaultdict[object, None](_thread.interrupt_main).__getitem__
 """Have the signal of Ctrl-C arrive. It is written in C, so nothing handles it here."""
@@ -344,7 +344,7 @@ def test_on_trio_there_is_no_gap_around_a_block(leave: Any) -> None:
 
 
 def test_on_trio_the_end_of_a_nursery_calls_no_weak_reference_in_python() -> None:
-    # That may be in any code, and an interrupt that came into it would be lost.
+    # It could run anywhere, and an interrupt inside it would be lost.
     called: list[str] = []
 
     async def main() -> None:

@@ -64,9 +64,9 @@ MAX_CALLS_PER_TURN = 64
 SHORT_CALLS_PER_WORKER = 6
 """When calls that suspend for one turn of the loop get one more worker.
 
-*n* workers share the cost of each turn. One more saves 1 / (n * (n + 1)) of it for each
-item, and costs as much as several turns. So it is started after this many items, times
-n * (n + 1). For a call that suspends for longer it is started at once.
+*n* workers share the cost of each turn. One more saves 1 / (n * (n + 1)) of a turn per
+item, and costs as much as several turns. So it is started after n * (n + 1) times this
+many items. For a call that suspends for longer, it is started at once.
 """
 
 

@@ -108,9 +108,9 @@ class SingleSourceScope(ReadScope[R], GuardedSink[T], Generic[T, R]):
 class HeartbeatScope(SingleSourceScope[T, T | B], Generic[T, B]):
     """A source whose reader waits no longer than until a beat is due.
 
-    Nearly every wait of the reader ends with an item, long before its beat is due. A
-    deadline for each of them would cost about as much as the wait. So one task has a
-    deadline, and only when it is over looks whether an item has put off the beat.
+    Nearly every wait of the reader ends with an item, long before a beat is due. A
+    deadline for each wait would cost about as much as the wait. So one task sets a
+    deadline, and checks only when it expires whether an item has postponed the beat.
     """
 
     _timer: "BeatTimer"
@@ -154,8 +154,8 @@ class HeartbeatScope(SingleSourceScope[T, T | B], Generic[T, B]):
                     if now() < due < inf:
                         await wait_until(timer.begin_wait(), due)
                     else:
-                        # A reader that is busy wants no beat: none is timed until it
-                        # waits again.
+                        # A busy reader needs no beat, so none is timed until it waits
+                        # again.
                         self.wake_receiver()
                         timer.is_idle = True
                         await timer.begin_wait()

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from types import CodeType
 from typing import Any
 from weakref import ref
@@ -106,6 +107,12 @@ class Computes:
         yield self.now(1)
 
 
+@asynccontextmanager
+async def first_reader(block: Any) -> AsyncGenerator[Any]:
+    async with block as readers:
+        yield readers[0]
+
+
 CODE: dict[str, Callable[[Computes], Any]] = {
     "call of a map": lambda c: ak.concurrent_map(c.later, [1], limit=2),
     "function of a map": lambda c: ak.concurrent_map(
@@ -141,6 +148,9 @@ CODE: dict[str, Callable[[Computes], Any]] = {
     "key of an expand": lambda c: ak.concurrent_expand(listed, [1], limit=2, key=c.now),
     "key of what an expand reaches": lambda c: ak.concurrent_expand(
         listed, [1], limit=2, key=lambda item: item and c.now(item)
+    ),
+    "key of a partition": lambda c: first_reader(
+        ak.concurrent_partition([1], c.now, [1], buffer=1)
     ),
     "weight": lambda c: ak.concurrent_batched(
         [1], within=1, weight=c.now, max_weight=9

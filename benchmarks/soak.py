@@ -437,6 +437,15 @@ async def finish(tally):
     show(tally.points[-1])
 
 
+def hear_ctrl_c():
+    """Let Ctrl-C be what it is at a terminal.
+
+    What a shell runs in the background ignores it, and none would strike.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def show(point):
     print(
         f"{point['items']:>11,} items  {point['tasks']:>3} tasks"
@@ -473,6 +482,7 @@ def main():
         return
     if options.smoke:
         options.items, options.points, options.longest = 2_000, 3, 2
+    hear_ctrl_c()
     kept = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "seed": options.seed,

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import re
+import signal
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -163,6 +164,20 @@ def test_a_soak_that_grows_is_judged_not_to_be_flat() -> None:
         {**point, "memory": 500 if n < 2 else 1_000} for n, point in enumerate(flat)
     ]
     assert soak.judged(warm) == []
+
+
+def test_ctrl_c_strikes_a_soak_that_a_shell_runs_in_the_background(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a shell runs there ignores Ctrl-C."""
+    soak = pytest.importorskip("benchmarks.soak")
+    monkeypatch.setattr("sys.argv", ["soak", "--smoke", "--loops", "asyncio"])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        soak.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "'Ctrl-C': " in capsys.readouterr().out
 
 
 def test_what_is_left_open_after_a_round_ends_the_soak() -> None:

@@ -76,8 +76,8 @@ class _Reading(Generic[R]):
 class Results(_Reading[R], AsyncIterator[R]):
     """Results in input order, as `concurrent_map` gives them.
 
-    To be read inside the block, by one task at a time, which may be any task. A
-    wait that is cancelled loses nothing.
+    Read them inside the block, from any task, but from one task at a time. A wait that
+    is cancelled loses nothing.
 
     Examples:
         >>> import anyio
@@ -100,10 +100,11 @@ class Results(_Reading[R], AsyncIterator[R]):
 
 
 class UnorderedResults(_Reading[R], AsyncIterator[R]):
-    """Results in the order of completion, as `concurrent_map_unordered` gives them.
+    """Results in completion order, or in order of arrival.
 
-    To be read inside the block, by one task at a time, which may be any task. A
-    wait that is cancelled loses nothing.
+    `concurrent_map_unordered` and `concurrent_merge` give them, for example. Read them
+    inside the block, from any task, but from one task at a time. A wait that is
+    cancelled loses nothing.
 
     Examples:
         >>> import anyio

@@ -158,7 +158,7 @@ def arestarted(
 
     Raises:
         TypeError: If *open* cannot be called, there are no *exceptions* or one is not a
-            subclass of `Exception`, or *waits* holds something else than numbers or is
+            subclass of `Exception`, or *waits* holds anything but numbers or is
             an iterator, which cannot start again; at the call. If *open* returns
             something that is not iterable, then.
         ValueError: If one of *waits* is negative.

@@ -83,7 +83,7 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
             token from before *func* is called until it is closed, also while it waits
             for you. So do not make calls on the results with the same limiter: they
             could wait for ever.
-        buffer: How many items more of each inner source may wait for you, beyond
+        buffer: How many more items of each inner source may wait for you, beyond
             the one that came last; at least 0. By default one, so that each
             can go on while an item of it waits.
 
@@ -124,7 +124,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         names                                                                ab|
         concurrent_flat_map_unordered({"a": x, "b": y}.get, names, limit=2)  1-42-5-3|
 
-    As `concurrent_flat_map`, but a slow inner source holds back no other one.
+    Like `concurrent_flat_map`, but a slow inner source does not hold back the others.
 
     Examples:
         >>> import anyio
@@ -143,7 +143,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
             you. One counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
-        Delivery: An item waits only for you, and those that came before it.
+        Delivery: An item waits only for you, and for those that came before it.
         Errors: Bare, after what had arrived before; all other sources are stopped at
             once.
         Exit: What is read is cancelled and awaited, then the inner sources are closed,
@@ -162,7 +162,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
             token from before *func* is called until it is closed, also while it waits
             for you. So do not make calls on the results with the same limiter: they
             could wait for ever.
-        buffer: How many items more of each inner source may wait for you, beyond
+        buffer: How many more items of each inner source may wait for you, beyond
             the one that came last; at least 0. By default one, so that each
             can go on while an item of it waits.
 

@@ -38,7 +38,7 @@ class Failure:
 
 
 class UnstableTestError(RuntimeError):
-    """A test did not do the same again where `explore` made the same choices.
+    """A test behaved differently although `explore` made the same choices.
 
     It keeps something from one run to the next, or it depends on real time, on
     chance, or on the order of a set. Its schedules cannot be distinguished, so none

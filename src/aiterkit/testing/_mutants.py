@@ -34,7 +34,7 @@ class Mutant:
     Examples:
         >>> mutant = mutants()[0]
         >>> print(mutant.name, "-", mutant.sentence, "-", *mutant.dies_by)
-        limit ignored - Each item gets its call at once. - overlap
+        limit ignored - Every call starts at once. - overlap
         >>> report = check_laws(mutant, ordered=True, laws=mutant.dies_by, seed=1)
         >>> report.holds
         False
@@ -66,10 +66,10 @@ class Mutant:
 
 
 def mutants() -> tuple[Mutant, ...]:
-    """Return the mutants: in each of them, one thing is wrong.
+    """Return the mutants: concurrent maps with one fault each.
 
-    A set of laws is worth as much as it finds. `check_laws` must find every one
-    of these; and so must your own tests, if you give them a map as an argument.
+    Laws are worth as much as the faults that they find. `check_laws` must find every
+    one of these; so must your own tests, if they take the map as an argument.
 
     Examples:
         >>> sorted(mutant.name for mutant in mutants() if "order" in mutant.dies_by)
@@ -82,7 +82,7 @@ def mutants() -> tuple[Mutant, ...]:
 
 
 _FAULTS: dict[str, tuple[str, ...]] = {
-    "limit ignored": ("Each item gets its call at once.", "overlap"),
+    "limit ignored": ("Every call starts at once.", "overlap"),
     "early release": (
         "A cancelled call no longer counts, though it has not ended.",
         "overlap",

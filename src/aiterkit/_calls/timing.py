@@ -87,7 +87,7 @@ def timed(
 
 _IS_GENERATOR = (
     "timed() limits a call, and {0} is an async generator function, whose items are "
-    "waited for one by one: use atimeout({0}(...), {1}) in its place"
+    "waited for one by one: use atimeout({0}(...), {1}) instead"
 )
 
 
@@ -227,8 +227,8 @@ def _amount(cost: Any, most: int, func: Callable[..., Any], /) -> Exact:
         whole = int(cost)
         return whole if whole == cost else import_module("fractions").Fraction(cost)
     raise ValueError(
-        f"the cost of a call of {name_of(func)}() must be from 0 to {most}, which is "
-        f"burst=, not {shortened(cost)}: with a greater burst, calls may cost more"
+        f"the cost of a call of {name_of(func)}() must be from 0 to "
+        f"burst={most}, not {shortened(cost)}: a larger burst allows larger costs"
     )
 
 

@@ -1,7 +1,7 @@
 """The laws of a concurrent map, and whether a map keeps them.
 
 A law is a sentence and a test that can fail. The tests know nothing of the map
-but how it is called, so they can be run on anybody's.
+but how it is called, so they can be run on any map.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Concurrent maps with one fault each, so that the laws can be seen to bite.
+"""Concurrent maps with one fault each, to show that the laws find them.
 
 There is one plain map, which keeps every law, and a set of faults that can be
 switched on in it, one at a time. It is written to be read, not to be fast.
@@ -253,7 +253,7 @@ class PlainMap:
     """A concurrent map that keeps all laws, unless it is made with a *fault*.
 
     One task reads the source within a window of twice the limit. Each call is a
-    task. In ``line`` stand the results in the order in which they go out.
+    task. ``line`` has the results in the order in which they go out.
     """
 
     def __init__(

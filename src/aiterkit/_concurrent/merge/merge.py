@@ -18,7 +18,7 @@ def check_until(until: Any) -> None:
 
     Raises:
         TypeError: If it is not a string.
-        ValueError: If it is another one than the three.
+        ValueError: If it is none of the three.
     """
     if isinstance(until, str):
         if until in ("all", "any", "first"):

@@ -129,6 +129,9 @@ class UnorderedResults(_Reading[R], AsyncIterator[R]):
 class FlatMapResults(Results[R]):
     """Results of a flat map in input order, with statistics of the flat map.
 
+    `concurrent_flat_map` and `concurrent_switch_map` give them. Read them like
+    `Results`.
+
     Examples:
         >>> async with concurrent_flat_map(range, [2, 2], limit=1) as results:
         ...     async for result in results:
@@ -153,6 +156,8 @@ class FlatMapResults(Results[R]):
 
 class UnorderedFlatMapResults(UnorderedResults[R]):
     """Results of a flat map by arrival, with statistics of the flat map.
+
+    `concurrent_flat_map_unordered` gives them. Read them like `UnorderedResults`.
 
     Examples:
         >>> async with concurrent_flat_map_unordered(range, [2, 2], limit=1) as results:

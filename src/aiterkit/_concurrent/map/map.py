@@ -76,6 +76,8 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
 class MapResults(Results[R]):
     """Results of a map in input order, with statistics of the map.
 
+    `concurrent_map` and `concurrent_filter` give them. Read them like `Results`.
+
     Examples:
         >>> async def double(number: int) -> int:
         ...     return number * 2
@@ -100,6 +102,9 @@ class MapResults(Results[R]):
 
 class UnorderedMapResults(UnorderedResults[R]):
     """Results of a map in completion order, with statistics of the map.
+
+    `concurrent_map_unordered` and `concurrent_expand` give them. Read them like
+    `UnorderedResults`.
 
     Examples:
         >>> async def double(number: int) -> int:
@@ -342,7 +347,7 @@ async def concurrent_for_each(
     key: Callable[[T], Hashable] | None = None,
     per_key: int = 1,
 ) -> None:
-    """Call *func* on the items of *source*, up to *limit* at once, for the effects.
+    """Call *func* on the items of *source*, up to *limit* at once, for its effects.
 
     It is `concurrent_collect` without the list: what *func* returns is dropped.
 

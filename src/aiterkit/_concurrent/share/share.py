@@ -25,7 +25,8 @@ T = TypeVar("T")
 class SharedResults(Results[T]):
     """Results for one of several readers, which may leave before the others.
 
-    They are read like other `Results`. After `aclose` this reader receives no more, so
+    `concurrent_broadcast`, `concurrent_partition` and `concurrent_balance` give a tuple
+    of them. Read each like `Results`. After `aclose` this reader receives no more, so
     the others need not wait for it.
 
     Examples:

@@ -792,7 +792,7 @@ _LAWS = (
     ),
     Law(
         "interruption",
-        "What interrupts you while you leave ends a hanging cleanup or close at once.",
+        "An interruption while you leave ends a hanging cleanup or close immediately.",
         _interruption,
     ),
     Law(

@@ -144,8 +144,8 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
         Delivery: An item waits only for you, and for those that came before it.
-        Errors: Bare, after what had arrived before; all other sources are stopped at
-            once.
+        Errors: Bare, after what had arrived before; all other sources are stopped
+            immediately.
         Exit: What is read is cancelled and awaited, then the inner sources are closed,
             then *source*. Their cleanup runs in full unless you are interrupted.
         Context: Each inner source sees a copy of the context at entry.

@@ -273,8 +273,8 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[Any, R]], Generic[R]):  #
             and at most one root in the frontier.
         Delivery: An item whose call is over, or its result, waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
-            at once. So are errors of *roots*, *key* and *follow*, and of the iterables
-            that *func* and *follow* return.
+            immediately. So are errors of *roots*, *key* and *follow*, and of the
+            iterables that *func* and *follow* return.
         Exit: What still runs is cancelled and awaited, then *roots* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.

@@ -221,7 +221,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         Read-ahead: At most *limit* + *buffer* items between the source and you.
         Delivery: A result waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
-            at once.
+            immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
@@ -288,7 +288,7 @@ async def concurrent_collect(
         Order: Input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items taken whose calls have not ended.
-        Errors: Bare, the first in time; all other calls are cancelled at once.
+        Errors: Bare, the first in time; all other calls are cancelled immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at the call, and changes only
@@ -364,7 +364,7 @@ async def concurrent_for_each(
         Order: Calls start in input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items taken whose calls have not ended.
-        Errors: Bare, the first in time; all other calls are cancelled at once.
+        Errors: Bare, the first in time; all other calls are cancelled immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at the call, and changes only

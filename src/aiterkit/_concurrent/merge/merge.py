@@ -73,7 +73,7 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
             item that a source has given comes before the end, whatever *until* is;
             so does an item that a read gives although it was cancelled.
         Errors: Bare, after what had arrived before; the other sources are
-            stopped at once.
+            stopped immediately.
         Exit: Reads that are under way are cancelled and awaited, then each source is
             closed; where *until* ends it early, before the results end. Their cleanup
             runs in full unless you are interrupted.

@@ -164,7 +164,8 @@ class concurrent_zip_latest(ConcurrentOperator[SourcesScope[Any, Row]], Generic[
         Read-ahead: At most one item of each source between it and you, once each
             has given one.
         Delivery: A row waits only for you, and for those that came before it.
-        Errors: Bare, after the rows before; the other sources are stopped at once.
+        Errors: Bare, after the rows before; the other sources are stopped
+            immediately.
         Exit: Reads that are under way are cancelled and awaited, then each source is
             closed. Their cleanup runs in full unless you are interrupted.
 

@@ -55,7 +55,7 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
         Delivery: A result waits only for you, and not for long: a new item
             drops it.
         Errors: Bare, the first in time, after the result that was there; what else
-            runs is cancelled at once.
+            runs is cancelled immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.

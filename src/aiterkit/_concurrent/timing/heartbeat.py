@@ -22,15 +22,15 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
         events                                        a-b-------c-|
         concurrent_heartbeat(events, "*", seconds=3)  a-b--*--*-c-|
 
-    The time starts anew with each item and each *beat* that you receive, and when
+    The time starts again with each item and each *beat* that you receive, and when
     the block is entered. So you never wait longer than *seconds*: a connection can be
     kept alive, or a silence noticed, while you still wait for the same item. A timeout
     around each read would cancel the read and lose what it may have taken already;
     here, no read is cancelled.
 
     A *beat* is given only to a reader that waits. If you come back after a long time,
-    you get an item or one *beat* at once; those that you missed are not made up for.
-    An item that comes exactly when a *beat* is due is given after it.
+    you get an item or one *beat* immediately; those that you missed are not made up
+    for. An item that comes exactly when a *beat* is due is given after it.
 
     Examples:
         >>> async def events():

@@ -33,8 +33,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         concurrent_batched(rows, 2, within=3)   -[ab]--[c]([de]|)
 
     A batch is given when it has *size* items, or *within* seconds after its first
-    item came, whichever is first; what is left at the end is given at once. No batch
-    is empty. An item that comes exactly at the deadline begins the next one.
+    item came, whichever is first; what is left at the end is given immediately. No
+    batch is empty. An item that comes exactly at the deadline begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
     a queue of small ones. With ``within=math.inf`` the batches are the same as from
     `abatched`. With ``within=0`` no batch waits for more items: it is one item at
@@ -97,7 +97,7 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
             more; without either, all that came while you were busy.
         Delivery: A batch that is full, or whose time is over, waits for nothing
             but you; until you ask, further items join it as long as it is not full.
-            With ``within=0``, all that *source* has given when you ask comes at once;
+            With ``within=0``, all that *source* has given when you ask comes together;
             if that is nothing, its next item, with those that come before you resume.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
@@ -262,7 +262,7 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
         keys                                  abc----d-e|
         concurrent_debounce(keys, seconds=3)  -----c----(e|)
 
-    An item settles when that time is over, or at once when *source* ends. If a newer
+    An item settles when that time is over, or when *source* ends. If a newer
     one comes sooner, the older one is dropped; one that comes exactly when the time
     is over does not stop it. If you are slow, the next item that settles takes the
     place of the one before.
@@ -312,8 +312,8 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
 
     A beat comes every *seconds* seconds, counted from the entry of the block. Of
     several items between two beats, only the last is given; one that comes exactly on
-    a beat counts for the next. When *source* ends, the last one is given at once. If
-    you are slow, the item of the next beat takes the place of the one before.
+    a beat counts for the next. When *source* ends, the last one is given immediately.
+    If you are slow, the item of the next beat takes the place of the one before.
 
     Examples:
         >>> async def values():

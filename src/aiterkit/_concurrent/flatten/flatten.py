@@ -45,7 +45,8 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
         concurrent_flat_map({"a": x, "b": y}.get, names, limit=2)  1--2---3(45|)
 
     Input order: all items of the first inner source, then all of the second, and so
-    on. Those whose turn is yet to come are read ahead, each by 1 + *buffer* items.
+    on. The sources whose turn is yet to come are read ahead, each by 1 + *buffer*
+    items.
     (Above, the time of ``y`` begins when it is opened, one tick after ``x``.)
 
     Examples:
@@ -61,8 +62,8 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
     Guarantees:
         Order: Input order; the items of one inner source keep theirs.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there; unless as many wait already, read and closed, for you
-            or for their turn. One counts until it is closed.
+            *source* are there, except while more than *limit* others, read and
+            closed, still have items for you. Each counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
         Delivery: An item whose turn it is waits only for you.
@@ -139,8 +140,8 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
     Guarantees:
         Order: By arrival; the items of one inner source keep their order.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there; unless as many wait already, read and closed, for
-            you. One counts until it is closed.
+            *source* are there, except while more than *limit* others, read and
+            closed, still have items for you. Each counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
         Delivery: An item waits only for you, and for those that came before it.

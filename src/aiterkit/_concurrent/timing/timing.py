@@ -340,7 +340,7 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
         source: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
-        seconds: How long a beat is; more than 0.
+        seconds: How long the interval is; more than 0.
 
     Raises:
         TypeError: If *source* is not iterable or *seconds* is not a number; at the

@@ -14,16 +14,16 @@ from zipfile import ZipFile
 import nox
 
 nox.needs_version = ">=2025.2.9"
-# The pip that Python brings: whoever installs the package may have no newer one.
+# The pip that comes with Python: whoever installs the package may have no newer one.
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
 
 OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
-# Takes minutes, and longer while coverage is measured: has a session of its own.
+# It takes minutes, and longer under coverage, so it has a session of its own.
 EVERY = "tests/concurrent/test_every_schedule.py"
-# Tried once, on the oldest Python: examples, pages, editors, what tries the tests and
-# the test tools themselves, and the files with many schedules.
+# Run once, on the oldest Python: the tests of examples, pages and editors, those that
+# try the tests and the test tools themselves, and the files with many schedules.
 ONCE = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
@@ -52,9 +52,9 @@ ONE_KIND = "not (contract and (holding_a_block or -Source-))"
 LESS = [f"--ignore={NESTING}", "-k", ONE_KIND]
 WITHOUT_ONCE = [f"--ignore-glob={name}" for name in [*ONCE, EVERY]]
 
-# Pythons that no machine need have: Pyodide brings them, by its version.
+# Pythons that need not be installed: Pyodide brings them. By the version of Pyodide.
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
-# Of the tests, what is left out there, and why.
+# The tests that are left out there, and why.
 NOT_ON_NODE = {
     "concurrent/contract/test_ctrl_c.py": "needs an event loop that waits for real",
     "concurrent/contract/test_loops.py": "needs an event loop that waits for real",
@@ -97,7 +97,7 @@ ON_NODE = [
     *["-W", "ignore:It looks like `register_random` was passed an object"],
 ]
 
-# What does something else on a newer Python, and so is measured on the newest too.
+# What does something else on a newer Python, so its coverage is measured there too.
 NEWER = ["tests/sequential/test_twins.py", "-k", "asum"]
 HERE = Path(__file__).parent
 
@@ -238,7 +238,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def completeness(session: nox.Session) -> None:
-    """Tell what an importer's type checker would have to infer by itself."""
+    """Tell which public types the type checker of a user would have to infer."""
     session.install(".", "pyright[nodejs]")
     session.run("pyright", "--verifytypes", "aiterkit", "--ignoreexternal")
 
@@ -286,7 +286,7 @@ def every(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def bench(session: nox.Session) -> None:
-    """See that the benchmarks run; `nox -s bench -- --help` tells what they can do."""
+    """Check that the benchmarks run; `nox -s bench -- --help` lists what they do."""
     if not (HERE / "benchmarks" / "__main__.py").exists():
         session.skip("there is no benchmarks/__main__.py")
     session.install("-e", ".[bench]")
@@ -295,7 +295,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def build(session: nox.Session) -> None:
-    """Build what would be published, and see that it is whole and no more."""
+    """Build what would be published, and check that nothing is missing or extra."""
     session.install("build", "twine")
     place = Path(session.create_tmp(), "dist")
     for old in place.glob("*"):

@@ -6,9 +6,9 @@ on the cluster is an async function like any other, so `limit` bounds how many a
 there, and the stages before it read no further than that: however many files there
 are, only a few are in memory or on their way.
 
-The cluster is one of Dask: without an address, one of processes on this machine; with
-an address, a real one, which needs Dask in the same version, and nothing of ours. Any
-other executor of `concurrent.futures` does as well, as `--on` shows.
+It is a Dask cluster: without an address, one of processes on this machine; with an
+address, a real one, whose workers need the same version of Dask and nothing of ours.
+Any other executor of `concurrent.futures` will do as well, as `--on` shows.
 
     python -m pip install ".[cluster]"
     python examples/cluster.py

@@ -1,10 +1,10 @@
-"""Copy the records of a JSON API to SQLite, and list those that could not be had.
+"""Copy the records of a JSON API to SQLite, and list those that could not be fetched.
 
 The API lists its records page by page, each page with the cursor of the next one; each
 record is a request of its own. `concurrent_map` requests several records at once while
-the list is read on, and one `CapacityLimiter` limits both. stamina retries errors that
-may be temporary; an error that stays becomes a result, through `captured`. Records are
-written while the others come, in batches, at least four times a second.
+it goes on reading the list, and one `CapacityLimiter` limits both. stamina retries
+errors that may be temporary; an error that stays becomes a result, through `captured`.
+Records are written while others come, in batches, at least four times a second.
 
 Pages and records come in order, so each transaction can store the cursor it has
 reached. After Ctrl-C what was written stays, and the next run resumes there.

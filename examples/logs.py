@@ -2,9 +2,9 @@
 
 `concurrent_merge` reads all logs at once, and gives their lines as they come. A log is
 a command that prints it, such as `tail -F` or `ssh`. A line is counted in the second
-that it begins with, whenever it comes. So a second is printed when it is complete: when
-each log has reached a later one, or has ended. A log that fails is reported, and the
-others go on. After Ctrl-C, it prints what was counted until then.
+with which it begins, whenever it comes. So a second is printed when it is complete:
+when each log has reached a later one, or has ended. A log that fails is reported, and
+the others go on. After Ctrl-C, it prints what was counted until then.
 
     python examples/logs.py
     python examples/logs.py --seconds 10 --backend trio

@@ -1,8 +1,8 @@
 """Find the files that are most alike, and compute in processes while files are read.
 
-A pipeline of three stages. Files are read in threads, by `offloaded`, since to read
-blocks. Each is summed up by 128 numbers, a MinHash: pure Python that takes the
-processor, and so runs in processes, by `offloaded(..., to="process")`, one for each
+A pipeline of three stages. Files are read in threads, by `offloaded`, since reading
+blocks. Each is summed up by 128 numbers, a MinHash: pure Python that keeps a processor
+busy, and so runs in processes, by `offloaded(..., to="process")`, one for each
 processor. The summaries come back in the order of the files, and are compared here.
 `limit` bounds each stage, so no more than a few files are in memory, however many
 there are; and the event loop stays free for other tasks, which is measured.

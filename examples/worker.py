@@ -1,12 +1,12 @@
 """Write what a feed sends to SQLite until SIGTERM comes, and lose nothing.
 
-The worker reads lines of JSON from a socket. They are written as many at a time as
-there are: a hundred, or what has come within a second. SIGTERM or Ctrl-C stops the
+The worker reads lines of JSON from a socket. They are written in batches: a hundred at
+a time, or what has come within a second. SIGTERM or Ctrl-C stops the
 reading, by `concurrent_until`; what was read is still written, and the worker ends. A
 second signal ends it at once.
 
 Without an address, it reads a feed of its own, over a real socket on the loopback
-interface, which sends without end.
+interface, which never ends.
 
     python examples/worker.py
     python examples/worker.py --seconds 2 --backend trio

@@ -481,7 +481,7 @@ class TestTimed:
     async def test_of_an_async_generator_function_names_atimeout(self) -> None:
         message = (
             "timed() limits a call, and pages is an async generator function, whose "
-            "items are waited for one by one: use atimeout(pages(...), 5) in its place"
+            "items are waited for one by one: use atimeout(pages(...), 5) instead"
         )
         generator: Any = pages
         with pytest.raises(TypeError) as caught:
@@ -875,8 +875,8 @@ def costing(cost: Any) -> Callable[[object], Any]:
 
 
 TOO_MUCH = (
-    "the cost of a call of fetch() must be from 0 to 4, which is burst=, not 5: with a "
-    "greater burst, calls may cost more"
+    "the cost of a call of fetch() must be from 0 to burst=4, not 5: a larger burst "
+    "allows larger costs"
 )
 
 
@@ -1032,7 +1032,7 @@ class TestCost:
         ("cost", "kind", "message"),
         [
             (5, ValueError, TOO_MUCH),
-            (-1, ValueError, "the cost of a call of fetch() must be from 0 to 4, wh"),
+            (-1, ValueError, "the cost of a call of fetch() must be from 0 to burst"),
             (math.nan, ValueError, "the cost of a call of fetch() must be from 0 to "),
             (True, TypeError, "cost must return a number, not True"),
             (None, TypeError, "cost must return a number, not None"),

@@ -257,7 +257,7 @@ def test_the_families_begin_with_the_maps() -> None:
     wings = list(dict.fromkeys(family.wing for family in families))
 
     assert families[0].names[0] == "concurrent_map"
-    assert wings == ["Concurrent", "Sequential", "A call, changed"]
+    assert wings == ["Concurrent", "Sequential", "Wrappers"]
     assert len({family.page for family in families}) == len(families)
     assert {family.page for family in families}.isdisjoint(aiterkit.__all__)
 

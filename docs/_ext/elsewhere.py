@@ -106,8 +106,8 @@ NOTES: dict[str, str] = {
     ),
     "areduce": "Rust `fold` needs an initial value.",
     "arestarted": (
-        "The others run the same source again from its start; ours is opened from the "
-        "last item on. fs2 leaves the waits to you."
+        "The others run the same source again from its start; ours continues from the "
+        "last item. fs2 leaves the waits to you."
     ),
     "atee": (
         "Like ours, `tee` does not limit how far one branch may be ahead of the other."
@@ -146,7 +146,7 @@ NOTES: dict[str, str] = {
         "an error their other calls keep running."
     ),
     "concurrent_expand": (
-        "RxJS `expand` gives an item before its call, not after; no results. It has "
+        "RxJS `expand` gives an item before its call, not after. It has no `follow`, "
         "no `key`, and no limit unless you give one."
     ),
     "concurrent_flat_map_unordered": (
@@ -184,8 +184,8 @@ NOTES: dict[str, str] = {
         "beforehand, and an item with another key is an error."
     ),
     "concurrent_until": (
-        "In RxJS nothing is read, so there is no read to cancel; fs2 interrupts an "
-        "effect of the stream that is running, too."
+        "In RxJS sources push, so there is no read to cancel; fs2 also interrupts an "
+        "effect of the stream that is running."
     ),
     "concurrent_zip": "fs2 `parZip` and Kotlin `zip` take two sources.",
     "concurrent_zip_latest": "Kotlin `combine` takes a function of the row.",

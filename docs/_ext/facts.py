@@ -29,7 +29,7 @@ import aiterkit.testing
 WINGS = {
     "_concurrent": "Concurrent",
     "_sequential": "Sequential",
-    "_calls": "A call, changed",
+    "_calls": "Wrappers",
 }
 """In the order in which they are listed."""
 

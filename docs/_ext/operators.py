@@ -169,7 +169,8 @@ def elsewhere_page() -> str:
     """Return the table of all names elsewhere."""
     lines = [":hide-toc:", "", *_titled("Names in other libraries", "=")]
     lines += [
-        "What you may know an operator as. A name is listed if it does the same work.",
+        "What each operator is called elsewhere. A name is listed if it does the same",
+        "work.",
         "≈ marks operators for which another library behaves differently, as described",
         "`below <#what-differs>`__. Rust means ``StreamExt`` of the crates futures and",
         "tokio-stream. JavaScript means its iterator helpers, which async iterators do",
@@ -210,6 +211,11 @@ def _list_of(names: Iterable[str]) -> list[str]:
 def index() -> str:
     """Return the page that lists all names by family."""
     lines = [*_titled("All names", "="), ".. py:module:: aiterkit", ""]
+    lines += [
+        "Every public name, by family, in one sentence each. To find one by what you",
+        "want to do, see :doc:`/choose`.",
+        "",
+    ]
     wing = ""
     for family in families():
         if family.wing != wing:
@@ -279,6 +285,13 @@ def _told_in_words(names: list[str]) -> Iterator[str]:
     yield ""
 
 
+EFFECTS_ABOUT = (
+    "What each operator promises: the order of its results, what overlaps, how far it",
+    "reads ahead, what you get on an error, and what happens when you leave. *You* are",
+    "the code that reads the results. Operators with the same promises share a row.",
+)
+
+
 def effects_page() -> str:
     """Return the tables of effects, one for each wing."""
     parts: list[str] = []
@@ -296,7 +309,7 @@ def effects_page() -> str:
         elif names:
             parts += [*_titled(wing, "-"), *_told_in_words(names)]
     head = [":hide-toc:", "", *_titled("Table of effects", "=")]
-    head += [".. py:currentmodule:: aiterkit", ""]
+    head += [".. py:currentmodule:: aiterkit", "", *EFFECTS_ABOUT, ""]
     return "\n".join([*head, *parts])
 
 

@@ -1,6 +1,6 @@
 """Typed async iteration: one at a time (`a…`), or many at once (`concurrent_…`).
 
-The name is the guarantee. All that is here, by family:
+The name is the guarantee. All names, by family:
 
 Sequential, one thing at a time, only while you await; no task is ever started:
 
@@ -14,7 +14,7 @@ Sequential, one thing at a time, only while you await; no task is ever started:
     time       atimeout apaced arestarted
     threads    aoffloaded
 
-Concurrent, inside a block that you can see, within a bound that you give:
+Concurrent, inside a block that you can see, up to a limit that you choose:
 
     map        concurrent_map concurrent_map_unordered concurrent_collect
                concurrent_for_each concurrent_filter concurrent_expand
@@ -26,14 +26,14 @@ Concurrent, inside a block that you can see, within a bound that you give:
     time       concurrent_batched concurrent_latest concurrent_debounce
                concurrent_sample concurrent_heartbeat concurrent_switch_map
 
-A call, changed, for both sides; a function in, an async function out:
+Wrappers, for both sides: each takes a function and returns an async function:
 
     captured (gives Ok or Err) timed paced offloaded
 
 What a block gives, for annotations:
 
     Results UnorderedResults MapResults UnorderedMapResults FlatMapResults
-    UnorderedFlatMapResults SharedResults, and in numbers Statistics MapStatistics
+    UnorderedFlatMapResults SharedResults; in numbers, Statistics MapStatistics
     FlatMapStatistics
 
 `aiterkit.testing` has virtual time, schedules, probes and timelines for tests.

@@ -251,7 +251,7 @@ async def test_a_key_that_is_not_known_is_an_error_for_every_reader() -> None:
             with pytest.raises(ValueError, match="key gave") as caught:
                 async for item in reader:
                     got.append(item)
-            assert str(caught.value) == "key gave 3 for 3, which is none of keys: 1, 2"
+            assert str(caught.value) == "key gave 3 for 3, which is not in keys: 1, 2"
         source.assert_closed_once()
     assert got == [1]
     assert source.taken == [1, 3]

@@ -75,7 +75,7 @@ async def test_characters_can_stand_for_other_items() -> None:
 
 @pytest.mark.parametrize("line", ["a b|", "a)", "(a", "a|b", "!!", "((a))", "[(a)]"])
 def test_what_is_no_timeline_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match="is no timeline"):
+    with pytest.raises(ValueError, match="is not a timeline"):
         parse_line(line)
 
 

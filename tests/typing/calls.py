@@ -1,4 +1,4 @@
-"""What a type checker infers of a call, changed."""
+"""What a type checker infers of the wrappers."""
 
 from collections.abc import (
     AsyncGenerator,

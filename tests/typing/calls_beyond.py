@@ -1,4 +1,4 @@
-"""What some checkers cannot infer of a call, changed."""
+"""What some checkers cannot infer of the wrappers."""
 
 from typing import TypeVar, assert_type
 

@@ -1,4 +1,4 @@
-"""What a type checker rejects of a call, changed: the lines that say so."""
+"""What a type checker rejects of the wrappers: the lines that say so."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,1 +1,1 @@
-"""A call, changed: a function in, an async function out, and no task started."""
+"""Wrappers: each takes a function and returns an async function, and starts no task."""

@@ -1,8 +1,8 @@
-"""What every change of a call has in common: which function it was, and its look.
+"""What all wrappers have in common: which function they wrap, and how they look.
 
 What comes out has the name, the docstring and the parameters of what went in. It
 is an async function in the eyes of `inspect` too, so it can be used wherever
-one can, on both sides, and changed again.
+one can, on both sides, and wrapped again.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ async def result_of(result: Any, /) -> Any:
 
 
 def check_change(change: str, func: object, /) -> None:
-    """Refuse a *func* that *change* cannot change."""
+    """Refuse a *func* that the wrapper called *change* cannot take."""
     check_func(func, usage=f"{change}(func)")
 
 

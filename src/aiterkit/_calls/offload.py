@@ -48,7 +48,7 @@ def offloaded(
     to: Literal["thread", "process", "interpreter"] | Executor = "thread",
     limiter: CapacityLimiter | None = None,
 ) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Return a blocking *func* as an async one, which runs it elsewhere.
+    """Wrap a blocking *func* as an async function that runs it elsewhere.
 
     In a *thread*, *func* may wait for anything while the event loop goes on, and it
     sees the context variables of its caller. In a *process* or an *interpreter*, it may
@@ -85,18 +85,18 @@ def offloaded(
     Args:
         func: A sync function.
         to: Where it runs.
-        limiter: Bounds how many run at once, together with all else that has the same
-            limiter; a call beyond that waits. Without one, anyio allows 40 threads, and
-            as many processes or interpreters as there are processors; an executor has
-            a queue of its own. It must not be the *limit* of the operator that makes
-            the call, which holds a token already.
+        limiter: Bounds how many run at once, together with everything else that uses
+            the same limiter; a call beyond that waits. Without one, anyio allows 40
+            threads, and as many processes or interpreters as there are processors; an
+            executor has a queue of its own. It must not be the *limit* of the operator
+            that makes the call, which holds a token already.
 
     Raises:
         RuntimeError: If *to* is ``"interpreter"`` and this Python has none; by the
             call, if the executor is shut down, or the caller holds a token of
             *limiter*.
         TypeError: If *func* cannot be called or is async, *to* is neither a name nor an
-            executor, or *limiter* is no limiter.
+            executor, or *limiter* is not a limiter.
         ValueError: If *to* is another name.
         concurrent.futures.BrokenExecutor: By the call, if a worker of the executor
             died.
@@ -121,7 +121,7 @@ def _is_async(func: object, /) -> bool:
 
 
 def _runner(to: object, /) -> Any:
-    """Return what runs a function there, of a module that is loaded only now."""
+    """Return what runs a function there, from a module that is loaded only now."""
     if to == "thread":
         return partial(import_module("anyio.to_thread").run_sync, _call)
     if to == "interpreter":

@@ -182,10 +182,10 @@ def captured(
     func: Callable[[], Awaitable[R] | R], /, *exceptions: type[E]
 ) -> Callable[[], Coroutine[Any, Any, Ok[R] | Err[E]]]: ...
 def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
-    """Return *func* as one that returns `Ok` or `Err` instead of raising.
+    """Wrap *func* so that it returns `Ok` or `Err` instead of raising.
 
-    For a map that goes on when a call fails. The error is returned as the result of
-    its call, in its place, so no other call is cancelled for it.
+    With it, a map goes on when a call fails: the error is the result of that call, in
+    its place, so no other call is cancelled for it.
 
     An async generator function becomes one that gives `Ok` for each item and, if it
     fails, `Err` at the end: `concurrent_flat_map` then goes on with the other sources.
@@ -210,14 +210,14 @@ def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
         anything else that is not an `Exception`.
 
     Args:
-        func: Any function; what it returns is awaited if it can be. The one returned
-            is async in any case, but a *func* that blocks still does: see `offloaded`.
+        func: Any function; what it returns is awaited if it can be. The wrapper is
+            async in any case, but a *func* that blocks still does: see `offloaded`.
         *exceptions: What is captured, by default every `Exception`. Others are raised.
 
     Raises:
         TypeError: If *func* cannot be called, or one of the *exceptions* is not a
-            class of `Exception`; and by the call, if *func* is no async generator
-            function itself and returns an async generator.
+            subclass of `Exception`; and by the call, if *func* returns an async
+            generator without being an async generator function itself.
     """
     check_change("captured", func)
     usage = "captured(func, KeyError, OSError)"

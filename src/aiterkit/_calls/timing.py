@@ -44,7 +44,7 @@ R = TypeVar("R")
 def timed(
     func: Callable[P, Awaitable[R]], /, seconds: float
 ) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Return *func* as one that raises `TimeoutError` after so many *seconds*.
+    """Wrap *func* so that a call longer than *seconds* raises `TimeoutError`.
 
     The time runs from the start of the call, not while an item waits for one. A call
     that takes longer is cancelled. One that cannot be cancelled, such as a thread, is
@@ -65,7 +65,7 @@ def timed(
         seconds: How long a call may take, more than 0. `math.inf` is no limit.
 
     Raises:
-        TypeError: If *func* cannot be called or *seconds* is no number; and by the
+        TypeError: If *func* cannot be called or *seconds* is not a number; and by the
             call, if *func* is not async.
         ValueError: If *seconds* is not more than 0.
     """
@@ -87,7 +87,7 @@ def timed(
 
 _IS_GENERATOR = (
     "timed() limits a call, and {0} is an async generator function, whose items are "
-    "waited for one by one: use atimeout({0}(...), {1}) in its place"
+    "waited for one by one: use atimeout({0}(...), {1}) instead"
 )
 
 
@@ -140,14 +140,14 @@ def paced(
     burst: int = 1,
     cost: Callable[..., float] | None = None,
 ) -> Any:
-    """Return *func* as one whose calls start at most so many times *per_second*.
+    """Wrap *func* to limit how many of its calls start per second.
 
         urls                                         (abc|)
         amap(paced(fetch(1), per_second=0.5), urls)  -a-b-(c|)
 
     A call that comes too soon waits for its turn. What has started is not held back:
-    how many calls run at once is another question, and that is ``limit``. Of an async
-    generator function, the first item waits.
+    how many calls run at once is up to ``limit``. An async generator function waits
+    before its first item.
 
     With *cost*, a call takes as much of the budget as *cost* returns for its arguments:
     tokens per minute, or bytes per second. Without it, each call costs 1.
@@ -175,16 +175,16 @@ def paced(
         Each event loop has a pace of its own.
 
     Args:
-        func: Any function; what it returns is awaited if it can be. The one returned
-            is async in any case.
+        func: Any function; what it returns is awaited if it can be. The wrapper is
+            async in any case.
         per_second: How much may start in a second, more than 0.
         burst: How much may start at once after a pause, at least 1.
         cost: A sync function that takes the arguments of a call and returns what it
             costs, from 0 to *burst*.
 
     Raises:
-        TypeError: If *func* or *cost* cannot be called, *per_second* is no number or
-            *burst* is no integer; and by the call, if its cost is no number.
+        TypeError: If *func* or *cost* cannot be called, *per_second* is not a number or
+            *burst* is not an int; and by the call, if its cost is not a number.
         ValueError: If *per_second* is not more than 0, or *burst* is less than 1; and
             by the call, if its cost is not from 0 to *burst*.
     """
@@ -227,8 +227,8 @@ def _amount(cost: Any, most: int, func: Callable[..., Any], /) -> Exact:
         whole = int(cost)
         return whole if whole == cost else import_module("fractions").Fraction(cost)
     raise ValueError(
-        f"the cost of a call of {name_of(func)}() must be from 0 to {most}, which is "
-        f"burst=, not {shortened(cost)}: with a greater burst, calls may cost more"
+        f"the cost of a call of {name_of(func)}() must be from 0 to "
+        f"burst={most}, not {shortened(cost)}: a larger burst allows larger costs"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a sequential operator may need of an event loop.
+"""What a sequential operator may need from an event loop.
 
 The rest of the sequential wing runs without one, so anyio is imported where it is first
 used. Nothing here can start a task.

@@ -22,7 +22,7 @@ class HeldToken:
 
 
 def hold(token: HeldToken) -> None:
-    """Let all that is called in the current context know of *token*."""
+    """Let everything that is called in the current context know of *token*."""
     _held.set((*_held.get(), token))
 
 

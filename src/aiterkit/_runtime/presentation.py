@@ -1,4 +1,4 @@
-"""How an operator presents itself: its signature, and its answer to a wrong call."""
+"""How an operator looks from outside: its signature, and its answer to a wrong call."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -76,8 +76,8 @@ class _Reading(Generic[R]):
 class Results(_Reading[R], AsyncIterator[R]):
     """Results in input order, as `concurrent_map` gives them.
 
-    To be read inside the block, by one task at a time, which may be any task. A
-    wait that is cancelled loses nothing.
+    Read them inside the block, from any task, but from one task at a time. A wait that
+    is cancelled loses nothing.
 
     Examples:
         >>> import anyio
@@ -100,10 +100,11 @@ class Results(_Reading[R], AsyncIterator[R]):
 
 
 class UnorderedResults(_Reading[R], AsyncIterator[R]):
-    """Results in the order of completion, as `concurrent_map_unordered` gives them.
+    """Results in completion order, or in order of arrival.
 
-    To be read inside the block, by one task at a time, which may be any task. A
-    wait that is cancelled loses nothing.
+    `concurrent_map_unordered` and `concurrent_merge` give them, for example. Read them
+    inside the block, from any task, but from one task at a time. A wait that is
+    cancelled loses nothing.
 
     Examples:
         >>> import anyio
@@ -127,6 +128,9 @@ class UnorderedResults(_Reading[R], AsyncIterator[R]):
 
 class FlatMapResults(Results[R]):
     """Results of a flat map in input order, with statistics of the flat map.
+
+    `concurrent_flat_map` and `concurrent_switch_map` give them. Read them like
+    `Results`.
 
     Examples:
         >>> async with concurrent_flat_map(range, [2, 2], limit=1) as results:
@@ -152,6 +156,8 @@ class FlatMapResults(Results[R]):
 
 class UnorderedFlatMapResults(UnorderedResults[R]):
     """Results of a flat map by arrival, with statistics of the flat map.
+
+    `concurrent_flat_map_unordered` gives them. Read them like `UnorderedResults`.
 
     Examples:
         >>> async with concurrent_flat_map_unordered(range, [2, 2], limit=1) as results:

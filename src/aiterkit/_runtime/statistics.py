@@ -8,8 +8,8 @@ from typing import TypeVar
 class Statistics:
     """The state of a block at one moment, as `Results.statistics` returns it.
 
-    All numbers count items of the sources, also where a result is made of several of
-    them, as a batch or a row is. At every moment ``taken`` is the sum of
+    All numbers count items of the sources, even where a result holds several of them,
+    as a batch or a row does. At every moment ``taken`` is the sum of
     ``waiting``, ``running``, ``delivered`` and ``dropped``.
 
     Examples:
@@ -21,12 +21,12 @@ class Statistics:
         Statistics(taken=4, waiting=3, running=0, delivered=1, dropped=0)
 
     Attributes:
-        taken: How many items have left the sources; those that `concurrent_flat_map`
-            and its like take are the items of the inner ones, and those that
-            `concurrent_expand` takes are all that were reached.
-        waiting: How many of them wait: to be called with, for others to come, or for
-            the reader.
-        running: With how many of them a call runs.
+        taken: How many items have left the sources: for `concurrent_flat_map` and the
+            like, the items of the inner sources; for `concurrent_expand`, all items
+            that were reached.
+        waiting: How many of them wait: for their call, for further items, or for the
+            reader.
+        running: How many of them are in a call that runs.
         delivered: How many of them the reader has had.
         dropped: How many of them it will never have: they were overtaken, did not
             pass, failed, were cancelled, or were left behind in the block.

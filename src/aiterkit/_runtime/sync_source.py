@@ -1,4 +1,4 @@
-"""How a sync source is read: by the task that needs an item; it has no own task."""
+"""How a sync source is read: by the task that needs an item, not by one of its own."""
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from functools import partial

@@ -405,8 +405,8 @@ def aislice(source: AnyIterable[T], /, *bounds: int | None) -> AsyncGenerator[T,
         source              a--b--c--d|
         aislice(source, 2)  a--(b|)
 
-    The twin of `itertools.islice`. No item from *stop* on is read, so you can read the
-    source on from there.
+    The twin of `itertools.islice`. No item from *stop* on is read, so you can go on
+    reading the source from there.
 
     Examples:
         >>> [letter async for letter in aislice("abcde", 2)]

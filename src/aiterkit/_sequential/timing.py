@@ -72,9 +72,9 @@ def apaced(source: AnyIterable[T], /, per_second: float) -> AsyncGenerator[T, No
         source               (abc)-----|
         apaced(source, 0.5)  a-b-c-----|
 
-    An item that comes too soon waits. One that comes late is given at once, and those
-    after it may not come any sooner to make up for it: two items are always at least
-    ``1 / per_second`` seconds apart. The first item does not wait.
+    An item that comes too soon waits. One that comes late is given immediately, and
+    those after it may not come any sooner to make up for it: two items are always at
+    least ``1 / per_second`` seconds apart. The first item does not wait.
 
     Examples:
         >>> [letter async for letter in apaced("ab", 1000)]
@@ -145,7 +145,7 @@ def arestarted(
         [0, 1, 2, 3]
 
     Guarantees:
-        Errors: Bare: one of *exceptions* when *waits* are used up, others at once.
+        Errors: Bare: one of *exceptions* when *waits* are used up, others immediately.
         Exit: The source that is open is closed. No two are ever open at once.
 
     Args:
@@ -158,7 +158,7 @@ def arestarted(
 
     Raises:
         TypeError: If *open* cannot be called, there are no *exceptions* or one is not a
-            subclass of `Exception`, or *waits* holds something else than numbers or is
+            subclass of `Exception`, or *waits* holds anything but numbers or is
             an iterator, which cannot start again; at the call. If *open* returns
             something that is not iterable, then.
         ValueError: If one of *waits* is negative.

@@ -50,7 +50,7 @@ class Barrier:
         self._opened = anyio.Event()
 
     async def wait(self, _item: object = None, /) -> None:
-        """Wait until as many tasks are here as it takes.
+        """Wait until enough tasks are here.
 
         The argument is not used: so ``barrier.wait`` can be the function of
         a map.

@@ -84,7 +84,7 @@ def docstring_cases(module: ModuleType, /, **names: Any) -> list[DocstringCase]:
             *module*, ``anyio`` and ``asyncio``.
 
     Raises:
-        ValueError: If something looks like a drawing and is none.
+        ValueError: If something looks like a drawing and is not.
     """
     known = {"anyio": anyio, "asyncio": asyncio, **vars(module), **names}
     return [case for name in module.__all__ for case in _cases(module, name, known)]

@@ -38,7 +38,7 @@ class Failure:
 
 
 class UnstableTestError(RuntimeError):
-    """A test did not do the same again where `explore` made the same choices.
+    """A test behaved differently although `explore` made the same choices.
 
     It keeps something from one run to the next, or it depends on real time, on
     chance, or on the order of a set. Its schedules cannot be distinguished, so none
@@ -158,7 +158,7 @@ class ExploredTest:
         if unstable:
             raise UnstableTestError(
                 f"{self.name} does not repeat itself on {self.backend}: it made the "
-                f"same choices as before and had {unstable}, which is another number "
+                f"same choices as before and had {unstable}, a different number "
                 "than before. Does it keep something between runs, or depend on real "
                 "time, on chance or on the order of a set?"
             )
@@ -249,7 +249,7 @@ class Progress:
 
 
 def rounded(number: float) -> str:
-    """Write *number* with two digits that say something."""
+    """Write *number* with two significant digits."""
     return f"{float(f'{number:.2g}'):,.0f}"
 
 

@@ -140,8 +140,8 @@ def explore(
 ) -> Exploration:
     """Run *test* under many schedules of its tasks, or all, on virtual time.
 
-    Whenever several tasks could take a step, the strategy picks one, so that
-    orders come up which an event loop of its own accord would never show.
+    Whenever several tasks could take a step, the strategy picks one, so orders
+    come up that an event loop would never show by itself.
 
     Examples:
         >>> async def lose_an_update() -> None:
@@ -189,8 +189,8 @@ def explore(
         backends: Where to try; by default on both, or on asyncio alone if Trio
             is not installed.
         strategy: ``"random"`` draws a task for each step. ``"pct"`` gives tasks
-            priorities and changes them at a few steps, which finds what needs
-            a task to be left alone for long.
+            priorities and changes them at a few steps, which finds faults that
+            need a task to be left waiting for long.
         seed: A number to start from. By default, another one each time.
         preemptions: With ``"all"``: how many preemptions a schedule may have; None
             for any number. To end one of several sleeps that are due at the same
@@ -201,10 +201,10 @@ def explore(
             turn, or not at all. ``"timeout"`` cancels a scope around the test,
             ``"cancel"`` calls ``task.cancel()`` on asyncio and does the same as
             ``"timeout"`` on Trio, and ``"break"`` lets `interrupted` return True.
-            Where a test waits for nothing else, it strikes in any case.
+            If a test waits for nothing but the interruption, it always strikes.
         replay: Runs one schedule, as the message of a `ScheduleError` says.
-        progress: Whether to say on stderr how far it is. By default, if that is a
-            terminal.
+        progress: Whether to show the progress on stderr. By default, only if that
+            is a terminal.
         debug: Whether asyncio runs in debug mode, which takes longer.
 
     Raises:

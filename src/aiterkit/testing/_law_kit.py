@@ -22,9 +22,9 @@ from aiterkit.testing._virtual import BackendName
 
 
 class ConcurrentMapLike(Protocol):
-    """Whatever is called as `aiterkit.concurrent_map` is.
+    """What can be called like `aiterkit.concurrent_map`.
 
-    For a map of another shape, write a function of this one around it.
+    For a map with another signature, wrap it in a function with this one.
 
     Examples:
         >>> import contextlib

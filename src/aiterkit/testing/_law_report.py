@@ -23,8 +23,8 @@ class LawResult:
         sentence: What it says.
         backend: Where it was tried.
         holds: Whether it did, under all schedules that were tried.
-        seed: The schedule that breaks it. To see that one again, check this law
-            with it as *seed*, and one schedule. None if it holds, and for a law
+        seed: The seed of the schedule that breaks it. To replay it, check this law
+            with this *seed* and ``schedules=1``. None if it holds, and for a law
             on cost, which is tried in the event loop's own order.
         message: What was seen then.
         cause: The error of the test then, with its traceback.

@@ -1,7 +1,7 @@
 """The laws of a concurrent map, and whether a map keeps them.
 
 A law is a sentence and a test that can fail. The tests know nothing of the map
-but how it is called, so they can be run on anybody's.
+but how it is called, so they can be run on any map.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ def laws(*, ordered: bool = True) -> dict[str, str]:
 
     Examples:
         >>> print(laws()["delivery"])
-        A result that is there is given, whatever the source does.
+        A result that is ready is delivered, whatever the source does.
 
     Args:
         ordered: Whether they are those of a map in input order.
@@ -71,7 +71,7 @@ def check_laws(
     schedules: int = 6,
     seed: int = 0,
 ) -> LawReport:
-    """Try all laws of a concurrent map on an implementation of one.
+    """Check an implementation of a concurrent map against its laws.
 
     Each law is tried under several schedules, on virtual time. Those that depend
     most on the order of steps are tried under twice as many, and under both
@@ -93,8 +93,8 @@ def check_laws(
     Args:
         concurrent_map_like: Called as ``concurrent_map(func, source, limit=3)``;
             returns an async context manager that gives an async iterable.
-        ordered: Whether it promises input order; else it is held to the order in
-            which the calls end.
+        ordered: Whether it promises input order. If not, the order in which the
+            calls end is checked.
         buffer: How many items it may hold back beyond the running calls; by
             default as many as there may be calls.
         name: What the report calls it.
@@ -102,7 +102,7 @@ def check_laws(
         backends: Where to try; by default on both, or on asyncio alone if Trio
             is not installed.
         schedules: How many to try, for each law on each backend.
-        seed: The number of the first.
+        seed: The seed of the first schedule.
 
     Raises:
         RuntimeError: If called inside an event loop.
@@ -714,7 +714,7 @@ _LAWS = (
     ),
     Law(
         "attainability",
-        "Limit calls do run at once, whenever there are as many items.",
+        "Limit calls do run at once whenever that many items are there.",
         _attainability,
         touchy=True,
     ),
@@ -727,12 +727,12 @@ _LAWS = (
     Law("one reader", "One task reads the source, and only to its end.", _one_reader),
     Law(
         "delivery",
-        "A result that is there is given, whatever the source does.",
+        "A result that is ready is delivered, whatever the source does.",
         _delivery,
     ),
     Law(
         "independence",
-        "Calls start with the block, and go on while it does something else.",
+        "Calls start with the block, and go on while its body does something else.",
         _independence,
     ),
     Law(
@@ -743,7 +743,7 @@ _LAWS = (
     ),
     Law(
         "one by one",
-        "With limit=1, all is as in a loop: the calls, their order, the results.",
+        "With limit=1, calls, order and results are those of a plain loop.",
         _one_by_one,
     ),
     Law(
@@ -754,9 +754,9 @@ _LAWS = (
     ),
     Law(
         "error in place",
-        "Before the first error in input order come the results before it.",
+        "The first error in input order comes after the results before it.",
         _error_in_place,
-        unordered_says="Before the first error in time come the results before it.",
+        unordered_says="The first error in time comes after the results before it.",
     ),
     Law("error bare", "What you catch is what the call raised.", _error_bare),
     Law(
@@ -770,7 +770,9 @@ _LAWS = (
         _siblings,
     ),
     Law("body", "A call that fails does not interrupt the block.", _body),
-    Law("ending", "After the end, or an error, there is the end for ever.", _ending),
+    Law(
+        "ending", "After the end or an error, reading gives the end, for ever.", _ending
+    ),
     Law("lost wait", "A wait that is cancelled loses nothing.", _lost_wait),
     Law(
         "source closed",
@@ -790,8 +792,7 @@ _LAWS = (
     ),
     Law(
         "interruption",
-        "What interrupts you while you leave ends at once a cleanup or a close that "
-        "hangs.",
+        "An interruption while you leave ends a hanging cleanup or close immediately.",
         _interruption,
     ),
     Law(
@@ -800,18 +801,22 @@ _LAWS = (
         "an error or a cancellation that was not asked for.",
         _out_of_the_blue,
     ),
-    Law("context", "Each call has a context of its own, as it was at entry.", _context),
+    Law(
+        "context",
+        "Each call has a context of its own, a copy of the one at entry.",
+        _context,
+    ),
     Law(
         "cost by item",
-        "An item costs no more work if there are more of them.",
+        "An item costs no more work when there are more items.",
         _cost_by_item,
         counts=True,
     ),
     Law(
         "cost by limit",
-        "An item costs no more work if the limit is higher.",
+        "An item costs no more work when the limit is higher.",
         _cost_by_limit,
         counts=True,
     ),
-    Law("memory", "What was delivered is forgotten.", _memory, counts=True),
+    Law("memory", "What was delivered is not kept.", _memory, counts=True),
 )

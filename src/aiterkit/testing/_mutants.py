@@ -1,4 +1,4 @@
-"""Concurrent maps with one fault each, so that the laws can be seen to bite.
+"""Concurrent maps with one fault each, to show that the laws find them.
 
 There is one plain map, which keeps every law, and a set of faults that can be
 switched on in it, one at a time. It is written to be read, not to be fast.
@@ -34,7 +34,7 @@ class Mutant:
     Examples:
         >>> mutant = mutants()[0]
         >>> print(mutant.name, "-", mutant.sentence, "-", *mutant.dies_by)
-        limit ignored - Each item gets its call at once. - overlap
+        limit ignored - Every call starts at once. - overlap
         >>> report = check_laws(mutant, ordered=True, laws=mutant.dies_by, seed=1)
         >>> report.holds
         False
@@ -66,10 +66,10 @@ class Mutant:
 
 
 def mutants() -> tuple[Mutant, ...]:
-    """Return the mutants: in each of them, one thing is wrong.
+    """Return the mutants: concurrent maps with one fault each.
 
-    A set of laws is worth as much as it finds. `check_laws` must find every one
-    of these; and so must your own tests, if you give them a map as an argument.
+    Laws are worth as much as the faults that they find. `check_laws` must find every
+    one of these; so must your own tests, if they take the map as an argument.
 
     Examples:
         >>> sorted(mutant.name for mutant in mutants() if "order" in mutant.dies_by)
@@ -82,7 +82,7 @@ def mutants() -> tuple[Mutant, ...]:
 
 
 _FAULTS: dict[str, tuple[str, ...]] = {
-    "limit ignored": ("Each item gets its call at once.", "overlap"),
+    "limit ignored": ("Every call starts at once.", "overlap"),
     "early release": (
         "A cancelled call no longer counts, though it has not ended.",
         "overlap",
@@ -253,7 +253,7 @@ class PlainMap:
     """A concurrent map that keeps all laws, unless it is made with a *fault*.
 
     One task reads the source within a window of twice the limit. Each call is a
-    task. In ``line`` stand the results in the order in which they go out.
+    task. ``line`` has the results in the order in which they go out.
     """
 
     def __init__(

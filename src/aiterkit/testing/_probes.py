@@ -312,10 +312,10 @@ class SourceProbe(_SourceRecord[T], _Cleanups, AsyncIterator[T]):
 class HoldingProbe(AsyncIterable[T]):
     """An async generator that holds a timeout, a task group or a block.
 
-    It reads *source* inside of an ``async with``, yields its items from there, and
-    closes it. So the task that reads it is, while it is suspended at its ``yield``,
-    within what it holds. To stop it without harm takes two things: it is closed by
-    the task that reads it, and it is cancelled only in the middle of a read.
+    It reads *source* inside an ``async with``, yields its items from there, and
+    closes it. So while it is suspended at its ``yield``, the task that reads it is
+    inside what it holds. It is stopped without harm only if the task that reads it
+    also closes it, and if it is cancelled only in the middle of a read.
 
     Examples:
         >>> from aiterkit import concurrent_buffer
@@ -334,7 +334,7 @@ class HoldingProbe(AsyncIterable[T]):
 
     Args:
         source: Any async iterable; a `SourceProbe`, to see how that was treated.
-        held: ``"timeout"``, of which the time is never up; ``"task group"``, with a
+        held: ``"timeout"``, which never expires; ``"task group"``, with a
             task that runs until the group is left; or a function that takes *source*
             and returns a block whose value gives the items.
 
@@ -483,7 +483,7 @@ class SyncSourceProbe(_SourceRecord[T], Iterator[T]):
 
 @dataclass(frozen=True, slots=True)
 class Span(Generic[T]):
-    """One call: with what, from when to when, and how it ended.
+    """One call: its item, when it began and ended, and how it ended.
 
     Examples:
         >>> call = CallProbe(str.upper, seconds=2)
@@ -529,8 +529,8 @@ class CallProbe(_Cleanups, Generic[T, R]):
             function of the item. 0 lets other tasks run; None does not suspend.
         cleanup: How many seconds a cancelled call takes to end. With ``math.inf`` it
             never does.
-        shielded: Whether that is shielded from further cancellation. If not, it is
-            what people write: a ``finally`` with an ``await`` in it.
+        shielded: Whether that cleanup is shielded from further cancellation. If not,
+            it is what people write: a ``finally`` with an ``await`` in it.
 
     Attributes:
         spans: All calls, in the order in which they started.

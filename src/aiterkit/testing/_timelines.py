@@ -54,21 +54,21 @@ def parse_line(line: str, /) -> list[tuple[int, str]]:
     """Return what *line* draws, as pairs of tick and event.
 
     Raises:
-        ValueError: If it is no timeline.
+        ValueError: If it is not a timeline.
     """
     events: list[tuple[int, str]] = []
     tick = 0
     while tick < len(line):
         token = _TOKEN.match(line, tick)
         if token is None:
-            raise ValueError(f"{line!r} is no timeline: see column {tick}")
+            raise ValueError(f"{line!r} is not a timeline: see column {tick}")
         if token["event"] != "-":
             inside = token["event"] or token["group"]
             events += [(tick, event) for event in _EVENT.findall(inside)]
         tick = token.end()
     stops = [n for n, (_, event) in enumerate(events) if event in "|!;"]
     if stops and stops != [len(events) - 1]:
-        raise ValueError(f"{line!r} is no timeline: it goes on after its end")
+        raise ValueError(f"{line!r} is not a timeline: it goes on after its end")
     return events
 
 
@@ -129,7 +129,7 @@ def play(
     """Return a source that does what *line* draws, from its first pull on.
 
     It keeps to its times, however late the reader is: an item that was not
-    asked for in its tick is there at once when it is. A line without end goes
+    asked for in its tick is given as soon as it is. A line without end goes
     on for ever. As a `SourceProbe`, it counts what is done with it.
 
     Examples:
@@ -144,7 +144,7 @@ def play(
         tick: How many seconds a column is.
 
     Raises:
-        ValueError: If *line* is no timeline.
+        ValueError: If *line* is not a timeline.
     """
     return _PlayedSource(line, tick, items or {})
 
@@ -171,7 +171,7 @@ async def record(
     Args:
         source: An async iterable; or an async context manager that gives one,
             which is entered; or an awaitable, whose result is one item.
-        leave_at: The tick, at whose end the reader is cancelled.
+        leave_at: The tick at whose end the reader is cancelled.
         tick: How many seconds a column is.
     """
     start = anyio.current_time()
@@ -223,12 +223,12 @@ async def assert_timeline(source: Readable, line: str, /, *, tick: float = 1.0) 
 
     Args:
         source: What `record` takes.
-        line: What it shall do. Its last event is ``|``, ``!`` or ``;``.
+        line: What it must do. Its last event is ``|``, ``!`` or ``;``.
         tick: How many seconds a column is.
 
     Raises:
         AssertionError: If it does something else; both lines are shown.
-        ValueError: If *line* is no timeline, or has no end.
+        ValueError: If *line* is not a timeline, or has no end.
     """
     events = parse_line(line)
     if not events or events[-1][1] not in "|!;":
@@ -279,7 +279,7 @@ def find_drawings(text: str, /, *, indent: int = 0) -> Iterator[Drawing]:
     indentation of its drawing.
 
     Raises:
-        ValueError: If there is something that looks like a drawing and is none.
+        ValueError: If there is something that looks like a drawing and is not.
     """
     lines = text.expandtabs().splitlines()
     for (is_indented, is_empty), group in itertools.groupby(
@@ -384,7 +384,7 @@ async def assert_drawing(drawing: str | Drawing, /, **names: Any) -> None:
 
     Raises:
         AssertionError: If something else happens; both lines are shown.
-        ValueError: If it is no drawing.
+        ValueError: If it is not a drawing.
     """
     if isinstance(drawing, str):
         found = list(find_drawings(drawing))

@@ -78,6 +78,9 @@ def run_in_virtual_time(
         backend: ``"asyncio"`` or ``"trio"``.
         debug: Whether asyncio runs in debug mode.
 
+    Returns:
+        What *test* returns.
+
     Raises:
         DeadlockError: If nothing can run and no timer is set.
         TaskLeakError: If tasks are left after its end.

@@ -41,7 +41,7 @@ class VirtualTimeError(RuntimeError):
     """A test on virtual time used a thread, a socket or a process.
 
     These run on real time, which virtual time does not wait for: the result
-    would depend on what is faster.
+    would depend on which is faster.
 
     Examples:
         >>> async def call_a_thread() -> None:

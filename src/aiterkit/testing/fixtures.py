@@ -193,13 +193,13 @@ def _watched(test: Callable[..., Any]) -> Callable[..., Any]:
 def _explored(
     item: pytest.Function, marker: pytest.Mark
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return what makes a plain test, which explores, of an async one."""
+    """Return a decorator that makes an async test a plain one, which explores it."""
     given = cast("Any", item.funcargs["anyio_backend"])
     backend: BackendName = given if isinstance(given, str) else given[0]  # type: ignore[assignment]
     if marker.args or "backends" in marker.kwargs:
         raise TypeError(
             "the marker explore takes the options of aiterkit.testing.explore by "
-            "name, and no backends: these are those of the fixture anyio_backend"
+            "name, except backends, which the fixture anyio_backend chooses"
         )
     for fixture, found in private(item, "_fixtureinfo").name2fixturedefs.items():
         func = found[-1].func

@@ -45,7 +45,8 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
         concurrent_flat_map({"a": x, "b": y}.get, names, limit=2)  1--2---3(45|)
 
     Input order: all items of the first inner source, then all of the second, and so
-    on. Those whose turn is yet to come are read ahead, each by 1 + *buffer* items.
+    on. The sources whose turn is yet to come are read ahead, each by 1 + *buffer*
+    items.
     (Above, the time of ``y`` begins when it is opened, one tick after ``x``.)
 
     Examples:
@@ -61,8 +62,8 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
     Guarantees:
         Order: Input order; the items of one inner source keep theirs.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there; unless as many wait already, read and closed, for you
-            or for their turn. One counts until it is closed.
+            *source* are there, except while more than *limit* others, read and
+            closed, still have items for you. Each counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
         Delivery: An item whose turn it is waits only for you.
@@ -83,7 +84,7 @@ class concurrent_flat_map(ConcurrentOperator[FlattenScope[R]]):  # noqa: N801 - 
             token from before *func* is called until it is closed, also while it waits
             for you. So do not make calls on the results with the same limiter: they
             could wait for ever.
-        buffer: How many items more of each inner source may wait for you, beyond
+        buffer: How many more items of each inner source may wait for you, beyond
             the one that came last; at least 0. By default one, so that each
             can go on while an item of it waits.
 
@@ -124,7 +125,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
         names                                                                ab|
         concurrent_flat_map_unordered({"a": x, "b": y}.get, names, limit=2)  1-42-5-3|
 
-    As `concurrent_flat_map`, but a slow inner source holds back no other one.
+    Like `concurrent_flat_map`, but a slow inner source does not hold back the others.
 
     Examples:
         >>> import anyio
@@ -139,13 +140,13 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
     Guarantees:
         Order: By arrival; the items of one inner source keep their order.
         Overlap: Up to *limit* inner sources, and *limit* whenever that many items of
-            *source* are there; unless as many wait already, read and closed, for
-            you. One counts until it is closed.
+            *source* are there, except while more than *limit* others, read and
+            closed, still have items for you. Each counts until it is closed.
         Read-ahead: At most twice *limit* items of *source*, and 1 + *buffer* items of
             each inner source, between them and you.
-        Delivery: An item waits only for you, and those that came before it.
-        Errors: Bare, after what had arrived before; all other sources are stopped at
-            once.
+        Delivery: An item waits only for you, and for those that came before it.
+        Errors: Bare, after what had arrived before; all other sources are stopped
+            immediately.
         Exit: What is read is cancelled and awaited, then the inner sources are closed,
             then *source*. Their cleanup runs in full unless you are interrupted.
         Context: Each inner source sees a copy of the context at entry.
@@ -162,7 +163,7 @@ class concurrent_flat_map_unordered(ConcurrentOperator[FlattenScope[R]]):  # noq
             token from before *func* is called until it is closed, also while it waits
             for you. So do not make calls on the results with the same limiter: they
             could wait for ever.
-        buffer: How many items more of each inner source may wait for you, beyond
+        buffer: How many more items of each inner source may wait for you, beyond
             the one that came last; at least 0. By default one, so that each
             can go on while an item of it waits.
 

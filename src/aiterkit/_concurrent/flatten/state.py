@@ -24,7 +24,7 @@ class InnerSource(Upstream):
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
-        # True from its close until it is drained: so long it counts as `undrained`.
+        # True from its close until it is drained: meanwhile it counts as `undrained`.
         self.holds_slot: bool = False
         self.ended: bool = False  # once it gives no more items
         self.is_drained: bool = False  # once the reader has received all of it

@@ -231,16 +231,16 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[Any, R]], Generic[R]):  #
         concurrent_expand(fetch(5), roots, limit=2, key=str)  -----[ab]-(ab|)
 
     *func* returns the items that are reached from one: the children of a node, the
-    parts of a folder. Every item reached, the roots too, is called once and delivered
+    parts of a folder. Each item reached, roots included, has one call and is delivered
     once, when its call is over. It ends by itself: when nothing waits and no call runs
-    that could reach more. What was reached first is visited first; further roots
-    are read when nothing else waits.
+    that could reach more. Items reached and not yet visited wait in the frontier, and
+    the first reached is the first visited; further roots are read when it is empty.
 
     With *follow*, *func* returns a result of any kind, which is delivered, and *follow*
     returns the items to which it leads: the links of a page, the next page of a list.
     So *func* can be what `captured`, `paced` or `offloaded` makes of a function.
 
-    With *key*, an item whose key was seen before is dropped, so circles end.
+    With *key*, an item whose key was seen before is dropped, so cycles end.
 
     Examples:
         >>> tree = {"a": "bc", "b": "d", "c": "", "d": ""}
@@ -270,10 +270,11 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[Any, R]], Generic[R]):  #
             reached.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
         Read-ahead: At most *limit* + *buffer* items between the frontier and you,
-            and at most one root in the frontier. What is reached waits there.
+            and at most one root in the frontier.
         Delivery: An item whose call is over, or its result, waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
-            at once. So are those of *roots*, *key*, *follow* and of what they return.
+            immediately. So are errors of *roots*, *key* and *follow*, and of the
+            iterables that *func* and *follow* return.
         Exit: What still runs is cancelled and awaited, then *roots* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
@@ -289,13 +290,13 @@ class concurrent_expand(ConcurrentOperator[ExpandScope[Any, R]], Generic[R]):  #
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`: each call holds one of its tokens while it
             runs. Several blocks can share it, and it can be resized at any time.
-        buffer: How many items more may wait, finished or not yet started, beyond
+        buffer: How many more items may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         follow: A plain function that gives an iterable of the items to which a result
-            leads. With it, results are delivered, and not items.
+            leads. With it, results are delivered instead of items.
         key: A plain function that gives the key of an item.
-        max_waiting: How many items may wait in the frontier; without it, as many
-            as are reached. One more is an error.
+        max_waiting: How many items may wait in the frontier; one more is an error.
+            By default there is no bound.
 
     Raises:
         TypeError: If *func*, *follow* or *key* cannot be called, *roots* is not

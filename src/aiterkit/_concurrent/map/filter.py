@@ -71,13 +71,13 @@ class concurrent_filter(ConcurrentOperator[WorkerPool[Any, T]], Generic[T]):  # 
     Args:
         predicate: An async function of one item. What it returns is tested for
             truth once. If that is a ``TypeGuard`` or a ``TypeIs``, type checkers
-            narrow the results (mypy does not, for it knows no async ones).
+            narrow the results (mypy does not: it has no async type guards).
         source: Any iterable, sync or async. An async one is read by one task of the
             block, and closed by that task with ``aclose()``. A sync one is read by
             the tasks of the calls, all in one context; a generator is closed.
         limit: How many calls may run at once; at least 1. There is no default. Or an
             `anyio.CapacityLimiter`, as for `concurrent_map`.
-        buffer: How many items more may wait, tested or not, beyond the running
+        buffer: How many more items may wait, tested or not, beyond the running
             calls; by default as many as *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
             keys run at once. No key starves another: a free call goes to the

@@ -76,6 +76,8 @@ class _Map(ConcurrentOperator[WorkerPool[Any, R]]):
 class MapResults(Results[R]):
     """Results of a map in input order, with statistics of the map.
 
+    `concurrent_map` and `concurrent_filter` give them. Read them like `Results`.
+
     Examples:
         >>> async def double(number: int) -> int:
         ...     return number * 2
@@ -100,6 +102,9 @@ class MapResults(Results[R]):
 
 class UnorderedMapResults(UnorderedResults[R]):
     """Results of a map in completion order, with statistics of the map.
+
+    `concurrent_map_unordered` and `concurrent_expand` give them. Read them like
+    `UnorderedResults`.
 
     Examples:
         >>> async def double(number: int) -> int:
@@ -164,7 +169,7 @@ class concurrent_map(_Map[R]):  # noqa: N801 - it is called like a function
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`: each call holds one of its tokens while it
             runs. Several blocks can share it, and it can be resized at any time.
-        buffer: How many items more may wait, finished or not yet started, beyond
+        buffer: How many more items may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
             keys run at once. No key starves another: a free call goes to the
@@ -199,7 +204,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         fetch d                                                ===
         concurrent_map_unordered(fetch(3), urls, limit=2)  ---ab-cd|
 
-    As `concurrent_map`, but a slow call holds back no result of another one.
+    Like `concurrent_map`, but a slow call does not hold back the results of others.
 
     Examples:
         >>> import anyio
@@ -216,7 +221,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         Read-ahead: At most *limit* + *buffer* items between the source and you.
         Delivery: A result waits only for you.
         Errors: Bare, after what had finished before; the other calls are cancelled
-            at once.
+            immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
@@ -229,7 +234,7 @@ class concurrent_map_unordered(_Map[R]):  # noqa: N801 - it is called like a fun
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`: each call holds one of its tokens while it
             runs. Several blocks can share it, and it can be resized at any time.
-        buffer: How many items more may wait, finished or not yet started, beyond
+        buffer: How many more items may wait, finished or not yet started, beyond
             the running calls; by default as many as *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
             keys run at once. No key starves another: a free call goes to the
@@ -264,9 +269,9 @@ async def concurrent_collect(
     key: Callable[[T], Hashable] | None = None,
     per_key: int = 1,
 ) -> list[R]:
-    """Call *func* on the items of *source*, up to *limit* at once; a list, input order.
+    """Call *func* on the items of *source*, up to *limit* at once, and return a list.
 
-    With no failure it equals ``[result async for result in results]`` inside
+    If no call fails, it equals ``[result async for result in results]`` inside
     ``async with concurrent_map(func, source, limit=limit) as results``. Since there
     is nothing to deliver before the end, it fails fast: the first call to fail, in
     time, ends the others.
@@ -282,8 +287,8 @@ async def concurrent_collect(
     Guarantees:
         Order: Input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
-        Read-ahead: At most *limit* + *buffer* items between the source and their end.
-        Errors: Bare, the first in time; all other calls are cancelled at once.
+        Read-ahead: At most *limit* + *buffer* items taken whose calls have not ended.
+        Errors: Bare, the first in time; all other calls are cancelled immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at the call, and changes only
@@ -297,7 +302,7 @@ async def concurrent_collect(
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`: each call holds one of its tokens while it
             runs. Several blocks can share it, and it can be resized at any time.
-        buffer: How many items more may wait to be started; by default as many as
+        buffer: How many more items may wait to be started; by default as many as
             *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
             keys run at once. No key starves another: a free call goes to the
@@ -342,7 +347,7 @@ async def concurrent_for_each(
     key: Callable[[T], Hashable] | None = None,
     per_key: int = 1,
 ) -> None:
-    """Call *func* on the items of *source*, up to *limit* at once, for the effects.
+    """Call *func* on the items of *source*, up to *limit* at once, for its effects.
 
     It is `concurrent_collect` without the list: what *func* returns is dropped.
 
@@ -358,8 +363,8 @@ async def concurrent_for_each(
     Guarantees:
         Order: Calls start in input order.
         Overlap: Up to *limit* calls, and *limit* whenever that many items are there.
-        Read-ahead: At most *limit* + *buffer* items between the source and their end.
-        Errors: Bare, the first in time; all other calls are cancelled at once.
+        Read-ahead: At most *limit* + *buffer* items taken whose calls have not ended.
+        Errors: Bare, the first in time; all other calls are cancelled immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at the call, and changes only
@@ -373,7 +378,7 @@ async def concurrent_for_each(
         limit: How many calls may run at once; at least 1. There is no default. Or
             an `anyio.CapacityLimiter`: each call holds one of its tokens while it
             runs. Several blocks can share it, and it can be resized at any time.
-        buffer: How many items more may wait to be started; by default as many as
+        buffer: How many more items may wait to be started; by default as many as
             *limit*.
         key: A function of one item. At most *per_key* calls whose items have equal
             keys run at once. No key starves another: a free call goes to the

@@ -340,7 +340,7 @@ class KeyQueue(Generic[T, R]):
     def __init__(self, key: Callable[[T], Hashable], per_key: int) -> None:
         self._key = key
         self._per_key = per_key
-        # Of each key that a call has which has started and not ended.
+        # By key: the calls of each key that has a call which has started and not ended.
         self._lines: dict[Hashable, _KeyLine[T, R]] = {}
 
     def wrap_functions(self, wrap: Wrap) -> None:

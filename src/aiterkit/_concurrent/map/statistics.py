@@ -27,16 +27,16 @@ class MapStatistics(Statistics):
     Attributes:
         taken: How many items have left the source, or were reached by
             `concurrent_expand`.
-        waiting: How many of them wait, for whatever it is.
+        waiting: How many of them wait, whatever for.
         running: How many calls run.
         delivered: How many results the reader has had.
         dropped: How many items have no result that will be delivered: they did not
             pass `concurrent_filter`, or their call failed, was cancelled, or will
             never start.
         limit: How many calls may run at once; the tokens of a limiter, at present.
-        buffer: How many items more may lie between the source and the reader.
+        buffer: How many more items may lie between the source and the reader.
         started: How many calls have begun.
-        running_items: What those that run were called with, in the order of the source.
+        running_items: The items of the calls that run, in the order of the source.
         waiting_to_start: How many items wait for a free call or a token.
         waiting_for_key: How many items wait for a call with an equal key.
         waiting_for_reader: How many finished results the reader has not had.

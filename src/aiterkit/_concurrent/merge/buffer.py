@@ -19,8 +19,8 @@ class concurrent_buffer(ConcurrentOperator[SourcesScope[T, T]]):  # noqa: N801 -
         source                        abcdef----|
         concurrent_buffer(source, 2)  abcdef----|
 
-    Source and reader take their time together and not in turns. With a *size* of
-    0 there is no head start: the source is asked for an item when you ask for it.
+    The source and you work at the same time instead of taking turns. With a *size*
+    of 0 there is no head start: the source is asked for an item when you ask for it.
 
     One task reads *source* from its first item to its last and closes it. So this
     is also the way to use an asynchronous generator that holds a task group, a
@@ -54,9 +54,9 @@ class concurrent_buffer(ConcurrentOperator[SourcesScope[T, T]]):  # noqa: N801 -
         source: Any iterable, sync or async. It is read by one task of the block,
             and closed by that task: ``aclose()`` of an async iterator, ``close()``
             of a sync generator.
-        size: How many items may be read and not yet given to you; at least 0. A
-            wait of yours that is cancelled may leave the one item behind that was
-            asked for, which the next wait gets.
+        size: How many items may be read and not yet given to you; at least 0. If a
+            wait of yours is cancelled, the item that it asked for may still be read;
+            your next wait gets it.
 
     Raises:
         TypeError: If *source* is not iterable or *size* is not an int; at the call.

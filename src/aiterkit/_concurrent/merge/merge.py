@@ -18,7 +18,7 @@ def check_until(until: Any) -> None:
 
     Raises:
         TypeError: If it is not a string.
-        ValueError: If it is another one than the three.
+        ValueError: If it is none of the three.
     """
     if isinstance(until, str):
         if until in ("all", "any", "first"):
@@ -42,8 +42,8 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
     none is read further ahead of you than its *buffer* allows.
 
     It ends when all of *sources* have ended. With ``until="any"`` it ends with the
-    source that ends first; with ``until="first"``, with the first of *sources*, to
-    which the others are an addition. The others are then asked for no more items, a
+    source that ends first; with ``until="first"``, with the first of *sources*, which
+    the others only accompany. The others are then asked for no more items, a
     read that is under way is cancelled, and they are closed.
 
         messages                                          a---b---c|
@@ -69,11 +69,11 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
         Order: By arrival; the items of one source keep their order.
         Overlap: All of *sources* are read at once.
         Read-ahead: At most 1 + *buffer* items of each source between it and you.
-        Delivery: An item waits only for you, and those that came before it. Each
+        Delivery: An item waits only for you, and for those that came before it. Each
             item that a source has given comes before the end, whatever *until* is;
-            also the item that a read gives although it is cancelled.
+            so does an item that a read gives although it was cancelled.
         Errors: Bare, after what had arrived before; the other sources are
-            stopped at once.
+            stopped immediately.
         Exit: Reads that are under way are cancelled and awaited, then each source is
             closed; where *until* ends it early, before the results end. Their cleanup
             runs in full unless you are interrupted.
@@ -82,7 +82,7 @@ class concurrent_merge(ConcurrentOperator[MergeScope[T]]):  # noqa: N801 - it is
         *sources: Any iterables, sync or async. Each is read by one task of the
             block, and closed by that task: ``aclose()`` of an async iterator,
             ``close()`` of a sync generator.
-        buffer: How many items more of each source may wait for you, beyond the
+        buffer: How many more items of each source may wait for you, beyond the
             one that came last; at least 0. By default one, so that a source can
             go on while an item of it waits.
         until: Which end ends the results: that of the last source to end (``"all"``),

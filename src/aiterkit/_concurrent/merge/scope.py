@@ -158,7 +158,7 @@ class UpstreamSink(Sink[T]):
         self._scope.settle()
 
     def takes_last_read(self) -> bool:
-        """Tell whether a read counts that was under way when the source was stopped."""
+        """Tell whether a read that was under way at the stop of the source counts."""
         return self._state.takes_last_read
 
     def on_closed(self) -> None:
@@ -334,7 +334,7 @@ class StopTask(BlockTask):
 
 
 class StoppableSink(UpstreamSink[T]):
-    """Where the items of a source go that can be stopped while it is read."""
+    """Where the items go of a source that can be stopped while it is read."""
 
     __slots__ = ("_until",)
 

@@ -94,7 +94,7 @@ class MergeState(ResultBuffer[R], Generic[T, R]):
 
     @property
     def takes_last_read(self) -> bool:
-        """Whether a read counts that was under way when its source was stopped."""
+        """Whether a read that was under way at the stop of its source counts."""
         return False
 
     @abstractmethod
@@ -187,8 +187,8 @@ class ArrivalBuffer(MergeState[T, T]):
 class EndingArrivals(ArrivalBuffer[T]):
     """The same, until the first source ends: the first in time, or in their order.
 
-    What the others gave before, and what the reads give that were under way then,
-    still comes. The results end when all sources are closed.
+    What the others gave before still comes, and so does what their reads under way
+    at that moment give. The results end when all sources are closed.
     """
 
     __slots__ = ("_any_ends_it",)
@@ -213,8 +213,8 @@ class OnDemand(ArrivalBuffer[T]):
 
     def __init__(self) -> None:
         super().__init__(0)
-        # Until an item has come: a wait that is cancelled has asked all the same, or a
-        # reader that waits again and again, each time for too short, gets nothing.
+        # True until an item has come, even if the wait that asked for it is cancelled.
+        # Otherwise a reader that keeps giving up too soon would never get an item.
         self.asked: bool = False
 
     def has_room(self, upstream: Upstream) -> bool:  # noqa: ARG002 - there is but one

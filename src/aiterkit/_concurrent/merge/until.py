@@ -51,10 +51,10 @@ class concurrent_until(ConcurrentOperator[UntilScope[T]]):  # noqa: N801 - it is
     asked for no more items, a read that is under way is cancelled, and the results
     end. Every item that *source* has given is given to you, so whatever reads the
     block goes on to the end of what it has: this is how a worker, or a pipeline of
-    several blocks, stops gracefully. If *source* ends first, that is the end, too.
+    several blocks, stops gracefully. If *source* ends first, so do the results.
 
-    Put it next to the source, within all other blocks: those read ahead, and go on
-    with what they have read. *source* is not closed before the block is left, so
+    Put it next to the source, before all other blocks: those read ahead, and finish
+    what they have read. *source* is not closed before the block is left, so
     calls that still run can use what it holds, such as the connection on which
     messages are acknowledged.
 
@@ -90,10 +90,10 @@ class concurrent_until(ConcurrentOperator[UntilScope[T]]):  # noqa: N801 - it is
         Overlap: *stop* runs beside everything else.
         Read-ahead: None: *source* is asked for an item when you ask for it.
         Delivery: An item waits only for you. Each item that *source* has given
-            comes before the end, whenever *stop* returns; also the item that a read
-            gives although it is cancelled.
+            comes before the end, whenever *stop* returns; so does an item that a read
+            gives although it was cancelled.
         Errors: Bare, after the items before it; so is an error of *stop*, which stops
-            the reading as its return does.
+            the reading just as a return does.
         Exit: *stop* is cancelled and awaited, then *source* is closed. Their cleanup
             runs in full unless you are interrupted.
 

@@ -38,8 +38,8 @@ class concurrent_zip(ConcurrentOperator[SourcesScope[Any, Row]], Generic[Row]): 
         Order: Input order.
         Overlap: All of *sources* are waited for at once.
         Read-ahead: At most one item of each source between it and you.
-        Delivery: A row waits only for you, and its items.
-        Errors: Bare, and those of `azip`: after the rows before, and only if no
+        Delivery: A row waits only for you, and for its items.
+        Errors: Bare, and the same as from `azip`: after the rows before, and only if no
             source to the left has ended first. The other sources are stopped.
         Exit: Reads that are under way are cancelled and awaited, then each source is
             closed. Their cleanup runs in full unless you are interrupted.
@@ -163,8 +163,9 @@ class concurrent_zip_latest(ConcurrentOperator[SourcesScope[Any, Row]], Generic[
         Overlap: All of *sources* are read at once.
         Read-ahead: At most one item of each source between it and you, once each
             has given one.
-        Delivery: A row waits only for you, and those that came before it.
-        Errors: Bare, after the rows before; the other sources are stopped at once.
+        Delivery: A row waits only for you, and for those that came before it.
+        Errors: Bare, after the rows before; the other sources are stopped
+            immediately.
         Exit: Reads that are under way are cancelled and awaited, then each source is
             closed. Their cleanup runs in full unless you are interrupted.
 

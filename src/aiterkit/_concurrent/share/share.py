@@ -25,7 +25,8 @@ T = TypeVar("T")
 class SharedResults(Results[T]):
     """Results for one of several readers, which may leave before the others.
 
-    They are read like other `Results`. After `aclose` this reader receives no more, so
+    `concurrent_broadcast`, `concurrent_partition` and `concurrent_balance` give a tuple
+    of them. Read each like `Results`. After `aclose` this reader receives no more, so
     the others need not wait for it.
 
     Examples:
@@ -87,8 +88,8 @@ class concurrent_balance(_Shared[T]):  # noqa: N801 - it is called like a functi
     be a worker with something of its own, such as a connection.
 
     A reader may leave before the others, by `SharedResults.aclose` or
-    `contextlib.aclosing`. What it has received is its own; what it has not is there
-    for the others. A reader that merely stops asking holds no other back.
+    `contextlib.aclosing`. What it has received is its own; the rest is there for the
+    others. A reader that merely stops asking does not hold up the others.
 
     Examples:
         >>> async def work(name, seconds, jobs):
@@ -172,7 +173,7 @@ class concurrent_broadcast(_Shared[T]):  # noqa: N801 - it is called like a func
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *buffer* items between *source* and the slowest reader.
         Delivery: An item waits only for its reader.
-        Errors: Bare, to every reader, after all items before.
+        Errors: Bare, to every reader, after all items before it.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
             wait that is cancelled loses nothing.
         Context: *source* sees a copy of the context at entry.
@@ -201,10 +202,10 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
     """Share out *source*: every item goes to the reader of its *key*.
 
     There is a reader for each of *keys*, in that order. Every item goes to one of
-    them; a key that is none of *keys* is an error. Each reader is to be read by a
-    task of its own. One that is slow holds *source* back after *buffer* items, and
-    so the others too; one that leaves, by `SharedResults.aclose` or
-    `contextlib.aclosing`, does not, and its items are dropped from then on.
+    them; a key that is not in *keys* is an error. Each reader is to be read by a
+    task of its own. A slow one holds back *source*, and so the others, after *buffer*
+    items. One that leaves, by `SharedResults.aclose` or `contextlib.aclosing`, does
+    not: its items are dropped from then on.
 
     Examples:
         >>> async def show(name, reader):
@@ -238,14 +239,15 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
         key: A plain function that gives the key of an item.
-        keys: The keys, each once; what they are is what `dict` takes.
+        keys: The keys, each once; they must be hashable.
         buffer: How many items may wait for a reader; at least 1.
 
     Raises:
         TypeError: If *source* or *keys* is not iterable, *key* cannot be called, or
             *buffer* is not an int; at the call.
         ValueError: If *buffer* is less than 1, or *keys* is empty or has one key
-            twice; at the call. If *key* gives none of *keys*, to every reader.
+            twice; at the call. If *key* gives a key that is not in *keys*, to every
+            reader.
     """
 
     def __init__(

@@ -158,7 +158,7 @@ class PartitionState(SharedState[T]):
             known = shortened(list(self._place))[1:-1]
             raise ValueError(
                 f"key gave {shortened(key)} for {shortened(item)}, "
-                f"which is none of keys: {known}"
+                f"which is not in keys: {known}"
             ) from None
         self.queues[place].put(item)
 

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N801 - it is called like a function
-    """Call *func* on each item of *source*, and read what it returns till the next.
+    """Call *func* on each item of *source*, and read its result until the next one.
 
         words                                    ab--c-----|
         search a                                 =;
@@ -48,21 +48,21 @@ class concurrent_switch_map(ConcurrentOperator[SwitchScope[Any, R]]):  # noqa: N
 
     Guarantees:
         Order: Input order, with gaps.
-        Overlap: *source* is read while one call, or what it returned, is read; never
-            two of them.
+        Overlap: *source* is read while a call runs, or while what it returned is read;
+            never two of these at once.
         Read-ahead: *source* is never held back; at most one result lies between the
             newest item's source and you.
         Delivery: A result waits only for you, and not for long: a new item
             drops it.
         Errors: Bare, the first in time, after the result that was there; what else
-            runs is cancelled at once.
+            runs is cancelled immediately.
         Exit: What still runs is cancelled and awaited, then *source* is closed. Their
             cleanup runs in full unless you are interrupted.
         Context: Each call sees a copy of the context at entry, and changes only that.
 
     Args:
         func: A function of one item. It returns an iterable, sync or async, or an
-            awaitable of one. That is closed when it is left.
+            awaitable of one. The iterable is closed when it is left.
         source: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.

@@ -22,15 +22,15 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
         events                                        a-b-------c-|
         concurrent_heartbeat(events, "*", seconds=3)  a-b--*--*-c-|
 
-    The time starts anew with each item and each *beat* that you receive, and when
+    The time starts again with each item and each *beat* that you receive, and when
     the block is entered. So you never wait longer than *seconds*: a connection can be
-    kept alive, or a silence noticed, while one goes on waiting for the same item. To
-    do that with a timeout around each read cancels the read, and with it what it may
-    have taken already; here, no read is cancelled.
+    kept alive, or a silence noticed, while you still wait for the same item. A timeout
+    around each read would cancel the read and lose what it may have taken already;
+    here, no read is cancelled.
 
-    A *beat* is made only for a reader that waits. If you are busy for a long time,
-    one is there at once when you come back, unless an item is; those that you missed
-    are not made up for. An item that comes just when a *beat* is due comes after it.
+    A *beat* is given only to a reader that waits. If you come back after a long time,
+    you get an item or one *beat* immediately; those that you missed are not made up
+    for. An item that comes exactly when a *beat* is due is given after it.
 
     Examples:
         >>> async def events():
@@ -65,7 +65,8 @@ class concurrent_heartbeat(  # noqa: N801 - it is called like a function
         seconds: How long it may be silent; more than 0.
 
     Raises:
-        TypeError: If *source* is not iterable or *seconds* is no number, at the call.
+        TypeError: If *source* is not iterable or *seconds* is not a number; at the
+            call.
         ValueError: If *seconds* is not more than 0, at the call.
     """
 

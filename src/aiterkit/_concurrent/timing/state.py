@@ -104,7 +104,7 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         self._quiet = quiet
         self._weight = weight
         self._max_weight = max_weight
-        # How long a batch waits that has one item and gets no other.
+        # How long a batch with one item waits if no other comes.
         self._shortest = within if quiet is None else min(within, quiet)
         # The batch that is being filled: its items, their weight, its deadline, and the
         # latest one that *quiet* may move that to.

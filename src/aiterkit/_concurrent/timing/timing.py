@@ -33,15 +33,15 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         concurrent_batched(rows, 2, within=3)   -[ab]--[c]([de]|)
 
     A batch is given when it has *size* items, or *within* seconds after its first
-    item came, whichever is first; what is left at the end is given at once. No batch
-    is empty. An item that comes exactly at the deadline begins the next one.
+    item came, whichever is first; what is left at the end is given immediately. No
+    batch is empty. An item that comes exactly at the deadline begins the next one.
     While you are busy, items go on gathering: a slow reader gets full batches, not
     a queue of small ones. With ``within=math.inf`` the batches are the same as from
-    `abatched`. With ``within=0`` nothing waits to become more: a batch is at least
-    one item, and all that came while you were busy.
+    `abatched`. With ``within=0`` no batch waits for more items: it is one item at
+    least, and all that came while you were busy.
 
-    With *quiet*, a batch is also given when nothing has come for so many seconds, so
-    that items which follow each other closely stay together:
+    With *quiet*, a batch is also given when nothing has come for that many seconds,
+    so items that follow each other closely stay together:
 
         events                               ab-c------d-e-|
         concurrent_batched(events, quiet=3)  ------[abc]---([de]|)
@@ -77,8 +77,8 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         (3, 4)
         (5,)
 
-        Changes of files, each burst of them at once, and none later than after a
-        minute:
+        Changes of files: each burst as one batch, no later than a minute after its
+        first change:
 
         >>> async def changes():
         ...     for path in ("a.py", "b.py", "c.py"):
@@ -90,14 +90,14 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         [('a.py', 'b.py', 'c.py'), ('d.py',)]
 
     Guarantees:
-        Order: Input order; no item is lost, doubled or split from its place.
+        Order: Input order; no item is lost, doubled or moved.
         Overlap: *source* is read while you do something else.
         Read-ahead: At most *size* items between the source and you; with *weight*,
-            one more. Without *size*, what weighs *max_weight* and one item more; and
-            without either, all that came while you were busy.
+            one more. Without *size*, items that weigh *max_weight* together, and one
+            more; without either, all that came while you were busy.
         Delivery: A batch that is full, or whose time is over, waits for nothing
             but you; until you ask, further items join it as long as it is not full.
-            With ``within=0``, all that *source* has given when you ask comes at once;
+            With ``within=0``, all that *source* has given when you ask comes together;
             if that is nothing, its next item, with those that come before you resume.
         Errors: Bare, after a batch of the items before; so are those of *weight*.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
@@ -113,14 +113,15 @@ class concurrent_batched(ConcurrentOperator[SingleSourceScope[Any, tuple[T, ...]
         within: How many seconds after its first item a batch is given at the
             latest; at least 0.
         quiet: How many seconds after its last item a batch is given at the latest;
-            more than 0. Of *within* and *quiet*, one at least must be given.
+            more than 0. At least one of *within* and *quiet* must be given.
         weight: A plain function that weighs an item.
         max_weight: How much a batch may weigh; more than 0.
 
     Raises:
         TypeError: If *source* is not iterable, *size* is not an int, *within*,
-            *quiet* or *max_weight* is no number, *weight* cannot be called, only one
-            of the last two is given, or neither *within* nor *quiet* is; at the call.
+            *quiet* or *max_weight* is not a number, *weight* cannot be called, only
+            one of *weight* and *max_weight* is given, or neither *within* nor *quiet*
+            is; at the call.
         ValueError: If *size* is less than 1, *within* less than 0, or *quiet* or
             *max_weight* not more than 0; at the call.
     """
@@ -209,8 +210,8 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         concurrent_latest(prices)  a-b-c-|
 
     *source* is read as fast as it gives items. The newest *size* of them wait for
-    you, and are given the oldest first; one that comes when so many wait takes the
-    place of the oldest. So the last *size* items are always given.
+    you, and are given the oldest first; one that comes when *size* items wait takes
+    the place of the oldest. So the last *size* items are always given.
 
     Examples:
         >>> async def prices():
@@ -234,7 +235,7 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most *size* items lie between
             it and you.
-        Delivery: An item waits only for you, and those that came before it.
+        Delivery: An item waits only for you, and for those that came before it.
         Errors: Bare, after the last items that came before.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
             wait that is cancelled loses nothing.
@@ -256,15 +257,15 @@ class concurrent_latest(_NewestOperator[T]):  # noqa: N801 - it is called like a
 
 
 class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like a function
-    """Give an item of *source* once nothing newer has come for some *seconds*.
+    """Give an item of *source* once nothing newer has come for so many *seconds*.
 
         keys                                  abc----d-e|
         concurrent_debounce(keys, seconds=3)  -----c----(e|)
 
-    Of items that follow each other sooner, only the last is given. The end
-    settles the last one at once. An item that comes just when the time of the one
-    before is over does not stop it. If you are slow, an item that has settled
-    gives its place to the next that settles.
+    An item settles when that time is over, or when *source* ends. If a newer
+    one comes sooner, the older one is dropped; one that comes exactly when the time
+    is over does not stop it. If you are slow, the next item that settles takes the
+    place of the one before.
 
     Examples:
         >>> async def keys():
@@ -294,7 +295,8 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
         seconds: How long it must be quiet; more than 0.
 
     Raises:
-        TypeError: If *source* is not iterable or *seconds* is no number, at the call.
+        TypeError: If *source* is not iterable or *seconds* is not a number; at the
+            call.
         ValueError: If *seconds* is not more than 0, at the call.
     """
 
@@ -303,15 +305,15 @@ class concurrent_debounce(_NewestOperator[T]):  # noqa: N801 - it is called like
 
 
 class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a function
-    """Give the newest item of *source* every some *seconds*, if there is a new one.
+    """Give the newest item of *source* at a fixed interval, if there is a new one.
 
         values                                abc-d-----e|
         concurrent_sample(values, seconds=3)  ---c--d----(e|)
 
-    The beat starts when the block is entered. An item that comes just with a beat
-    is given with the next one, and of several between two beats only the last. The
-    end gives the last one at once. If you are slow, the item of the next beat
-    takes the place of the one before.
+    A beat comes every *seconds* seconds, counted from the entry of the block. Of
+    several items between two beats, only the last is given; one that comes exactly on
+    a beat counts for the next. When *source* ends, the last one is given immediately.
+    If you are slow, the item of the next beat takes the place of the one before.
 
     Examples:
         >>> async def values():
@@ -328,7 +330,7 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
         Overlap: *source* is read while you do something else.
         Read-ahead: *source* is never held back, and at most two items lie between
             it and you.
-        Delivery: An item that has settled waits only for you.
+        Delivery: An item whose beat has come waits only for you.
         Errors: Bare, after the last item that came before.
         Exit: *source* is closed. Its cleanup runs in full unless you are interrupted. A
             wait that is cancelled loses nothing.
@@ -338,10 +340,11 @@ class concurrent_sample(_NewestOperator[T]):  # noqa: N801 - it is called like a
         source: Any iterable, sync or async. It is read and closed by one task of
             the block: ``aclose()`` of an async iterator, ``close()`` of a sync
             generator.
-        seconds: How long a beat is; more than 0.
+        seconds: How long the interval is; more than 0.
 
     Raises:
-        TypeError: If *source* is not iterable or *seconds* is no number, at the call.
+        TypeError: If *source* is not iterable or *seconds* is not a number; at the
+            call.
         ValueError: If *seconds* is not more than 0, at the call.
     """
 

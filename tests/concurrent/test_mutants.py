@@ -53,6 +53,7 @@ from aiterkit._concurrent.timing.state import (
     Sampled,
     Settling,
 )
+from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.results import Results
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, available_backends
@@ -487,6 +488,60 @@ fault(
     ("self._source.stop()", "self._source.request_stop()"),
     share.test_when_all_readers_have_left_the_source_is_closed_at_once,
     make=share.broadcast,
+)
+fault(
+    "broadcast",
+    "forgets that a reader that leaves makes room",
+    ShareScope,
+    "on_left",
+    ("self.read_on()", "pass"),
+    share.test_a_reader_that_leaves_holds_no_other_back,
+    make=share.broadcast,
+)
+fault(
+    "broadcast",
+    "does not tell all readers of the end",
+    ShareScope,
+    "end",
+    ("self.wake_receivers()", "self.subscriptions[0].wake_receiver()"),
+    share.test_all_readers_that_wait_get_the_end_or_the_error,
+    make=share.broadcast,
+    fails=False,
+)
+fault(
+    "partition",
+    "tells nobody of an error",
+    ShareScope,
+    "fail",
+    ("self.wake_receivers()", "pass"),
+    share.test_all_readers_that_wait_get_the_end_or_the_error,
+    make=share.partition,
+    fails=True,
+)
+fault(
+    "partition",
+    "wakes all readers for each item",
+    PartitionState,
+    "share",
+    ("(place,)", "range(len(self.queues))"),
+    share.test_an_item_wakes_the_reader_of_its_key_alone,
+)
+fault(
+    "partition",
+    "wakes the reader of another key",
+    PartitionState,
+    "share",
+    ("(place,)", "(0,)"),
+    share.test_an_item_wakes_the_reader_of_its_key_alone,
+)
+fault(
+    "partition",
+    "loses the item of a reader that is cancelled",
+    ResultChannel,
+    "on_wait_failed",
+    ("pass", "self.buffer._items.clear()"),
+    share.test_a_reader_that_is_cancelled_as_an_item_comes_loses_nothing,
+    make=share.partition,
 )
 fault(
     "partition",

@@ -602,6 +602,25 @@ fault(
 )
 fault(
     "switch",
+    "says nothing of the end of the last source",
+    SwitchScope,
+    "advance",
+    ("self.wake_receiver()", "pass"),
+    switch.test_the_newest_items_source_is_read,
+    items="a|",
+    inner="-x-y|",
+    results="-x-y|",
+)
+fault(
+    "switch",
+    "wakes the reader for nothing",
+    SwitchScope,
+    "advance",
+    ("self.state.ended", "True"),
+    switch.test_an_item_that_gives_nothing_does_not_wake_the_reader,
+)
+fault(
+    "switch",
     "reads one result too far",
     InnerSink,
     "put",

@@ -1,6 +1,6 @@
 """Several readers of one source: all of it for each, or a part for each."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiterkit.testing import (
     explore,
 )
 
-from ..helpers import popped  # noqa: TID252 - tests stand on no path
+from ..helpers import Steps, popped  # noqa: TID252 - tests stand on no path
 
 SourceTask = ak.SharedResults[int]
 
@@ -241,26 +241,6 @@ async def test_each_reader_is_read_by_one_task_at_a_time() -> None:
                 assert aiter(reader) is reader
                 with pytest.raises(RuntimeError, match="another task is already"):
                     await anext(reader)
-
-
-class Steps:
-    """Await something, and count how often it is resumed."""
-
-    def __init__(self, awaited: Awaitable[int]) -> None:
-        self._awaited = awaited
-        self.count = 0
-
-    def __await__(self) -> Generator[Any, Any, int]:
-        steps: Any = self._awaited.__await__()
-        sent: Any = None
-        while True:
-            try:
-                trap = steps.send(sent)
-            except StopIteration as end:
-                value: int = end.value
-                return value
-            sent = yield trap
-            self.count += 1
 
 
 async def test_an_item_wakes_the_reader_of_its_key_alone() -> None:

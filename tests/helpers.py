@@ -3,15 +3,17 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Awaitable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import anyio
 import pytest
 
 from aiterkit._runtime.buffer import EMPTY, ResultBuffer
 from aiterkit.testing import SourceProbe, SyncSourceProbe, virtual_backend
+
+T = TypeVar("T")
 
 any_source = pytest.mark.parametrize("probe", [SourceProbe, SyncSourceProbe])
 on_asyncio = pytest.mark.parametrize(
@@ -122,3 +124,23 @@ class Things(AsyncIterator[Thing]):
         thing = Thing()
         self.given.append(weakref.ref(thing))
         return thing
+
+
+class Steps(Generic[T]):
+    """Await something, and count how often it is resumed."""
+
+    def __init__(self, awaited: Awaitable[T]) -> None:
+        self._awaited = awaited
+        self.count = 0
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps: Any = self._awaited.__await__()
+        sent: Any = None
+        while True:
+            try:
+                trap = steps.send(sent)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            sent = yield trap
+            self.count += 1

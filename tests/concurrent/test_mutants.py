@@ -53,6 +53,7 @@ from aiterkit._concurrent.timing.state import (
     Sampled,
     Settling,
 )
+from aiterkit._runtime.channel import ResultChannel
 from aiterkit._runtime.results import Results
 from aiterkit._runtime.sync_source import SyncSource
 from aiterkit.testing import SourceProbe, SyncSourceProbe, available_backends
@@ -489,6 +490,60 @@ fault(
     make=share.broadcast,
 )
 fault(
+    "broadcast",
+    "forgets that a reader that leaves makes room",
+    ShareScope,
+    "on_left",
+    ("self.read_on()", "pass"),
+    share.test_a_reader_that_leaves_holds_no_other_back,
+    make=share.broadcast,
+)
+fault(
+    "broadcast",
+    "does not tell all readers of the end",
+    ShareScope,
+    "end",
+    ("self.wake_receivers()", "self.subscriptions[0].wake_receiver()"),
+    share.test_all_readers_that_wait_get_the_end_or_the_error,
+    make=share.broadcast,
+    fails=False,
+)
+fault(
+    "partition",
+    "tells nobody of an error",
+    ShareScope,
+    "fail",
+    ("self.wake_receivers()", "pass"),
+    share.test_all_readers_that_wait_get_the_end_or_the_error,
+    make=share.partition,
+    fails=True,
+)
+fault(
+    "partition",
+    "wakes all readers for each item",
+    PartitionState,
+    "share",
+    ("(place,)", "range(len(self.queues))"),
+    share.test_an_item_wakes_the_reader_of_its_key_alone,
+)
+fault(
+    "partition",
+    "wakes the reader of another key",
+    PartitionState,
+    "share",
+    ("(place,)", "(0,)"),
+    share.test_an_item_wakes_the_reader_of_its_key_alone,
+)
+fault(
+    "partition",
+    "loses the item of a reader that is cancelled",
+    ResultChannel,
+    "on_wait_failed",
+    ("pass", "self.buffer._items.clear()"),
+    share.test_a_reader_that_is_cancelled_as_an_item_comes_loses_nothing,
+    make=share.partition,
+)
+fault(
     "partition",
     "gives all to the last reader",
     PartitionState,
@@ -544,6 +599,25 @@ fault(
     "pop",
     ("if self.busy", "if False"),
     switch.test_a_failure_is_raised_when_what_it_ended_is_closed,
+)
+fault(
+    "switch",
+    "says nothing of the end of the last source",
+    SwitchScope,
+    "advance",
+    ("self.wake_receiver()", "pass"),
+    switch.test_the_newest_items_source_is_read,
+    items="a|",
+    inner="-x-y|",
+    results="-x-y|",
+)
+fault(
+    "switch",
+    "wakes the reader for nothing",
+    SwitchScope,
+    "advance",
+    ("self.state.ended", "True"),
+    switch.test_an_item_that_gives_nothing_does_not_wake_the_reader,
 )
 fault(
     "switch",

@@ -1,6 +1,6 @@
 """Several readers of one source: all of it for each, or a part for each."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiterkit.testing import (
     explore,
 )
 
-from ..helpers import popped  # noqa: TID252 - tests stand on no path
+from ..helpers import Steps, popped  # noqa: TID252 - tests stand on no path
 
 SourceTask = ak.SharedResults[int]
 
@@ -243,6 +243,100 @@ async def test_each_reader_is_read_by_one_task_at_a_time() -> None:
                     await anext(reader)
 
 
+async def test_an_item_wakes_the_reader_of_its_key_alone() -> None:
+    source = SourceProbe([1] * 40 + [2, 1], gap=1)
+    got: list[int] = []
+
+    async def read(reader: SourceTask) -> None:
+        got.extend([item async for item in reader])
+
+    async with ak.concurrent_partition(source, int, [1, 2], buffer=1) as (ones, twos):
+        next_two = Steps(anext(twos))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, ones)
+            assert await next_two == 2
+            assert anyio.current_time() == 41
+    assert next_two.count <= 2  # it may yield once before it parks
+    assert got == [1] * 41
+
+
+async def test_a_reader_that_waits_is_cancelled_while_another_receives() -> None:
+    async def source() -> AsyncGenerator[int]:
+        for _ in range(200):
+            await anyio.lowlevel.checkpoint()
+            yield 1
+
+    scope = anyio.CancelScope()
+    got: list[int] = []
+    before: list[int] = []  # how many the other had received at the cancellation
+
+    async def wait(reader: SourceTask) -> None:
+        with scope:
+            await anext(reader)
+        before.append(len(got))
+
+    async with ak.concurrent_partition(source(), int, [1, 2], buffer=5) as readers:
+        ones, twos = readers
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, twos)
+            async for item in ones:
+                got.append(item)
+                if len(got) == 100:
+                    scope.cancel()
+    assert len(got) == 200
+    assert before[0] <= 102
+
+
+@both
+@pytest.mark.parametrize("fails", [False, True])
+async def test_all_readers_that_wait_get_the_end_or_the_error(
+    make: Any,
+    fails: bool,  # noqa: FBT001
+) -> None:
+    source: Any = SourceProbe(range(2), gap=5, fail_at=1 if fails else None)
+    ends: list[float] = []
+
+    async def read(reader: SourceTask) -> None:
+        with anyio.fail_after(20):
+            try:
+                async for _ in reader:
+                    pass
+            except ProbeError:
+                assert fails
+            else:
+                assert not fails
+        ends.append(anyio.current_time())
+
+    async with make(source, 3, buffer=1) as readers:
+        async with anyio.create_task_group() as tasks:
+            for reader in readers:
+                tasks.start_soon(read, reader)
+    assert ends == [10 if fails else 15] * 3
+
+
+@both
+def test_a_reader_that_is_cancelled_as_an_item_comes_loses_nothing(make: Any) -> None:
+    async def test() -> None:
+        got: list[list[int]] = [[], []]
+
+        async def read(number: int, reader: SourceTask) -> None:
+            for seconds in (1, 1, 1):
+                with anyio.move_on_after(seconds):
+                    got[number].append(await anext(reader))
+            with anyio.fail_after(20):
+                got[number].extend([item async for item in reader])
+
+        source = SourceProbe(range(6), gap=1)
+        async with make(source, 2, buffer=1) as readers:
+            async with anyio.create_task_group() as tasks:
+                for number, reader in enumerate(readers):
+                    tasks.start_soon(read, number, reader)
+        assert got == [share_of(make, number, 2, 6) for number in range(2)]
+        source.assert_closed_once()
+
+    explore(test, schedules=40, seed=1)
+
+
 async def test_a_key_that_is_not_known_is_an_error_for_every_reader() -> None:
     source = SourceProbe([1, 3, 2])
     async with ak.concurrent_partition(source, int, [1, 2], buffer=9) as readers:
@@ -310,7 +404,7 @@ def test_what_makes_no_sense_is_refused_at_the_call(
 def test_a_broadcast_has_room_while_no_queue_is_full() -> None:
     copies = BroadcastState[str](2, buffer_size=2)
     first, second = copies.queues
-    copies.share("a")
+    assert list(copies.share("a")) == [0, 1]
     assert copies.has_room()
     copies.share("b")
     assert not copies.has_room()
@@ -333,7 +427,7 @@ def test_a_broadcast_has_room_while_no_queue_is_full() -> None:
 def test_items_go_to_the_queue_of_their_key_and_the_error_to_all() -> None:
     parts = PartitionState[str](str.islower, [True, False], buffer_size=1)
     lower, upper = parts.queues
-    parts.share("A")
+    assert list(parts.share("A")) == [1]
     assert not parts.has_room()
     assert (popped(lower), popped(upper)) == ([], ["A"])
     error = ValueError()

@@ -22,7 +22,7 @@ from aiterkit.testing import (
     play,
 )
 
-from ..helpers import popped  # noqa: TID252 - tests stand on no path
+from ..helpers import Steps, popped  # noqa: TID252 - tests stand on no path
 
 switch = ak.concurrent_switch_map
 number: ContextVar[int] = ContextVar("number", default=-1)
@@ -306,6 +306,44 @@ async def test_a_cancellation_from_outside_closes_both(after: float) -> None:
     source.assert_closed_once()
     for probe in inner:
         probe.assert_closed_once()
+
+
+async def test_an_item_that_gives_nothing_does_not_wake_the_reader() -> None:
+    items = SourceProbe([0] * 40 + [1], gap=1)
+    async with switch(lambda item: play("x|" if item else "|"), items) as results:
+        result = Steps(anext(results))
+        assert await result == "x"
+        assert anyio.current_time() == 41
+    assert result.count <= 2  # it may yield once before it parks
+
+
+async def test_a_reader_is_cancelled_at_once_while_items_come_that_give_nothing() -> (
+    None
+):
+    scope = anyio.CancelScope()
+    items: list[int] = []
+
+    async def source() -> AsyncGenerator[int]:
+        for item in range(200):
+            await anyio.lowlevel.checkpoint()
+            items.append(item)
+            yield item
+
+    async def cancel() -> None:
+        while len(items) < 100:
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
+
+    async def nothing(_item: int) -> AsyncGenerator[int]:
+        for item in range(0):
+            yield item
+
+    async with switch(nothing, source()) as results, anyio.create_task_group() as tasks:
+        tasks.start_soon(cancel)
+        with scope:
+            await anext(results)
+        assert scope.cancelled_caught
+        assert len(items) <= 103
 
 
 def test_a_new_item_makes_what_was_there_void() -> None:

@@ -125,9 +125,15 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
         return self._state.has_room()
 
     def accept(self, item: T) -> None:
-        """Put an *item* into the queues of its readers."""
-        self._state.share(item)
-        self.wake_receivers()
+        """Put an *item* into the queues of its readers, and wake those.
+
+        Others are not woken. It would cost as much as the item itself, and on asyncio a
+        task that is woken again and again sees a cancellation late.
+        """
+        for place in self._state.share(item):
+            subscription = self.subscriptions[place]
+            if subscription.receiver is not None:
+                subscription.wake_receiver()
 
     def stop_reading(self) -> None:
         """Read no more, after an error of a function of the user."""

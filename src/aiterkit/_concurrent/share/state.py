@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from aiterkit._core.checks import shortened
@@ -98,8 +98,8 @@ class SharedState(ABC, Generic[T]):
         return not self.full
 
     @abstractmethod
-    def share(self, item: T) -> None:
-        """Put an *item* into the queues of its readers."""
+    def share(self, item: T) -> Iterable[int]:
+        """Put an *item* into the queues of its readers; return their places."""
 
     def end(self) -> None:
         """Note that no more items come."""
@@ -132,9 +132,14 @@ class SharedState(ABC, Generic[T]):
 class BroadcastState(SharedState[T]):
     """Every reader receives every item."""
 
-    def share(self, item: T) -> None:
+    def __init__(self, readers: int, buffer_size: int) -> None:
+        super().__init__(readers, buffer_size)
+        self._places = range(readers)
+
+    def share(self, item: T) -> Iterable[int]:
         for queue in self.queues:
             queue.put(item)
+        return self._places
 
 
 class PartitionState(SharedState[T]):
@@ -150,7 +155,7 @@ class PartitionState(SharedState[T]):
     def wrap_functions(self, wrap: Wrap) -> None:
         self._key = wrap(self._key)
 
-    def share(self, item: T) -> None:
+    def share(self, item: T) -> Iterable[int]:
         key = self._key(item)
         try:
             place = self._place[key]
@@ -161,6 +166,7 @@ class PartitionState(SharedState[T]):
                 f"which is not in keys: {known}"
             ) from None
         self.queues[place].put(item)
+        return (place,)
 
 
 class BalancedQueue(SubscriberQueue[T]):
@@ -230,8 +236,9 @@ class BalancedState(SharedState[T]):
     def has_room(self) -> bool:
         return len(self.items) - self.claims < self.buffer_size or bool(self.asking)
 
-    def share(self, item: T) -> None:
+    def share(self, item: T) -> Iterable[int]:
         self.items.append(item)
+        return ()  # `call_next` returns the reader for which it is kept
 
     def call_next(self) -> BalancedQueue[T] | None:
         """Return the reader for which an item is kept from now on, if there is one."""

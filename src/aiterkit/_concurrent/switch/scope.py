@@ -114,7 +114,10 @@ class SwitchScope(ReadScope[R], Sink[T], Generic[T, R]):
             self._open(item)
         if not self.state.busy:
             self._outer.wake()
-            self.wake_receiver()
+            # Only for the end or an error: on asyncio, a task that is woken again and
+            # again sees a cancellation late.
+            if self.state.ended:
+                self.wake_receiver()
 
     def stop(self) -> None:
         """Read no more of the source of items."""

@@ -688,6 +688,20 @@ def test_a_bad_argument_is_the_twins_error_when_it_runs(
         finish(made)
 
 
+def test_aislice_gives_and_reads_what_islice_does_with_each_small_bound() -> None:
+    bounds = [None, 0, 1, 2, 5, 7]
+    steps = [None, 1, 2, 3]
+    for args in [
+        *itertools.product(bounds),
+        *itertools.product(bounds, bounds),
+        *itertools.product(bounds, bounds, steps),
+    ]:
+        ours, theirs = iter(range(6)), iter(range(6))
+        got = finish(ak.acollect(ak.aislice(ours, *args)))
+        assert got == list(itertools.islice(theirs, *args)), args
+        assert list(ours) == list(theirs), args
+
+
 def test_an_index_is_an_integer_too() -> None:
     assert finish(ak.acollect(ak.aislice("abc", Odd()))) == ["a", "b"]  # type: ignore[call-overload]
     assert finish(ak.acollect(ak.abatched("abc", Odd()))) == [("a", "b"), ("c",)]  # type: ignore[arg-type]

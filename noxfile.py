@@ -1,7 +1,7 @@
 """What is checked, and by which commands.
 
 `nox` runs everything, `nox -s lint` a part, `nox -l` lists the parts. In continuous
-integration, `.ci/run` runs the same sessions, two at a time.
+integration, `.ci/run` runs the same sessions, three at a time.
 """
 
 import re

@@ -23,8 +23,14 @@ from anyio import CapacityLimiter
 from aiterkit._concurrent.map.map import UnorderedMapResults
 from aiterkit._concurrent.map.scope import WorkerPool, checked
 from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
-from aiterkit._core.call import drop
-from aiterkit._core.checks import check_callable, check_count, check_func, shortened
+from aiterkit._core.call import COROUTINE, drop
+from aiterkit._core.checks import (
+    check_callable,
+    check_count,
+    check_func,
+    refuse_coroutine,
+    shortened,
+)
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import Waiter, stands_for_user
@@ -89,7 +95,7 @@ async def _visit(
                 f"{type(made).__name__!r}, which cannot be awaited)"
             )
         result: Any = await made
-        for reached in _items_of(result) if follow is None else follow(result):
+        for reached in _items_of(result, follow):
             frontier.add(reached)
             feed.wake()
     finally:
@@ -99,10 +105,18 @@ async def _visit(
     return item if follow is None else result
 
 
-def _items_of(result: Any) -> Iterator[Any]:
+def _items_of(result: Any, follow: Callable[[Any], Iterable[T]] | None) -> Iterator[T]:
+    """Return the items to which *result* leads."""
+    items: Any = result if follow is None else follow(result)
     try:
-        return iter(result)
+        return iter(items)
     except TypeError:
+        if follow is not None:
+            if type(items) is COROUTINE:
+                refuse_coroutine(items, name="follow")
+            raise TypeError(
+                f"follow must return an iterable of items, not {shortened(items)}"
+            ) from None
         raise TypeError(
             f"{NAME}() needs a func that returns an iterable of items, not "
             f"{shortened(result)}; for results of another kind, give follow=, a "

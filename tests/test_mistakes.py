@@ -8,7 +8,7 @@ Over all public names. Other mistakes of the sequential side are in its folder.
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
 import gc
-from collections.abc import Callable, Sized
+from collections.abc import AsyncGenerator, Callable, Sized
 from functools import partial
 from typing import Any
 
@@ -383,3 +383,57 @@ def test_an_exception_is_not_a_function_to_capture(
     with pytest.raises(TypeError) as caught:
         LOOSE.captured(kind, *others)
     assert str(caught.value) == (f"func comes first: captured(func, {kind.__name__})")
+
+
+async def generating(item: str) -> AsyncGenerator[str]:
+    yield item
+
+
+@pytest.mark.parametrize("follow", [None, list])
+async def test_a_crawl_by_a_generator_is_told_how_to_collect_it(follow: Any) -> None:
+    usage = "lambda item: acollect(generating(item))"
+    with pytest.raises(TypeError) as caught:
+        await in_block(LOOSE.concurrent_expand(generating, "a", limit=1, follow=follow))
+    assert str(caught.value) == (
+        "concurrent_expand() needs a func that returns its items together; for an "
+        f"async generator function use {usage}"
+    )
+    meant = eval(usage, {"acollect": ak.acollect, "generating": generating})  # noqa: S307
+    async with ak.concurrent_expand(meant, "a", limit=1, key=str) as results:
+        assert [item async for item in results] == ["a"]
+
+
+def test_keys_that_are_no_iterable_are_named() -> None:
+    with pytest.raises(TypeError, match=r"^keys must be an iterable of keys, not 2$"):
+        LOOSE.concurrent_partition("ab", str, 2, buffer=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "usage"),
+    [
+        (
+            lambda: LOOSE.concurrent_merge("a", "b", limit=2),
+            "concurrent_merge() has no option limit=: concurrent_merge(*sources)",
+        ),
+        (
+            lambda: LOOSE.concurrent_batched("ab", 10, 1),
+            (
+                "concurrent_batched() takes its options by name: "
+                "concurrent_batched(source, size, within=1)"
+            ),
+        ),
+        (
+            lambda: LOOSE.concurrent_batched("ab", 10, timeout=1),
+            (
+                "concurrent_batched() has no option timeout=: "
+                "concurrent_batched(source, size, within=1)"
+            ),
+        ),
+    ],
+)
+def test_the_call_that_is_shown_is_one_that_works(
+    call: Callable[[], object], usage: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert str(caught.value) == usage

@@ -6,6 +6,7 @@ that could add one, and the roots have ended.
 """
 
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -28,6 +29,7 @@ from aiterkit._core.checks import (
     check_callable,
     check_count,
     check_func,
+    name_of,
     refuse_coroutine,
     shortened,
 )
@@ -89,11 +91,7 @@ async def _visit(
     try:
         made = func(item)
         if not isawaitable(made):
-            raise TypeError(
-                f"{NAME}() needs an async function; for a sync one use "
-                f"offloaded(func) to run it in threads (func returned "
-                f"{type(made).__name__!r}, which cannot be awaited)"
-            )
+            raise TypeError(_no_awaitable(func, made))
         result: Any = await made
         for reached in _items_of(result, follow):
             frontier.add(reached)
@@ -103,6 +101,20 @@ async def _visit(
         feed.wake()
         drop(made)
     return item if follow is None else result
+
+
+def _no_awaitable(func: object, made: object) -> str:
+    """Return the message for a *func* that *made* what cannot be awaited."""
+    if isinstance(made, AsyncGenerator):
+        return (
+            f"{NAME}() needs a func that returns its items together; for an async "
+            f"generator function use lambda item: acollect({name_of(func)}(item))"
+        )
+    return (
+        f"{NAME}() needs an async function; for a sync one use offloaded(func) to run "
+        f"it in threads (func returned {type(made).__name__!r}, which cannot be "
+        f"awaited)"
+    )
 
 
 def _items_of(result: Any, follow: Callable[[Any], Iterable[T]] | None) -> Iterator[T]:

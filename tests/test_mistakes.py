@@ -7,7 +7,8 @@ Over all public names. Other mistakes of the sequential side are in its folder.
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
-from collections.abc import Callable, Sized
+import gc
+from collections.abc import AsyncGenerator, Callable, Sized
 from functools import partial
 from typing import Any
 
@@ -256,3 +257,183 @@ async def test_a_function_of_two_arguments_gets_a_note(operator: Any) -> None:
 def test_the_roots_are_blamed_by_their_name() -> None:
     with pytest.raises(TypeError, match=r"^roots must be an iterable, .* not 'int'$"):
         LOOSE.concurrent_expand(fetch, 5, limit=1)
+
+
+async def in_block(block: Any) -> None:
+    async with block as results:
+        # A partition gives its readers.
+        readers: Any = results if isinstance(results, tuple) else (results,)
+        for reader in readers:
+            async for _ in reader:
+                pass
+
+
+async def leaf(_item: object) -> list[Any]:
+    return []
+
+
+async def told(item: Any) -> Any:
+    """Return *item*: no function for a place that takes a sync one."""
+    return item
+
+
+def holding(item: Any) -> Any:
+    """Return a coroutine, which nothing shows before."""
+    return told(item)
+
+
+# Each place that takes a sync function, and what is called with a wrong one.
+TAKES_SYNC: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    "concurrent_expand key": (
+        "key",
+        lambda f, s: in_block(LOOSE.concurrent_expand(leaf, s, limit=1, key=f)),
+    ),
+    "concurrent_expand follow": (
+        "follow",
+        lambda f, s: in_block(LOOSE.concurrent_expand(fetch, s, limit=1, follow=f)),
+    ),
+    "concurrent_partition key": (
+        "key",
+        lambda f, s: in_block(LOOSE.concurrent_partition(s, f, ["a"], buffer=1)),
+    ),
+    "concurrent_batched weight": (
+        "weight",
+        lambda f, s: in_block(
+            LOOSE.concurrent_batched(s, within=1, weight=f, max_weight=5)
+        ),
+    ),
+    "paced cost": (
+        "cost",
+        lambda f, s: LOOSE.paced(fetch, per_second=1, cost=f)(s),
+    ),
+}
+
+
+def keyed_block(name: str) -> tuple[str, Callable[[Any, Any], Any]]:
+    operator: Any = getattr(ak, name)
+    return "key", lambda f, s: in_block(operator(fetch, s, limit=2, key=f))
+
+
+def keyed_call(name: str) -> tuple[str, Callable[[Any, Any], Any]]:
+    operator: Any = getattr(ak, name)
+    return "key", lambda f, s: operator(fetch, s, limit=2, key=f)
+
+
+for each in ("concurrent_map", "concurrent_map_unordered", "concurrent_filter"):
+    TAKES_SYNC[f"{each} key"] = keyed_block(each)
+for each in ("concurrent_collect", "concurrent_for_each"):
+    TAKES_SYNC[f"{each} key"] = keyed_call(each)
+
+
+@pytest.mark.parametrize(("name", "run"), TAKES_SYNC.values(), ids=TAKES_SYNC.keys())
+@pytest.mark.parametrize("func", [told, holding, partial(told)])
+async def test_an_async_function_in_the_place_of_a_sync_one_is_named(
+    name: str, run: Callable[[Any, Any], Any], func: Any
+) -> None:
+    source = SourceProbe("ab")
+    with pytest.raises(TypeError) as caught:
+        await run(func, source)
+    assert str(caught.value) == (
+        f"{name} must be a sync function, and it returned a coroutine"
+    )
+    gc.collect()  # nothing is left that was never awaited
+    if source.taken:
+        source.assert_closed_once()
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [(None, "None"), (5, "5"), (SourceProbe("a"), "<aiterkit.testing")],
+)
+async def test_follow_is_blamed_for_what_it_returns(found: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        await in_block(
+            LOOSE.concurrent_expand(fetch, "a", limit=1, follow=lambda _: found)
+        )
+    assert str(caught.value).startswith(
+        f"follow must return an iterable of items, not {shown}"
+    )
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ak.acollect,
+        ak.aenumerate,
+        partial(LOOSE.amap, str),
+        partial(LOOSE.concurrent_map, fetch, limit=1),
+        partial(LOOSE.concurrent_buffer, size=1),
+        LOOSE.concurrent_merge,
+        LOOSE.aoffloaded,
+    ],
+)
+def test_a_coroutine_as_the_source_is_named_and_closed(operator: Any) -> None:
+    coroutine = fetch(1)
+    with pytest.raises(TypeError, match=r"; await fetch\(\) to get one$"):
+        use(operator(coroutine))
+    with pytest.raises(RuntimeError, match="already awaited"):
+        coroutine.send(None)
+
+
+@pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("others", [(), (fetch,)], ids=["alone", "swapped"])
+def test_an_exception_is_not_a_function_to_capture(
+    kind: type[BaseException], others: tuple[Any, ...]
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        LOOSE.captured(kind, *others)
+    assert str(caught.value) == (f"func comes first: captured(func, {kind.__name__})")
+
+
+async def generating(item: str) -> AsyncGenerator[str]:
+    yield item
+
+
+@pytest.mark.parametrize("follow", [None, list])
+async def test_a_crawl_by_a_generator_is_told_how_to_collect_it(follow: Any) -> None:
+    usage = "lambda item: acollect(generating(item))"
+    with pytest.raises(TypeError) as caught:
+        await in_block(LOOSE.concurrent_expand(generating, "a", limit=1, follow=follow))
+    assert str(caught.value) == (
+        "concurrent_expand() needs a func that returns its items together; for an "
+        f"async generator function use {usage}"
+    )
+    meant = eval(usage, {"acollect": ak.acollect, "generating": generating})  # noqa: S307
+    async with ak.concurrent_expand(meant, "a", limit=1, key=str) as results:
+        assert [item async for item in results] == ["a"]
+
+
+def test_keys_that_are_no_iterable_are_named() -> None:
+    with pytest.raises(TypeError, match=r"^keys must be an iterable of keys, not 2$"):
+        LOOSE.concurrent_partition("ab", str, 2, buffer=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "usage"),
+    [
+        (
+            lambda: LOOSE.concurrent_merge("a", "b", limit=2),
+            "concurrent_merge() has no option limit=: concurrent_merge(*sources)",
+        ),
+        (
+            lambda: LOOSE.concurrent_batched("ab", 10, 1),
+            (
+                "concurrent_batched() takes its options by name: "
+                "concurrent_batched(source, size, within=1)"
+            ),
+        ),
+        (
+            lambda: LOOSE.concurrent_batched("ab", 10, timeout=1),
+            (
+                "concurrent_batched() has no option timeout=: "
+                "concurrent_batched(source, size, within=1)"
+            ),
+        ),
+    ],
+)
+def test_the_call_that_is_shown_is_one_that_works(
+    call: Callable[[], object], usage: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert str(caught.value) == usage

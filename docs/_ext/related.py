@@ -151,6 +151,8 @@ RELATED: dict[str, tuple[str, ...]] = {
     "concurrent_debounce": ("choose.md#react-to-the-newest-item",),
     "concurrent_expand": (
         "choose.md#call-a-function",
+        "recipes.md#a-crawl-with-a-limit-per-host",
+        "stopping.md#a-crawl",
         "backpressure.md",
     ),
     "concurrent_filter": ("choose.md#choose-items",),

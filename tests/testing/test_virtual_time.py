@@ -2,11 +2,13 @@ import asyncio
 import contextlib
 import importlib.util
 import math
+import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +16,7 @@ import anyio
 import pytest
 import trio
 from anyio import lowlevel, to_thread
+from anyio.abc import TaskGroup
 
 import aiterkit as ak
 from aiterkit.testing import (
@@ -21,6 +24,7 @@ from aiterkit.testing import (
     TaskLeakError,
     VirtualTimeError,
     available_backends,
+    explore,
     run_in_virtual_time,
     virtual_backend,
 )
@@ -33,6 +37,9 @@ from ..planted import leaves_garbage  # noqa: TID252 - tests stand on no path
 
 Backend: TypeAlias = Literal["asyncio", "trio"]
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+NEEDS_SIGNALS = pytest.mark.skipif(
+    sys.platform == "win32", reason="asyncio handles no signals there"
+)
 
 
 @BACKENDS
@@ -255,6 +262,76 @@ def test_a_call_from_its_own_thread_is_taken_while_the_loop_is_stopped() -> None
     finally:
         loop.close()
     assert called == ["before it runs"]
+
+
+async def stop_on_a_signal(seconds: float) -> None:
+    """Stop on a signal that comes after some *seconds*, and before a longer sleep."""
+    arrived: list[float] = []
+
+    async def raise_it() -> None:
+        await anyio.sleep(seconds)
+        signal.raise_signal(signal.SIGTERM)
+
+    async def receive(tasks: TaskGroup) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            tasks.start_soon(raise_it)
+            async for _ in signals:
+                arrived.append(anyio.current_time())
+                tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(receive, tasks)
+        await anyio.sleep(3600)
+    assert arrived == [seconds]
+
+
+@NEEDS_SIGNALS
+@BACKENDS
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_a_signal_arrives_before_the_clock_moves(
+    backend: Backend, seconds: float
+) -> None:
+    run_in_virtual_time(stop_on_a_signal, seconds, backend=backend)
+
+
+@NEEDS_SIGNALS
+@BACKENDS
+@pytest.mark.parametrize("schedules", [20, "all"])
+def test_a_signal_arrives_under_every_schedule(
+    backend: Backend, schedules: Any
+) -> None:
+    found = explore(
+        partial(stop_on_a_signal, 5), schedules=schedules, backends=[backend]
+    )
+    assert found.schedules > 1
+
+
+@NEEDS_SIGNALS
+def test_a_signal_at_the_end_is_gone_before_the_next_run() -> None:
+    async def end_on_a_signal() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(anyio.sleep, 0)
+            signal.raise_signal(signal.SIGTERM)
+            async for _ in signals:
+                signal.raise_signal(signal.SIGTERM)
+                break
+
+    # Trio would raise it again, for the handler that was there before.
+    found = explore(end_on_a_signal, schedules="all", backends=["asyncio"])
+    assert found.schedules > 1
+
+
+@NEEDS_SIGNALS
+@BACKENDS
+def test_waiting_for_a_signal_alone_is_a_deadlock(backend: Backend) -> None:
+    async def wait_for_a_signal() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            await anext(aiter(signals))
+
+    with pytest.raises(DeadlockError):
+        run_in_virtual_time(wait_for_a_signal, backend=backend)
 
 
 @BACKENDS

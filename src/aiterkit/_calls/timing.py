@@ -31,6 +31,7 @@ from aiterkit._core.checks import (
     check_count,
     check_positive,
     name_of,
+    refuse_coroutine,
     shortened,
 )
 
@@ -218,9 +219,8 @@ def paced(
 
 def _amount(cost: Any, most: int, func: Callable[..., Any], /) -> Exact:
     """Return the *cost* of a call of *func* as an exact number, from 0 to *most*."""
-    if isinstance(cost, CoroutineType):
-        cost.close()  # else Python would also warn that it was never awaited
-        raise TypeError("cost must be a sync function, and it returned a coroutine")
+    if type(cost) is CoroutineType:
+        refuse_coroutine(cost, name="cost")
     if isinstance(cost, bool) or not isinstance(cost, int | float):
         raise TypeError(f"cost must return a number, not {shortened(cost)}")
     if 0 <= cost <= most:

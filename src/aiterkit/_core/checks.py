@@ -9,7 +9,7 @@ from operator import index
 from reprlib import Repr
 from sys import maxsize
 from types import CoroutineType
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, NoReturn, cast, overload
 
 from aiterkit._core.types import special
 
@@ -51,6 +51,18 @@ def check_callable(func: object, /, *, name: str = "func") -> None:
     """
     if not callable(func):
         raise TypeError(f"{name} must be callable, not {shortened(func)}")
+
+
+def refuse_coroutine(result: Any, /, *, name: str) -> NoReturn:
+    """Refuse the *result* of the function *name*, which should be a sync one.
+
+    A caller tests the type of each result itself: `type(result) is COROUTINE`.
+
+    Raises:
+        TypeError: Always.
+    """
+    result.close()  # or Python would also warn that it was never awaited
+    raise TypeError(f"{name} must be a sync function, and it returned a coroutine")
 
 
 def check_func(

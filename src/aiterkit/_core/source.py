@@ -46,6 +46,7 @@ def as_iterable(source: AnyIterable[T], /, rule: str = _RULE) -> Iterable[T]:
 def _complaint(source: object, rule: str) -> str:
     """Return the message for a *source* that is not iterable, and what was meant."""
     if isinstance(source, CoroutineType):
+        source.close()  # or Python would also warn that it was never awaited
         return f"{rule}; await {source.__name__}() to get one"
     if isinstance(source, FunctionType | MethodType | _PARTIAL):
         func: object = source

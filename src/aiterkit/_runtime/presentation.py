@@ -9,6 +9,8 @@ from typing import Any
 from aiterkit._core.checks import name_of
 
 _EXAMPLES = {"limit": "10", "buffer": "10", "seconds": "1"}
+# What a call needs that its signature does not say: here, one of two options.
+_ALSO_NEEDED = {"concurrent_batched": ("size", "within=1")}
 
 
 class BlockSignature:
@@ -59,9 +61,14 @@ def _misuse(
     parameters = [*inspect.signature(init).parameters.values()][1:]
     by_name = {each.name for each in parameters if each.kind is kind.KEYWORD_ONLY}
     needed = [each for each in parameters if each.default is kind.empty]
-    sources = [each.name for each in needed if each.name not in by_name]
+    sources = [
+        f"*{each.name}" if each.kind is kind.VAR_POSITIONAL else each.name
+        for each in needed
+        if each.name not in by_name
+    ]
     options = [each.name for each in needed if each.name in by_name]
-    shown = [*sources, *(f"{each}={_EXAMPLES.get(each, '...')}" for each in options)]
+    shown = [*sources, *_ALSO_NEEDED.get(name, ())]
+    shown += [f"{each}={_EXAMPLES.get(each, '...')}" for each in options]
     usage = f"{name}({', '.join(shown)})"
     unknown = sorted(given - by_name)
     if unknown:

@@ -8,7 +8,6 @@ and the loop is used for all runs: to make one costs more than a small test.
 import asyncio
 import heapq
 import math
-import selectors
 import weakref
 from asyncio import futures
 from collections import deque
@@ -113,6 +112,7 @@ class ExploringLoop(VirtualLoop):
                 task.cancel()
 
     def _run_once(self) -> None:
+        self.take_signals()
         ready = self._due
         if self._called_from_outside:
             self._called_from_outside = False
@@ -287,9 +287,7 @@ class ExploringLoop(VirtualLoop):
             return True
         elif not self._nothing_to_run():
             # A thread is on its way back, after the end of the test began.
-            selector = private(self, "_selector")
-            events = selectors.DefaultSelector.select(selector, _PATIENCE)
-            private(self, "_process_events")(events)
+            self._poll(_PATIENCE)
         return bool(self._due)
 
 

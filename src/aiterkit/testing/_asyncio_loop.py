@@ -30,6 +30,7 @@ class _Selector(selectors.DefaultSelector):
     def select(
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
+        self.loop.take_signals()
         if self.loop.prepare_pass(timeout):
             return []
         # A thread is on its way back, after the end of the test began.
@@ -65,6 +66,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._numbered = 0
         self._stepping: asyncio.Task[Any] | None = None
         self._called_from_outside = False
+        self._handles_signals = False
         self._made_by = threading.get_ident()
         self.watch = Watch(self._live, self._unshield)
         selector = _Selector()
@@ -92,6 +94,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         raise VirtualTimeError(
             "run_in_executor() was called, but threads and processes run on real time"
         )
+
+    def add_signal_handler(  # type: ignore[override]
+        self, *args: Any
+    ) -> None:
+        """Add the handler, and look for signals from now on: that costs a system call.
+
+        They arrive by a socket of the loop, which is otherwise never read.
+        """
+        super().add_signal_handler(*args)
+        self._handles_signals = True
+
+    def take_signals(self) -> None:
+        """Schedule the handlers of the signals that have arrived."""
+        if self._handles_signals:
+            self._poll(0)
+
+    def _poll(self, seconds: float) -> None:
+        """Schedule what the operating system has to tell, within some *seconds*."""
+        selector = private(self, "_selector")
+        events = selectors.DefaultSelector.select(selector, seconds)
+        private(self, "_process_events")(events)
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, *args: Any, **kwargs: Any

@@ -6,6 +6,7 @@ hides that nothing else did.
 
 import inspect
 import math
+import sys
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -18,13 +19,19 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, Literal, NoReturn, TypeAlias, cast, overload
 
 import anyio
 from anyio import lowlevel
 
-T = TypeVar("T")
-R = TypeVar("R")
+if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of both
+    from typing import TypeVar
+else:  # pragma: no cover - anyio itself needs typing_extensions there
+    from typing_extensions import TypeVar
+
+# A `CallProbe(seconds=1)` says nothing of its items, and stands for any function.
+T = TypeVar("T", default=Any)
+R = TypeVar("R", default=Any)
 
 Outcome: TypeAlias = Literal["running", "returned", "raised", "cancelled"]
 """How a call ended, if it did."""

@@ -6,6 +6,7 @@ that could add one, and the roots have ended.
 """
 
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -23,8 +24,15 @@ from anyio import CapacityLimiter
 from aiterkit._concurrent.map.map import UnorderedMapResults
 from aiterkit._concurrent.map.scope import WorkerPool, checked
 from aiterkit._concurrent.map.state import Call, Frontier, UnorderedCalls
-from aiterkit._core.call import drop
-from aiterkit._core.checks import check_callable, check_count, check_func, shortened
+from aiterkit._core.call import COROUTINE, drop
+from aiterkit._core.checks import (
+    check_callable,
+    check_count,
+    check_func,
+    name_of,
+    refuse_coroutine,
+    shortened,
+)
 from aiterkit._core.source import open_source
 from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import Waiter, stands_for_user
@@ -83,13 +91,9 @@ async def _visit(
     try:
         made = func(item)
         if not isawaitable(made):
-            raise TypeError(
-                f"{NAME}() needs an async function; for a sync one use "
-                f"offloaded(func) to run it in threads (func returned "
-                f"{type(made).__name__!r}, which cannot be awaited)"
-            )
+            raise TypeError(_no_awaitable(func, made))
         result: Any = await made
-        for reached in _items_of(result) if follow is None else follow(result):
+        for reached in _items_of(result, follow):
             frontier.add(reached)
             feed.wake()
     finally:
@@ -99,10 +103,32 @@ async def _visit(
     return item if follow is None else result
 
 
-def _items_of(result: Any) -> Iterator[Any]:
+def _no_awaitable(func: object, made: object) -> str:
+    """Return the message for a *func* that *made* what cannot be awaited."""
+    if isinstance(made, AsyncGenerator):
+        return (
+            f"{NAME}() needs a func that returns its items together; for an async "
+            f"generator function use lambda item: acollect({name_of(func)}(item))"
+        )
+    return (
+        f"{NAME}() needs an async function; for a sync one use offloaded(func) to run "
+        f"it in threads (func returned {type(made).__name__!r}, which cannot be "
+        f"awaited)"
+    )
+
+
+def _items_of(result: Any, follow: Callable[[Any], Iterable[T]] | None) -> Iterator[T]:
+    """Return the items to which *result* leads."""
+    items: Any = result if follow is None else follow(result)
     try:
-        return iter(result)
+        return iter(items)
     except TypeError:
+        if follow is not None:
+            if type(items) is COROUTINE:
+                refuse_coroutine(items, name="follow")
+            raise TypeError(
+                f"follow must return an iterable of items, not {shortened(items)}"
+            ) from None
         raise TypeError(
             f"{NAME}() needs a func that returns an iterable of items, not "
             f"{shortened(result)}; for results of another kind, give follow=, a "

@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Iterator
 from math import inf
 from typing import Any, Generic, TypeVar
 
+from aiterkit._core.call import COROUTINE
+from aiterkit._core.checks import refuse_coroutine
 from aiterkit._runtime.backend import Wrap
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
@@ -357,10 +359,13 @@ class KeyQueue(Generic[T, R]):
 
         It raises what the key function of the user raises, or the hash of the key.
         """
-        call.key = self._key(call.item)
-        line = self._lines.get(call.key)
+        key: Any = self._key(call.item)
+        if type(key) is COROUTINE:
+            refuse_coroutine(key, name="key")
+        call.key = key
+        line = self._lines.get(key)
         if line is None:
-            self._lines[call.key] = _KeyLine()
+            self._lines[key] = _KeyLine()
         elif line.started < self._per_key:
             line.started += 1
         else:
@@ -418,7 +423,9 @@ class Frontier(Generic[T]):
     def add(self, item: T) -> None:
         """Add an *item* that was reached, unless its key was seen before."""
         if self._key is not None:
-            mark = self._key(item)
+            mark: Any = self._key(item)
+            if type(mark) is COROUTINE:
+                refuse_coroutine(mark, name="key")
             if mark in self._seen:
                 return
             self._seen.add(mark)

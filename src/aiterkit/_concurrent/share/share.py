@@ -262,7 +262,12 @@ class concurrent_partition(_Shared[T]):  # noqa: N801 - it is called like a func
         usage = "concurrent_partition(source, key, [1, 2], buffer=100)"
         check_func(key, source, usage=usage, name="key")
         buffer = check_count(buffer, name="buffer", least=1)
-        known = list(keys)
+        try:
+            iterator = iter(keys)
+        except TypeError:
+            shown = shortened(keys)
+            raise TypeError(f"keys must be an iterable of keys, not {shown}") from None
+        known = list(iterator)
         if not known:
             raise ValueError("keys must have at least one key")
         if len(set(known)) < len(known):

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from aiterkit._core.checks import shortened
+from aiterkit._core.call import COROUTINE
+from aiterkit._core.checks import refuse_coroutine, shortened
 from aiterkit._runtime.backend import Wrap
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.errors import raise_to_reader
@@ -156,7 +157,9 @@ class PartitionState(SharedState[T]):
         self._key = wrap(self._key)
 
     def share(self, item: T) -> Iterable[int]:
-        key = self._key(item)
+        key: Any = self._key(item)
+        if type(key) is COROUTINE:
+            refuse_coroutine(key, name="key")
         try:
             place = self._place[key]
         except KeyError:

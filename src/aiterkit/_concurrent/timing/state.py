@@ -4,8 +4,10 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from math import floor, inf
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from aiterkit._core.call import COROUTINE
+from aiterkit._core.checks import refuse_coroutine
 from aiterkit._runtime.backend import Wrap
 from aiterkit._runtime.buffer import EMPTY, Empty, ResultBuffer
 from aiterkit._runtime.statistics import Statistics
@@ -136,7 +138,9 @@ class Batches(TimedBuffer[T, tuple[T, ...]]):
         )
 
     def take(self, item: T) -> bool:
-        load = 0.0 if self._weight is None else self._weight(item)
+        load: Any = 0.0 if self._weight is None else self._weight(item)
+        if type(load) is COROUTINE:
+            refuse_coroutine(load, name="weight")
         now = self._now()
         # A waiting reader was promised the batch for the deadline. If an item comes at
         # that moment, it must not matter whether the reader or the source runs first.

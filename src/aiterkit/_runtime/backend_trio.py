@@ -92,6 +92,11 @@ class TrioWaiter:
         return Abort.SUCCEEDED
 
 
+_BY_BLOCK = "its block needs it no more"
+# Why a task of a block is cancelled, as Trio shows it. That tells this from a
+# cancellation by a scope inside the task.
+
+
 class TrioTask:
     """A task in a scope of its own."""
 
@@ -112,7 +117,7 @@ class TrioTask:
 
     def cancel(self) -> None:
         """Cancel it at every wait."""
-        self._scope.cancel()
+        self._scope.cancel(_BY_BLOCK)
 
 
 class TrioGroup:
@@ -264,4 +269,4 @@ def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
         ref(nursery) not in _own_nurseries for nursery in task.native.child_nurseries
     ):
         return None
-    return error.source == "explicit"
+    return error.reason == _BY_BLOCK

@@ -41,12 +41,12 @@ class BlockTask:
     """A task of *owner*, to be entered by the task itself."""
 
     __slots__ = (
-        "_handle",
         "_is_cleaning_up",
         "_owner",
         "_shield",
         "cancel_called",
         "cancellations",
+        "handle",
         "native",
         "stopped",
     )
@@ -59,7 +59,7 @@ class BlockTask:
         self.cancel_called: bool = False  # once its block has cancelled it
         # How many native cancellations had reached it before its block cancelled it.
         self.cancellations: int = 0
-        self._handle: Handle | None = None  # once it was started
+        self.handle: Handle | None = None  # once it was started
         self.native: Any = None  # the task of the backend, while it runs
         self._owner = owner
         # True once it only cleans up, so that no cancellation may come any more.
@@ -80,7 +80,7 @@ class BlockTask:
         self._shield = owner.backend.make_scope()
         try:
             owner.on_task_started(self)
-            self._handle = owner.tasks.create_task(making, name=name, context=context)
+            self.handle = owner.tasks.create_task(making, name=name, context=context)
         except BaseException:  # pragma: no cover - Ctrl-C, as for `TaskScope`
             owner.on_task_ended(self)
             raise
@@ -157,8 +157,8 @@ class BlockTask:
 
     def cancel_at_every_wait(self) -> None:
         """Cancel this wait, and each later one that is not shielded."""
-        if self._handle is not None:  # pragma: no branch - Ctrl-C as it was started
-            self._handle.cancel()
+        if self.handle is not None:  # pragma: no branch - Ctrl-C as it was started
+            self.handle.cancel()
 
     def shield(self) -> None:
         """Shield the next waits, unless the exit of the block was interrupted."""
@@ -178,7 +178,7 @@ class BlockTask:
     @property
     def has_ended(self) -> bool:
         """Whether it is not running: it has ended, or it never began."""
-        handle = self._handle
+        handle = self.handle
         return self.native is None or handle is None or handle.status not in _RUNNING
 
 

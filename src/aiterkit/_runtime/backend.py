@@ -195,6 +195,13 @@ class Backend(NamedTuple):
     shield may be raised.
     """
 
+    cancel_in_checkpoint: Callable[[object, Any], object | None] | None
+    """Return what a cancelled task yields to be cancelled where it is now.
+
+    Its arguments are what the task is resumed with, and its coroutine. None if it needs
+    nothing to be cancelled. And None is in the place of this where no task ever does.
+    """
+
     def interruptible(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return *function*, which is the user's, so that Ctrl-C can interrupt it."""
         if self.call_user is None:

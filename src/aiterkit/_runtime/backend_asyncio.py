@@ -58,6 +58,7 @@ def running_backend() -> Backend:
         _cancel_once,
         _count_cancellations,
         _is_resumed_by_block,
+        None,
     )
 
 

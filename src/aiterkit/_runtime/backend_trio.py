@@ -1,19 +1,29 @@
 """How tasks wait on Trio, and how they are cancelled. Imported only where it runs."""
 
+import gc
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextvars import Context
 from functools import partial
+from math import inf
 from types import FunctionType, TracebackType
 from typing import Any, NoReturn, Self
 from weakref import ref
 
 from anyio import TaskHandle
-from trio import Cancelled, CancelScope, Nursery, current_time, open_nursery
+from trio import (
+    Cancelled,
+    CancelScope,
+    Nursery,
+    current_effective_deadline,
+    current_time,
+    open_nursery,
+)
 from trio.lowlevel import (
     Abort,
     Task,
     cancel_shielded_checkpoint,
+    checkpoint,
     current_task,
     disable_ki_protection,
     enable_ki_protection,
@@ -45,6 +55,7 @@ def running_backend() -> Backend:
         cancel_once,
         count_cancellations,
         is_resumed_by_block,
+        cancel_in_checkpoint,
     )
 
 
@@ -262,7 +273,7 @@ def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
     the cancellation for its own and swallow it, and the task would go on as if the
     nursery had ended well. So there Trio cancels every wait until the nursery is left.
     """
-    error = getattr(sent, "error", None)
+    error = getattr(sent, "error", sent)
     if not isinstance(error, Cancelled):
         return None
     if any(
@@ -270,3 +281,59 @@ def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
     ):
         return None
     return error.reason == _BY_BLOCK
+
+
+def _be_cancelled(_raise_cancel: Callable[[], NoReturn]) -> Abort:
+    return Abort.SUCCEEDED
+
+
+def wait_trap() -> object:
+    """Return what a task yields to wait until it is cancelled."""
+    waiting = wait_task_rescheduled(_be_cancelled)  # noqa: ASYNC105 - as above
+    trap = waiting.send(None)
+    waiting.close()
+    return trap
+
+
+_wait_trap = wait_trap()
+
+
+def cancel_in_checkpoint(sent: Any, coroutine: Any) -> object | None:
+    """Return what a task yields so that a checkpoint raises its cancellation.
+
+    After its turn, a checkpoint of a cancelled task waits in a cancelled scope of its
+    own. Behind a shield, that scope would take the cancellation for its own and swallow
+    it. So this makes the task wait outside of it, and the checkpoint never opens it.
+    """
+    if (
+        isinstance(getattr(sent, "error", None), Cancelled)
+        or current_effective_deadline() > -inf
+        or not _is_in_checkpoint(coroutine)
+    ):
+        return None
+    return _wait_trap
+
+
+def _is_in_checkpoint(coroutine: Any) -> bool:
+    while coroutine is not None:
+        inner = _awaited_by(coroutine)
+        if getattr(coroutine, "cr_code", None) is checkpoint.__code__:
+            return getattr(inner, "cr_code", None) is _turn_code
+        coroutine = inner
+    return False
+
+
+_turn_code = cancel_shielded_checkpoint.__code__
+
+
+def _awaited_by(awaitable: Any) -> Any:
+    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+        if hasattr(awaitable, name):
+            return getattr(awaitable, name)
+    # The `asend()` of an async generator, for example, does not show the generator.
+    referents: list[Any] = gc.get_referents(awaitable)
+    return next(filter(_can_be_awaited, referents), None)
+
+
+def _can_be_awaited(thing: Any) -> bool:
+    return hasattr(thing, "throw") or hasattr(thing, "athrow")

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from anyio import TaskHandle
 
-from aiterkit._runtime.backend import Backend, Group, Handle, Scope
+from aiterkit._runtime.backend import Backend, Group, Handle, Scope, is_cancelled
 
 
 class TaskOwner(Protocol):
@@ -37,12 +37,18 @@ class TaskOwner(Protocol):
         ...
 
 
+MAX_SCOPES_LET_GO = 10
+"""How often a cancelled task may catch a cancellation by a scope of its own."""
+
+
 class BlockTask:
     """A task of *owner*, to be entered by the task itself."""
 
     __slots__ = (
         "_is_cleaning_up",
+        "_is_held",
         "_owner",
+        "_scopes_let_go",
         "_shield",
         "cancel_called",
         "cancellations",
@@ -64,6 +70,9 @@ class BlockTask:
         self._owner = owner
         # True once it only cleans up, so that no cancellation may come any more.
         self._is_cleaning_up = False
+        self._is_held = False  # while no cancellation may come
+        # How often a scope inside it had cancelled it when its block did.
+        self._scopes_let_go = 0
 
     def start(
         self,
@@ -125,21 +134,63 @@ class BlockTask:
             self.cancel_called = True
             self._owner.screen_inner_blocks()
             self.cancellations = self._owner.backend.count_cancellations(self)
-            self.unshield()  # if it was screened
+            if not self._is_held:
+                self.unshield()  # if it was screened
             self._owner.backend.cancel_once(self)
 
-    def resume(self, step: Callable[[Any], Any], resumed_with: Any) -> Any:
-        """Take a *step* of this cancelled task, with what it is resumed with.
+    def hold_back(self) -> None:
+        """Let a cancellation by the block come later, after `let_come`."""
+        if not (self.cancel_called and self._shield.shield):
+            self._is_held = True
+            self.shield()
+
+    def let_come(self) -> None:
+        """Let a cancellation by the block come again, also one that was held back."""
+        if self._is_held:
+            self._is_held = False
+            if self.cancel_called or not self._owner.screened:
+                self.unshield()
+
+    def repeat_cancel(self, error: BaseException) -> None:
+        """Cancel one more wait if *error*, which was dropped, was the cancellation."""
+        backend = self._owner.backend
+        if self.cancel_called and backend.is_resumed_by_block(self, error):
+            self.cancellations = backend.count_cancellations(self)
+            self.unshield()
+
+    def is_cancellation(self, error: BaseException) -> bool:
+        """Return whether *error* is a cancellation of this task.
+
+        Once its block has cancelled it, any one is: the user's code may have sent it
+        again in another form, as `asyncio.TaskGroup` does since Python 3.13.
+        """
+        return is_cancelled(error) or (
+            self.cancel_called and isinstance(error, self._owner.backend.cancelled)
+        )
+
+    def resume(
+        self, step: Callable[[Any], Any], resumed_with: Any, coroutine: Any
+    ) -> Any:
+        """Take a *step* of *coroutine* in this cancelled task.
 
         If it is resumed by the cancellation of its block, its later waits are shielded.
         If a scope inside the task has cancelled it in the same turn, that scope must
         not see the cancellation of the block, or it would not catch its own. The
-        cancellation of the block then comes with the next wait.
+        cancellation of the block then comes with the next wait. But code that opens
+        one cancelled scope after another has no such wait, so this has an end.
         """
         by_block: bool | None = None
         if not self._shield.shield:
-            by_block = self._owner.backend.is_resumed_by_block(self, resumed_with)
-            if by_block is not None:
+            backend = self._owner.backend
+            if backend.cancel_in_checkpoint is not None:
+                trap = backend.cancel_in_checkpoint(resumed_with, coroutine)
+                if trap is not None:
+                    return trap
+            by_block = backend.is_resumed_by_block(self, resumed_with)
+            if by_block:
+                self.shield()
+            elif by_block is False and self._scopes_let_go < MAX_SCOPES_LET_GO:
+                self._scopes_let_go += 1
                 self.shield()
         try:
             return step(resumed_with)

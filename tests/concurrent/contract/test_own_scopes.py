@@ -3,6 +3,7 @@
 It takes that cancellation, goes on, and is then cancelled by the block all the same.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ import aiterkit as ak
 from aiterkit.testing import explore
 
 from ...catalogue import Entry, Functions  # noqa: TID252 - tests stand on no path
+from ...helpers import on_asyncio  # noqa: TID252 - tests stand on no path
 from .cleanups import SUBJECTS, every_subject
 
 TURNS = range(9)
@@ -112,6 +114,28 @@ async def test_a_stop_that_cancels_a_scope_of_its_own_is_stopped(own: Own) -> No
     stop = partial(Work(own).call, 0)
     for turns in TURNS:
         await leave_after(turns, ak.concurrent_until(range(9), stop))
+
+
+async def cancelled_natively() -> None:
+    """Do what `asyncio.TaskGroup` does where a child fails, since Python 3.13."""
+    try:
+        await anyio.sleep(1000)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        task.cancel()
+
+
+@every_subject
+@on_asyncio
+async def test_a_cancellation_that_is_sent_again_natively_stays_inside(
+    subject: Entry,
+) -> None:
+    work = Work(cancelled_natively)
+    for turns in TURNS:
+        await leave_after(turns, subject.open(work.inner(0), Functions()))
+        await leave_after(turns, subject.open(range(9), work))
 
 
 @every_own

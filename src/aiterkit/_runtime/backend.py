@@ -191,8 +191,7 @@ class Backend(NamedTuple):
 
     Its argument is what the task is resumed with: an error on asyncio, and on Trio
     what Trio sends. False means that something else has cancelled it in the same turn,
-    such as a scope inside the task; None means that nothing was cancelled, or that no
-    shield may be raised.
+    such as a scope inside the task; None means that nothing was cancelled.
     """
 
     cancel_in_checkpoint: Callable[[object, Any], object | None] | None
@@ -200,6 +199,12 @@ class Backend(NamedTuple):
 
     Its arguments are what the task is resumed with, and its coroutine. None if it needs
     nothing to be cancelled. And None is in the place of this where no task ever does.
+    """
+
+    may_shield: Callable[[Cancellable, Any], bool] | None
+    """Return whether a task that has been cancelled may be shielded already.
+
+    Its arguments are the task and its coroutine. None where it always may.
     """
 
     def interruptible(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -59,6 +59,7 @@ def running_backend() -> Backend:
         _count_cancellations,
         _is_resumed_by_block,
         None,
+        None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextvars import Context
 from functools import partial
 from math import inf
-from types import FunctionType, TracebackType
+from types import CodeType, FunctionType, TracebackType
 from typing import Any, NoReturn, Self
 from weakref import ref
 
@@ -24,6 +24,7 @@ from trio.lowlevel import (
     Task,
     cancel_shielded_checkpoint,
     checkpoint,
+    checkpoint_if_cancelled,
     current_task,
     disable_ki_protection,
     enable_ki_protection,
@@ -56,6 +57,7 @@ def running_backend() -> Backend:
         count_cancellations,
         is_resumed_by_block,
         cancel_in_checkpoint,
+        may_shield,
     )
 
 
@@ -266,21 +268,23 @@ def count_cancellations(_task: Cancellable) -> int:
     return 0
 
 
-def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
-    """Return whether *sent* is the cancellation of *task* by its block.
-
-    Return None where the task holds a nursery. Behind a shield, the nursery would take
-    the cancellation for its own and swallow it, and the task would go on as if the
-    nursery had ended well. So there Trio cancels every wait until the nursery is left.
-    """
+def is_resumed_by_block(_task: Cancellable, sent: Any) -> bool | None:
+    """Return whether *sent* is the cancellation of a task by its block."""
     error = getattr(sent, "error", sent)
-    if not isinstance(error, Cancelled):
-        return None
-    if any(
-        ref(nursery) not in _own_nurseries for nursery in task.native.child_nurseries
-    ):
-        return None
-    return error.reason == _BY_BLOCK
+    return error.reason == _BY_BLOCK if isinstance(error, Cancelled) else None
+
+
+def may_shield(task: Cancellable, coroutine: Any) -> bool:
+    """Return whether *task* may be shielded from its next wait on.
+
+    Not while it holds a nursery. Behind a shield, the nursery would take the
+    cancellation for its own and swallow it, and the task would go on as if the nursery
+    had ended well. So there Trio cancels every wait until the nursery is left. Nor may
+    it be shielded when it has just found itself cancelled, and is about to raise that.
+    """
+    return all(
+        ref(nursery) in _own_nurseries for nursery in task.native.child_nurseries
+    ) and not _is_in(coroutine, checkpoint_if_cancelled.__code__)
 
 
 def _be_cancelled(_raise_cancel: Callable[[], NoReturn]) -> Abort:
@@ -308,22 +312,26 @@ def cancel_in_checkpoint(sent: Any, coroutine: Any) -> object | None:
     if (
         isinstance(getattr(sent, "error", None), Cancelled)
         or current_effective_deadline() > -inf
-        or not _is_in_checkpoint(coroutine)
+        or not _is_in(coroutine, checkpoint.__code__, _turn_code)
     ):
         return None
     return _wait_trap
 
 
-def _is_in_checkpoint(coroutine: Any) -> bool:
+_turn_code = cancel_shielded_checkpoint.__code__
+
+
+def _is_in(coroutine: Any, code: CodeType, inner_code: CodeType | None = None) -> bool:
+    """Return whether a function of that *code* runs in *coroutine*, and awaits another.
+
+    If there is an *inner_code*, that is what the other runs.
+    """
     while coroutine is not None:
         inner = _awaited_by(coroutine)
-        if getattr(coroutine, "cr_code", None) is checkpoint.__code__:
-            return getattr(inner, "cr_code", None) is _turn_code
+        if getattr(coroutine, "cr_code", None) is code:
+            return inner_code in (None, getattr(inner, "cr_code", None))
         coroutine = inner
     return False
-
-
-_turn_code = cancel_shielded_checkpoint.__code__
 
 
 def _awaited_by(awaitable: Any) -> Any:

@@ -50,6 +50,7 @@ class BlockTask:
         "_owner",
         "_scopes_let_go",
         "_shield",
+        "_was_told",
         "cancel_called",
         "cancellations",
         "handle",
@@ -70,6 +71,7 @@ class BlockTask:
         self._owner = owner
         # True once it only cleans up, so that no cancellation may come any more.
         self._is_cleaning_up = False
+        self._was_told = False  # once the cancellation by the block has reached it
         self._is_held = False  # while no cancellation may come
         # How often a scope inside it had cancelled it when its block did.
         self._scopes_let_go = 0
@@ -155,6 +157,7 @@ class BlockTask:
         """Cancel one more wait if *error*, which was dropped, was the cancellation."""
         backend = self._owner.backend
         if self.cancel_called and backend.is_resumed_by_block(self, error):
+            self._was_told = False
             self.cancellations = backend.count_cancellations(self)
             self.unshield()
 
@@ -187,18 +190,39 @@ class BlockTask:
                 if trap is not None:
                     return trap
             by_block = backend.is_resumed_by_block(self, resumed_with)
-            if by_block:
-                self.shield()
-            elif by_block is False and self._scopes_let_go < MAX_SCOPES_LET_GO:
-                self._scopes_let_go += 1
-                self.shield()
+            if by_block is not None:
+                by_block = self._let_scopes_catch(coroutine, by_block=by_block)
         try:
             return step(resumed_with)
         finally:
             del step, resumed_with  # an error would hold this frame, and be held by it
-            if by_block is False and not self._is_cleaning_up:
+            if self._is_cleaning_up:
+                pass
+            elif by_block is False:
                 self.cancellations = self._owner.backend.count_cancellations(self)
                 self.unshield()
+            elif self._was_told:
+                self._shield_if_possible(coroutine)
+
+    def _let_scopes_catch(self, coroutine: Any, *, by_block: bool) -> bool | None:
+        """Raise the shield for a step that raises a cancellation, if it may be raised.
+
+        Return None if not, and else *by_block*.
+        """
+        self._was_told = self._was_told or by_block
+        if not by_block:
+            if self._scopes_let_go == MAX_SCOPES_LET_GO:
+                return None
+            self._scopes_let_go += 1
+        self._shield_if_possible(coroutine)
+        return by_block if self._shield.shield else None
+
+    def _shield_if_possible(self, coroutine: Any) -> None:
+        may_shield = self._owner.backend.may_shield
+        if not self._shield.shield and (
+            may_shield is None or may_shield(self, coroutine)
+        ):
+            self.shield()
 
     def begin_cleanup(self) -> None:
         """Keep the cancellation of the block away from the rest of this task."""

@@ -37,6 +37,9 @@ class Cancellable(Protocol):
     native: Any
     """The backend's own task; None until it has begun."""
 
+    handle: Any
+    """What its group returned for it."""
+
     cancellations: int
     """How many cancellations had reached it before its block cancelled it."""
 
@@ -187,8 +190,21 @@ class Backend(NamedTuple):
     """Return whether a task that was cancelled once is resumed by that cancellation.
 
     Its argument is what the task is resumed with: an error on asyncio, and on Trio
-    what Trio sends. False means that a scope inside the task has cancelled it in the
-    same turn; None means that nothing was cancelled, or that no shield may be raised.
+    what Trio sends. False means that something else has cancelled it in the same turn,
+    such as a scope inside the task; None means that nothing was cancelled.
+    """
+
+    cancel_in_checkpoint: Callable[[object, Any], object | None] | None
+    """Return what a cancelled task yields to be cancelled where it is now.
+
+    Its arguments are what the task is resumed with, and its coroutine. None if it needs
+    nothing to be cancelled. And None is in the place of this where no task ever does.
+    """
+
+    may_shield: Callable[[Cancellable, Any], bool] | None
+    """Return whether a task that has been cancelled may be shielded already.
+
+    Its arguments are the task and its coroutine. None where it always may.
     """
 
     def interruptible(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -350,8 +366,15 @@ def is_native_cancel(error: BaseException) -> bool:
     """
     if not isinstance(error, asyncio_cancelled()):
         return False
+    return cancelled_scope(error) is None
+
+
+def cancelled_scope(error: BaseException) -> str | None:
+    """Return the number of the scope of anyio that raised *error*, if one did."""
     reason = error.args[0] if error.args else None
-    return not (isinstance(reason, str) and reason.startswith(_BY_SCOPE))
+    if isinstance(reason, str) and reason.startswith(_BY_SCOPE):
+        return reason.partition(" scope ")[2].partition(" ")[0].rstrip(";")
+    return None
 
 
 _BY_SCOPE = ("Cancelled via cancel scope ", "Cancelled by cancel scope ")

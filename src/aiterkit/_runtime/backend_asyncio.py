@@ -15,7 +15,13 @@ from typing import Any, cast
 
 from anyio import create_task_group
 
-from aiterkit._runtime.backend import Backend, Cancellable, Group, Scope
+from aiterkit._runtime.backend import (
+    Backend,
+    Cancellable,
+    Group,
+    Scope,
+    cancelled_scope,
+)
 
 
 class AsyncioTurn(tuple[None]):
@@ -52,6 +58,8 @@ def running_backend() -> Backend:
         _cancel_once,
         _count_cancellations,
         _is_resumed_by_block,
+        None,
+        None,
     )
 
 
@@ -101,5 +109,9 @@ def _count_cancellations(task: Cancellable) -> int:
     return native.cancelling()
 
 
-def _is_resumed_by_block(task: Cancellable, _error: object) -> bool:
-    return bool(task.native.cancelling() > task.cancellations)
+def _is_resumed_by_block(task: Cancellable, error: object) -> bool:
+    # The count would not do: a scope inside the task may have raised it since. anyio
+    # names the scope in the error, but shows the one of a task nowhere else.
+    own: Any = getattr(task.handle, "_cancel_scope", None)
+    scope = cancelled_scope(cast("BaseException", error))
+    return scope == f"{id(own):x}"

@@ -1,19 +1,30 @@
 """How tasks wait on Trio, and how they are cancelled. Imported only where it runs."""
 
+import gc
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextvars import Context
 from functools import partial
-from types import FunctionType, TracebackType
+from math import inf
+from types import CodeType, FunctionType, TracebackType
 from typing import Any, NoReturn, Self
 from weakref import ref
 
 from anyio import TaskHandle
-from trio import Cancelled, CancelScope, Nursery, current_time, open_nursery
+from trio import (
+    Cancelled,
+    CancelScope,
+    Nursery,
+    current_effective_deadline,
+    current_time,
+    open_nursery,
+)
 from trio.lowlevel import (
     Abort,
     Task,
     cancel_shielded_checkpoint,
+    checkpoint,
+    checkpoint_if_cancelled,
     current_task,
     disable_ki_protection,
     enable_ki_protection,
@@ -45,6 +56,8 @@ def running_backend() -> Backend:
         cancel_once,
         count_cancellations,
         is_resumed_by_block,
+        cancel_in_checkpoint,
+        may_shield,
     )
 
 
@@ -92,6 +105,11 @@ class TrioWaiter:
         return Abort.SUCCEEDED
 
 
+_BY_BLOCK = "its block needs it no more"
+# Why a task of a block is cancelled, as Trio shows it. That tells this from a
+# cancellation by a scope inside the task.
+
+
 class TrioTask:
     """A task in a scope of its own."""
 
@@ -112,7 +130,7 @@ class TrioTask:
 
     def cancel(self) -> None:
         """Cancel it at every wait."""
-        self._scope.cancel()
+        self._scope.cancel(_BY_BLOCK)
 
 
 class TrioGroup:
@@ -250,18 +268,80 @@ def count_cancellations(_task: Cancellable) -> int:
     return 0
 
 
-def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
-    """Return whether *sent* is the cancellation of *task* by its block.
+def is_resumed_by_block(_task: Cancellable, sent: Any) -> bool | None:
+    """Return whether *sent* is the cancellation of a task by its block."""
+    error = getattr(sent, "error", sent)
+    return error.reason == _BY_BLOCK if isinstance(error, Cancelled) else None
 
-    Return None where the task holds a nursery. Behind a shield, the nursery would take
-    the cancellation for its own and swallow it, and the task would go on as if the
-    nursery had ended well. So there Trio cancels every wait until the nursery is left.
+
+def may_shield(task: Cancellable, coroutine: Any) -> bool:
+    """Return whether *task* may be shielded from its next wait on.
+
+    Not while it holds a nursery. Behind a shield, the nursery would take the
+    cancellation for its own and swallow it, and the task would go on as if the nursery
+    had ended well. So there Trio cancels every wait until the nursery is left. Nor may
+    it be shielded when it has just found itself cancelled, and is about to raise that.
     """
-    error = getattr(sent, "error", None)
-    if not isinstance(error, Cancelled):
-        return None
-    if any(
-        ref(nursery) not in _own_nurseries for nursery in task.native.child_nurseries
+    return all(
+        ref(nursery) in _own_nurseries for nursery in task.native.child_nurseries
+    ) and not _is_in(coroutine, checkpoint_if_cancelled.__code__)
+
+
+def _be_cancelled(_raise_cancel: Callable[[], NoReturn]) -> Abort:
+    return Abort.SUCCEEDED
+
+
+def wait_trap() -> object:
+    """Return what a task yields to wait until it is cancelled."""
+    waiting = wait_task_rescheduled(_be_cancelled)  # noqa: ASYNC105 - as above
+    trap = waiting.send(None)
+    waiting.close()
+    return trap
+
+
+_wait_trap = wait_trap()
+
+
+def cancel_in_checkpoint(sent: Any, coroutine: Any) -> object | None:
+    """Return what a task yields so that a checkpoint raises its cancellation.
+
+    After its turn, a checkpoint of a cancelled task waits in a cancelled scope of its
+    own. Behind a shield, that scope would take the cancellation for its own and swallow
+    it. So this makes the task wait outside of it, and the checkpoint never opens it.
+    """
+    if (
+        isinstance(getattr(sent, "error", None), Cancelled)
+        or current_effective_deadline() > -inf
+        or not _is_in(coroutine, checkpoint.__code__, _turn_code)
     ):
         return None
-    return error.source == "explicit"
+    return _wait_trap
+
+
+_turn_code = cancel_shielded_checkpoint.__code__
+
+
+def _is_in(coroutine: Any, code: CodeType, inner_code: CodeType | None = None) -> bool:
+    """Return whether a function of that *code* runs in *coroutine*, and awaits another.
+
+    If there is an *inner_code*, that is what the other runs.
+    """
+    while coroutine is not None:
+        inner = _awaited_by(coroutine)
+        if getattr(coroutine, "cr_code", None) is code:
+            return inner_code in (None, getattr(inner, "cr_code", None))
+        coroutine = inner
+    return False
+
+
+def _awaited_by(awaitable: Any) -> Any:
+    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+        if hasattr(awaitable, name):
+            return getattr(awaitable, name)
+    # The `asend()` of an async generator, for example, does not show the generator.
+    referents: list[Any] = gc.get_referents(awaitable)
+    return next(filter(_can_be_awaited, referents), None)
+
+
+def _can_be_awaited(thing: Any) -> bool:
+    return hasattr(thing, "throw") or hasattr(thing, "athrow")

@@ -32,7 +32,6 @@ def in_context(
     run: Any = context.run
     send, sent = coroutine.send, None
     throw: Any
-    step: Any
     thrown: Any = None
     try:
         trap = run(send, None)
@@ -45,19 +44,21 @@ def in_context(
                 if sent is None or not task.cancel_called:
                     trap = run(send, sent)
                 else:
-                    trap = task.resume(partial(run, send), sent)
+                    trap = task.resume(partial(run, send), sent, coroutine)
                 continue
             try:
                 throw = partial(run, coroutine.throw)
-                step = partial(task.resume, throw) if task.cancel_called else throw
-                trap = step(thrown)
+                if task.cancel_called:
+                    trap = task.resume(throw, thrown, coroutine)
+                else:
+                    trap = throw(thrown)
             finally:
                 thrown = None
     except StopIteration as stop:
         value: T = stop.value
         return value
     finally:
-        throw = step = None
+        throw = None
         del sent  # Trio's box for a cancellation leads back to this frame
 
 
@@ -84,7 +85,7 @@ class Steps(chain[Any]):
         """Take the next step, on Trio."""
         try:
             if self._task.cancel_called:
-                return self._task.resume(self._steps.send, sent)
+                return self._task.resume(self._steps.send, sent, self._steps)
             return self._steps.send(sent)
         finally:
             del sent  # Trio's box for a cancellation refers back to this frame
@@ -93,7 +94,7 @@ class Steps(chain[Any]):
         """Raise *error* in the next step, on asyncio."""
         try:
             if self._task.cancel_called:
-                return self._task.resume(self._steps.throw, error)
+                return self._task.resume(self._steps.throw, error, self._steps)
             return self._steps.throw(error)
         finally:
             del error  # it holds this frame

@@ -26,8 +26,11 @@ from aiterkit._runtime.task import BlockTask
 
 R = TypeVar("R")
 
-_inner_blocks: contextvars.ContextVar["dict[TaskScope, None]"] = contextvars.ContextVar(
-    "the open blocks that were entered within the tasks of a block"
+# Of the block in whose task this code runs: its tasks, and the open blocks in them. Not
+# the block itself, which would refer to itself by its context.
+_Around = tuple[dict[BlockTask, None], "dict[TaskScope, None]"]
+_around: contextvars.ContextVar[_Around] = contextvars.ContextVar(
+    "the tasks of the block around this one, and the open blocks in them"
 )
 
 
@@ -70,8 +73,9 @@ class TaskScope(ABC):
         self.screened: bool = False
         # The open blocks that were entered by tasks of this one; a dict for its order.
         self._inner_blocks: dict[TaskScope, None] = {}
-        # The same of the block around this one, while this one is open in it.
-        self._entered_within: dict[TaskScope, None] | None = None
+        # The tasks of the block around this one, and the open blocks in them, of which
+        # this is one.
+        self._around: _Around | None = None
 
     def bind_backend(self, backend: Backend) -> None:
         """Wait in the way of *backend*, which runs now."""
@@ -118,10 +122,10 @@ class TaskScope(ABC):
         await self.tasks.__aenter__()
         self._entered_by = backend.current_task()
         backend.on_entered()
-        self._entered_within = _inner_blocks.get(None)
-        if self._entered_within is not None:
-            self._entered_within[self] = None
-        self.context.run(_inner_blocks.set, self._inner_blocks)
+        self._around = _around.get(None)
+        if self._around is not None:
+            self._around[1][self] = None
+        self.context.run(_around.set, (self._running, self._inner_blocks))
         self._start()
         return self
 
@@ -153,7 +157,7 @@ class TaskScope(ABC):
             if self._running and not all(task.is_ending() for task in self._running):
                 interruption = await self._wait_for_tasks()
             try:
-                await self.tasks.__aexit__(None, None, None)
+                await self._leave_group()
             except cancelled as raised:
                 if interruption is None:
                     interruption = raised
@@ -183,9 +187,43 @@ class TaskScope(ABC):
             elif not isinstance(error, cancelled):
                 attach_unseen(error, unseen)
                 if interruption is not None:
-                    repeat_cancel(interruption)
+                    self._repeat(interruption)
         finally:  # no reference cycle through the traceback
             del error, fatal, unseen, traceback, close_error, interruption
+
+    async def _leave_group(self) -> None:
+        """Wait for what is left of the tasks, for a turn.
+
+        A block around this one cancels this task once, and that comes afterwards: the
+        group may take a cancellation that comes meanwhile for its own.
+        """
+        holder = self._holder()
+        if holder is not None:
+            holder.hold_back()
+        try:
+            await self.tasks.__aexit__(None, None, None)
+        finally:
+            if holder is not None:
+                holder.let_come()
+
+    def _holder(self) -> BlockTask | None:
+        """Return the task of a block around this one which has entered this one."""
+        if self._around is not None:
+            for task in self._around[0]:
+                if task.native is self._entered_by:
+                    return task
+        return None
+
+    def _repeat(self, interruption: BaseException) -> None:
+        """Let a cancellation come again, since an error takes its place now.
+
+        One by a scope comes at every wait by itself. One by a block around this one
+        comes once, like a native one.
+        """
+        repeat_cancel(interruption)
+        holder = self._holder()
+        if holder is not None:
+            holder.repeat_cancel(interruption)
 
     async def _leave_elsewhere(self) -> NoReturn:
         """Clean up, and raise an error, since this is the wrong task.
@@ -210,8 +248,8 @@ class TaskScope(ABC):
     def _release(self) -> list[BaseException]:
         """Release everything after the last task; return what no reader has seen."""
         self._finish()
-        if self._entered_within is not None:
-            self._entered_within.pop(self, None)
+        if self._around is not None:
+            self._around[1].pop(self, None)
         return self.take_unseen() + self.close_errors
 
     @property

@@ -17,7 +17,6 @@ from aiterkit._core.types import AnyIterable
 from aiterkit._runtime.backend import (
     SpinPolicy,
     Waiter,
-    is_cancelled,
     is_native_cancel,
     repeat_cancel,
 )
@@ -220,13 +219,13 @@ class SourceTask(BlockTask, ABC):
 
     def _raised(self, error: BaseException) -> None:
         """Handle an error that ended this task but did not come from the source."""
-        if without_cancelled(error) is not None and not is_cancelled(error):
+        if without_cancelled(error) is not None and not self.is_cancellation(error):
             self._scope.abort(error)
         elif not self.cancel_called:
             self._scope.abandon()
 
     def _read_raised(self, sink: Sink[Any], error: BaseException) -> None:
-        if is_cancelled(error):
+        if self.is_cancellation(error):
             self._raised(error)
             return
         if self.stopped:
@@ -313,7 +312,7 @@ class SourceTask(BlockTask, ABC):
             rest = group.split(GeneratorExit)[1]
             if rest is not None:
                 self._scope.close_errors.append(rest)
-        elif rest is None or is_cancelled(rest):
+        elif rest is None or self.is_cancellation(rest):
             pass  # the exit was interrupted, and that cut the close short
         elif is_deliverable(rest):
             self._scope.close_errors.append(rest)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from anyio import TaskHandle
 
-from aiterkit._runtime.backend import Backend, Group, Handle, Scope
+from aiterkit._runtime.backend import Backend, Group, Handle, Scope, is_cancelled
 
 
 class TaskOwner(Protocol):
@@ -37,16 +37,23 @@ class TaskOwner(Protocol):
         ...
 
 
+MAX_SCOPES_LET_GO = 10
+"""How often a cancelled task may catch a cancellation by a scope of its own."""
+
+
 class BlockTask:
     """A task of *owner*, to be entered by the task itself."""
 
     __slots__ = (
-        "_handle",
         "_is_cleaning_up",
+        "_is_held",
         "_owner",
+        "_scopes_let_go",
         "_shield",
+        "_was_told",
         "cancel_called",
         "cancellations",
+        "handle",
         "native",
         "stopped",
     )
@@ -59,11 +66,15 @@ class BlockTask:
         self.cancel_called: bool = False  # once its block has cancelled it
         # How many native cancellations had reached it before its block cancelled it.
         self.cancellations: int = 0
-        self._handle: Handle | None = None  # once it was started
+        self.handle: Handle | None = None  # once it was started
         self.native: Any = None  # the task of the backend, while it runs
         self._owner = owner
         # True once it only cleans up, so that no cancellation may come any more.
         self._is_cleaning_up = False
+        self._was_told = False  # once the cancellation by the block has reached it
+        self._is_held = False  # while no cancellation may come
+        # How often a scope inside it had cancelled it when its block did.
+        self._scopes_let_go = 0
 
     def start(
         self,
@@ -80,7 +91,7 @@ class BlockTask:
         self._shield = owner.backend.make_scope()
         try:
             owner.on_task_started(self)
-            self._handle = owner.tasks.create_task(making, name=name, context=context)
+            self.handle = owner.tasks.create_task(making, name=name, context=context)
         except BaseException:  # pragma: no cover - Ctrl-C, as for `TaskScope`
             owner.on_task_ended(self)
             raise
@@ -125,29 +136,93 @@ class BlockTask:
             self.cancel_called = True
             self._owner.screen_inner_blocks()
             self.cancellations = self._owner.backend.count_cancellations(self)
-            self.unshield()  # if it was screened
+            if not self._is_held:
+                self.unshield()  # if it was screened
             self._owner.backend.cancel_once(self)
 
-    def resume(self, step: Callable[[Any], Any], resumed_with: Any) -> Any:
-        """Take a *step* of this cancelled task, with what it is resumed with.
+    def hold_back(self) -> None:
+        """Let a cancellation by the block come later, after `let_come`."""
+        if not (self.cancel_called and self._shield.shield):
+            self._is_held = True
+            self.shield()
+
+    def let_come(self) -> None:
+        """Let a cancellation by the block come again, also one that was held back."""
+        if self._is_held:
+            self._is_held = False
+            if self.cancel_called or not self._owner.screened:
+                self.unshield()
+
+    def repeat_cancel(self, error: BaseException) -> None:
+        """Cancel one more wait if *error*, which was dropped, was the cancellation."""
+        backend = self._owner.backend
+        if self.cancel_called and backend.is_resumed_by_block(self, error):
+            self._was_told = False
+            self.cancellations = backend.count_cancellations(self)
+            self.unshield()
+
+    def is_cancellation(self, error: BaseException) -> bool:
+        """Return whether *error* is a cancellation of this task.
+
+        Once its block has cancelled it, any one is: the user's code may have sent it
+        again in another form, as `asyncio.TaskGroup` does since Python 3.13.
+        """
+        return is_cancelled(error) or (
+            self.cancel_called and isinstance(error, self._owner.backend.cancelled)
+        )
+
+    def resume(
+        self, step: Callable[[Any], Any], resumed_with: Any, coroutine: Any
+    ) -> Any:
+        """Take a *step* of *coroutine* in this cancelled task.
 
         If it is resumed by the cancellation of its block, its later waits are shielded.
         If a scope inside the task has cancelled it in the same turn, that scope must
         not see the cancellation of the block, or it would not catch its own. The
-        cancellation of the block then comes with the next wait.
+        cancellation of the block then comes with the next wait. But code that opens
+        one cancelled scope after another has no such wait, so this has an end.
         """
         by_block: bool | None = None
         if not self._shield.shield:
-            by_block = self._owner.backend.is_resumed_by_block(self, resumed_with)
+            backend = self._owner.backend
+            if backend.cancel_in_checkpoint is not None:
+                trap = backend.cancel_in_checkpoint(resumed_with, coroutine)
+                if trap is not None:
+                    return trap
+            by_block = backend.is_resumed_by_block(self, resumed_with)
             if by_block is not None:
-                self.shield()
+                by_block = self._let_scopes_catch(coroutine, by_block=by_block)
         try:
             return step(resumed_with)
         finally:
             del step, resumed_with  # an error would hold this frame, and be held by it
-            if by_block is False and not self._is_cleaning_up:
+            if self._is_cleaning_up:
+                pass
+            elif by_block is False:
                 self.cancellations = self._owner.backend.count_cancellations(self)
                 self.unshield()
+            elif self._was_told:
+                self._shield_if_possible(coroutine)
+
+    def _let_scopes_catch(self, coroutine: Any, *, by_block: bool) -> bool | None:
+        """Raise the shield for a step that raises a cancellation, if it may be raised.
+
+        Return None if not, and else *by_block*.
+        """
+        self._was_told = self._was_told or by_block
+        if not by_block:
+            if self._scopes_let_go == MAX_SCOPES_LET_GO:
+                return None
+            self._scopes_let_go += 1
+        self._shield_if_possible(coroutine)
+        return by_block if self._shield.shield else None
+
+    def _shield_if_possible(self, coroutine: Any) -> None:
+        may_shield = self._owner.backend.may_shield
+        if not self._shield.shield and (
+            may_shield is None or may_shield(self, coroutine)
+        ):
+            self.shield()
 
     def begin_cleanup(self) -> None:
         """Keep the cancellation of the block away from the rest of this task."""
@@ -157,8 +232,8 @@ class BlockTask:
 
     def cancel_at_every_wait(self) -> None:
         """Cancel this wait, and each later one that is not shielded."""
-        if self._handle is not None:  # pragma: no branch - Ctrl-C as it was started
-            self._handle.cancel()
+        if self.handle is not None:  # pragma: no branch - Ctrl-C as it was started
+            self.handle.cancel()
 
     def shield(self) -> None:
         """Shield the next waits, unless the exit of the block was interrupted."""
@@ -178,7 +253,7 @@ class BlockTask:
     @property
     def has_ended(self) -> bool:
         """Whether it is not running: it has ended, or it never began."""
-        handle = self._handle
+        handle = self.handle
         return self.native is None or handle is None or handle.status not in _RUNNING
 
 

@@ -1,15 +1,17 @@
 """What a block cancels by itself cleans up in full, before you go on."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
-from ...catalogue import Entry  # noqa: TID252 - tests stand on no path
+from ...catalogue import Entry, Functions  # noqa: TID252 - tests stand on no path
 from ...helpers import Boom  # noqa: TID252 - tests stand on no path
 from .cases import at_the_end, by_an_error_later, by_break_later, without_reading_later
 from .cleanups import (
@@ -172,3 +174,43 @@ async def test_an_error_of_the_cleanup_in_a_task_group_is_raised(fails: str) -> 
                 await anyio.sleep(1)  # the read is under way
                 break
     assert [repr(error) for error in caught.value.exceptions] == [f"Boom({fails!r})"]
+
+
+@every_subject
+@pytest.mark.parametrize(
+    "first", [anyio.lowlevel.checkpoint, partial(anyio.sleep, 1)], ids=["turn", "sleep"]
+)
+async def test_cleanup_after_a_task_group_runs_in_full(
+    subject: Entry, first: Callable[[], Awaitable[None]]
+) -> None:
+    begun: list[object] = []
+    ended: list[object] = []
+
+    async def in_task_groups() -> None:
+        begun.append(me := object())
+        try:
+            async with anyio.create_task_group() as outer, anyio.create_task_group():
+                outer.start_soon(anyio.sleep, 1000)
+                await anyio.sleep(1000)
+        finally:
+            await first()
+            await anyio.sleep(1)
+            ended.append(me)
+
+    class Grouped(Functions):
+        async def call(self, item: int) -> int:
+            await in_task_groups()
+            return item
+
+        async def inner(self, item: int) -> AsyncGenerator[int]:
+            await in_task_groups()
+            yield item
+
+        def other(self, _plain: Any, /) -> AsyncGenerator[int]:
+            return self.inner(0)
+
+    for source in (Grouped().inner(0), range(9)):
+        async with subject.open(source, Grouped()):
+            await anyio.sleep(1)
+    assert begun or subject.lazy
+    assert sorted(map(id, ended)) == sorted(map(id, begun))

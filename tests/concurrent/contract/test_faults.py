@@ -82,7 +82,7 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
     "loses a cancellation that comes with an error": (
         TaskScope,
         "__aexit__",
-        "repeat_cancel(interruption)",
+        "self._repeat(interruption)",
         "pass",
         partial(
             interruption.test_a_native_timeout_fires_though_an_error_is_leaving,

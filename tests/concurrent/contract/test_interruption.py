@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -232,6 +232,44 @@ async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
             done = went_on
             scope.cancel()
         assert went_on == done, f"the cancellation of step {step} was lost"
+        if done:
+            break
+
+
+@every_subject
+@pytest.mark.parametrize("leave", [_end, _break, _fail])
+@pytest.mark.parametrize("where", ["call", "source"])
+async def test_no_cancellation_by_a_block_around_is_lost(
+    subject: Entry, leave: Any, where: str
+) -> None:
+    for step in range(60):
+        went_on = done = False
+
+        async def service(_item: int) -> None:
+            nonlocal went_on
+            await _leave(subject, leave)
+            await anyio.lowlevel.checkpoint()
+            went_on = True
+            await anyio.sleep(1000)
+
+        async def source(
+            service: Callable[[int], Awaitable[None]] = service,
+        ) -> AsyncGenerator[int]:
+            await service(0)
+            yield 0
+
+        around: Any = (
+            ak.concurrent_map(service, [0], limit=1)
+            if where == "call"
+            else ak.concurrent_buffer(source(), 1)
+        )
+        begin = anyio.current_time()
+        async with around:
+            for _ in range(step):
+                await anyio.lowlevel.checkpoint()
+            done = went_on
+        assert went_on == done, f"the cancellation of step {step} was lost"
+        assert anyio.current_time() - begin < 1000
         if done:
             break
 

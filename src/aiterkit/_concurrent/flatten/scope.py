@@ -11,7 +11,6 @@ from aiterkit._concurrent.merge.state import Upstream
 from aiterkit._core.call import COROUTINE, drop, needs_await
 from aiterkit._core.source import is_async
 from aiterkit._core.tokens import HeldToken, hold
-from aiterkit._runtime.backend import is_cancelled
 from aiterkit._runtime.buffer import EMPTY
 from aiterkit._runtime.context import in_context
 from aiterkit._runtime.errors import is_deliverable, without_stop
@@ -376,7 +375,7 @@ class InnerReader(SourceTask):
             return None
 
     def _func_raised(self, upstream: InnerSource, error: BaseException) -> None:
-        if is_cancelled(error) or not is_deliverable(error):
+        if self.is_cancellation(error) or not is_deliverable(error):
             self._raised(error)
         elif self.stopped:
             self._scope.inners.unseen_errors.append(error)

@@ -38,7 +38,7 @@ from aiterkit._core.call import awaiting, drop, is_async_function
 from aiterkit._core.checks import check_callable, check_count, name_of, shortened
 from aiterkit._core.source import is_async
 from aiterkit._core.tokens import HeldToken, hold
-from aiterkit._runtime.backend import SpinPolicy, Waiter, is_cancelled
+from aiterkit._runtime.backend import SpinPolicy, Waiter
 from aiterkit._runtime.context import stepwise
 from aiterkit._runtime.errors import (
     is_deliverable,
@@ -413,7 +413,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
             except BaseException as error:  # noqa: BLE001 - this task ends here
                 # A cancellation ends here. Only anyio would see it if it were raised
                 # again, and would leave a reference cycle through its traceback.
-                if not is_cancelled(error):
+                if not worker.is_cancellation(error):
                     self.abort(error)
                 elif not worker.stopped:
                     self.abandon()
@@ -540,7 +540,8 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                             thrown = error
                         else:
                             if sent is not None and worker.cancel_called:
-                                trap = worker.resume(partial(context.run, send), sent)
+                                step = partial(context.run, send)
+                                trap = worker.resume(step, sent, coroutine)
                             else:
                                 trap = context.run(send, sent)
                             if returning:
@@ -549,7 +550,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
                         try:
                             step = partial(context.run, coroutine.throw)
                             if worker.cancel_called:
-                                trap = worker.resume(step, thrown)
+                                trap = worker.resume(step, thrown, coroutine)
                             else:
                                 trap = step(thrown)
                         finally:
@@ -643,7 +644,7 @@ class WorkerPool(ReadScope[R], Sink[T], Generic[T, R]):
         rest: BaseException | None = error
         if worker.cancel_called:
             rest = without_cancelled(error)
-        if rest is None or is_cancelled(rest):
+        if rest is None or worker.is_cancellation(rest):
             if not worker.stopped:
                 self.abandon()
             calls.drop()

@@ -19,7 +19,6 @@ from aiterkit._core.call import drop
 from aiterkit._runtime.backend import (
     Backend,
     SpinPolicy,
-    is_cancelled,
     stands_for_user,
 )
 from aiterkit._runtime.context import in_context
@@ -285,7 +284,7 @@ class UntilScope(Rendezvous[T]):
                     calling = call() if await_user is None else await_user(call)
                     await in_context(self.context.copy(), calling, task)
             except BaseException as error:  # noqa: BLE001 - it is kept for the reader
-                if is_cancelled(error):
+                if task.is_cancellation(error):
                     pass  # the block is left, or the source task sees it too
                 elif is_deliverable(error):
                     self._stoppable.stop(without_stop(error))

@@ -6,10 +6,11 @@ from collections.abc import Generator
 from itertools import product
 from typing import Any
 
+import pytest
 import trio
 
 from aiterkit._runtime.backend import SpinPolicy
-from aiterkit._runtime.backend_asyncio import ASYNCIO_TURN
+from aiterkit._runtime.backend_asyncio import ASYNCIO_TURN, running_backend
 from aiterkit._runtime.backend_trio import turn_trap
 
 
@@ -100,3 +101,17 @@ def test_on_trio_a_turn_is_what_its_own_checkpoint_is_each_time() -> None:
     trio.run(main)
     rounds = [steps[:3], steps[3:6], steps[6:]]
     assert [sorted(names) for names in rounds] == [[*"abc"]] * 3
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_where_anyio_does_not_show_the_scope_of_a_task_the_count_decides(
+    more: int,
+) -> None:
+    native = types.SimpleNamespace(cancelling=lambda: 1 + more)
+    task: Any = types.SimpleNamespace(native=native, cancellations=1, handle=object())
+
+    async def is_resumed() -> bool | None:
+        error = asyncio.CancelledError()
+        return running_backend().is_resumed_by_block(task, error)
+
+    assert asyncio.run(is_resumed()) is bool(more)

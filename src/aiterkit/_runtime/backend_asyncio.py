@@ -110,8 +110,9 @@ def _count_cancellations(task: Cancellable) -> int:
 
 
 def _is_resumed_by_block(task: Cancellable, error: object) -> bool:
-    # The count would not do: a scope inside the task may have raised it since. anyio
-    # names the scope in the error, but shows the one of a task nowhere else.
+    # The count alone would not do: a scope inside the task may have raised it since.
+    # anyio names the scope in the error, but shows the one of a task nowhere else.
     own: Any = getattr(task.handle, "_cancel_scope", None)
-    scope = cancelled_scope(cast("BaseException", error))
-    return scope == f"{id(own):x}"
+    if own is None:
+        return bool(task.native.cancelling() > task.cancellations)
+    return cancelled_scope(cast("BaseException", error)) == f"{id(own):x}"

@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 # Of the block in whose task this code runs: its tasks, and the open blocks in them. Not
 # the block itself, which would refer to itself by its context.
-_Around = tuple[dict[BlockTask, None], "dict[TaskScope, None]"]
+_Around = tuple[dict[Any, BlockTask], "dict[TaskScope, None]"]
 _around: contextvars.ContextVar[_Around] = contextvars.ContextVar(
     "the tasks of the block around this one, and the open blocks in them"
 )
@@ -64,6 +64,8 @@ class TaskScope(ABC):
         # True once the exit, while it waited for the tasks, was cancelled itself.
         self.interrupted: bool = False
         self._running: dict[BlockTask, None] = {}  # in the order of their start
+        # Those that have begun, by the task of the backend.
+        self.by_native: dict[Any, BlockTask] = {}
         # The wait of the task that leaves the block, while it waits for the last task.
         self._leaver: Waiter | None = None
         # An error that must end the program, such as KeyboardInterrupt. The exit raises
@@ -125,7 +127,7 @@ class TaskScope(ABC):
         self._around = _around.get(None)
         if self._around is not None:
             self._around[1][self] = None
-        self.context.run(_around.set, (self._running, self._inner_blocks))
+        self.context.run(_around.set, (self.by_native, self._inner_blocks))
         self._start()
         return self
 
@@ -208,11 +210,7 @@ class TaskScope(ABC):
 
     def _holder(self) -> BlockTask | None:
         """Return the task of a block around this one which has entered this one."""
-        if self._around is not None:
-            for task in self._around[0]:
-                if task.native is self._entered_by:
-                    return task
-        return None
+        return None if self._around is None else self._around[0].get(self._entered_by)
 
     def _repeat(self, interruption: BaseException) -> None:
         """Let a cancellation come again, since an error takes its place now.

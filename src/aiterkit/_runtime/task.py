@@ -23,6 +23,7 @@ class TaskOwner(Protocol):
     backend: Backend
     interrupted: bool
     screened: bool
+    by_native: dict[Any, "BlockTask"]
 
     def on_task_started(self, task: "BlockTask", /) -> None:
         """Note that *task* runs."""
@@ -100,8 +101,10 @@ class BlockTask:
 
     def __enter__(self) -> Self:
         self._shield.__enter__()
-        self.native = self._owner.backend.current_task()
-        if self._owner.screened:
+        owner = self._owner
+        self.native = owner.backend.current_task()
+        owner.by_native[self.native] = self
+        if owner.screened:
             self.shield()
         return self
 
@@ -116,6 +119,7 @@ class BlockTask:
             self._is_cleaning_up = True
             self._shield.__exit__(kind, error, traceback)
         finally:
+            self._owner.by_native.pop(self.native, None)
             self.native = None
             self._owner.on_task_ended(self)
 

@@ -268,10 +268,25 @@ def count_cancellations(_task: Cancellable) -> int:
     return 0
 
 
-def is_resumed_by_block(_task: Cancellable, sent: Any) -> bool | None:
-    """Return whether *sent* is the cancellation of a task by its block."""
+def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
+    """Return whether *sent* is the cancellation of a task by its block.
+
+    A task that waits for the end of a nursery is not cancelled itself. Instead, its
+    nursery raises what the tasks within have raised.
+    """
     error = getattr(sent, "error", sent)
-    return error.reason == _BY_BLOCK if isinstance(error, Cancelled) else None
+    if isinstance(error, Cancelled):
+        return error.reason == _BY_BLOCK
+    nurseries = task.native.child_nurseries
+    raised = getattr(nurseries[-1], "_pending_excs", ()) if nurseries else ()
+    return any(map(_is_by_block, raised)) or None
+
+
+def _is_by_block(error: BaseException) -> bool:
+    if isinstance(error, Cancelled):
+        return error.reason == _BY_BLOCK
+    in_group: Any = getattr(error, "exceptions", ())
+    return any(map(_is_by_block, in_group))
 
 
 def may_shield(task: Cancellable, coroutine: Any) -> bool:

@@ -180,8 +180,9 @@ async def test_an_error_of_the_cleanup_in_a_task_group_is_raised(fails: str) -> 
 @pytest.mark.parametrize(
     "first", [anyio.lowlevel.checkpoint, partial(anyio.sleep, 1)], ids=["turn", "sleep"]
 )
+@pytest.mark.parametrize("waits", ["within", "at the end", "at both ends"])
 async def test_cleanup_after_a_task_group_runs_in_full(
-    subject: Entry, first: Callable[[], Awaitable[None]]
+    subject: Entry, first: Callable[[], Awaitable[None]], waits: str
 ) -> None:
     begun: list[object] = []
     ended: list[object] = []
@@ -189,9 +190,15 @@ async def test_cleanup_after_a_task_group_runs_in_full(
     async def in_task_groups() -> None:
         begun.append(me := object())
         try:
-            async with anyio.create_task_group() as outer, anyio.create_task_group():
+            async with (
+                anyio.create_task_group() as outer,
+                anyio.create_task_group() as inner,
+            ):
                 outer.start_soon(anyio.sleep, 1000)
-                await anyio.sleep(1000)
+                if waits == "at both ends":
+                    inner.start_soon(anyio.sleep, 1000)
+                elif waits == "within":
+                    await anyio.sleep(1000)
         finally:
             await first()
             await anyio.sleep(1)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
+import anyio
 import pytest
 
 from aiterkit._concurrent.map.scope import Worker, WorkerPool
@@ -19,6 +20,7 @@ from . import (
     test_fairness as fairness,
     test_interruption as interruption,
     test_left_by_another_task as elsewhere,
+    test_own_scopes as own_scopes,
     test_source_errors as source_errors,
 )
 from .cases import BY_NAME, by_break_later
@@ -27,6 +29,7 @@ from .cleanups import AT_ITS_YIELD, IN_A_READ, generator, holding_a_block
 Backends = tuple[Literal["asyncio", "trio"], ...]
 BOTH: Backends = available_backends()
 ASYNCIO: Backends = ("asyncio",)
+TRIO: Backends = tuple(each for each in BOTH if each == "trio")
 MAP = BY_NAME["concurrent_map"]
 BUFFER = BY_NAME["concurrent_buffer"]
 
@@ -112,6 +115,57 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
             entry=MAP,
         ),
         ASYNCIO,
+    ),
+    "forgets the cancellation by the block when a scope took one of its own": (
+        BlockTask,
+        "resume",
+        "self.unshield()",
+        "pass",
+        partial(
+            own_scopes.test_a_function_that_cancels_a_scope_of_its_own_is_stopped,
+            subject=MAP,
+            own=own_scopes.a_scope,
+        ),
+        BOTH,
+    ),
+    "loses a cancellation by a block around that comes with an error": (
+        TaskScope,
+        "_repeat",
+        "holder.repeat_cancel(interruption)",
+        "pass",
+        partial(
+            interruption.test_no_cancellation_by_a_block_around_is_lost,
+            subject=BUFFER,
+            leave=interruption._fail,
+            where="call",
+        ),
+        BOTH,
+    ),
+    "lets the group of a block take the cancellation by a block around": (
+        TaskScope,
+        "_leave_group",
+        "holder.hold_back()",
+        "pass",
+        partial(
+            interruption.test_no_cancellation_by_a_block_around_is_lost,
+            subject=BY_NAME["concurrent_zip"],
+            leave=interruption._end,
+            where="call",
+        ),
+        ASYNCIO,
+    ),
+    "cuts the cleanup that comes after a task group": (
+        BlockTask,
+        "resume",
+        "elif self._was_told",
+        "elif False",
+        partial(
+            cleanup.test_cleanup_after_a_task_group_runs_in_full,
+            subject=MAP,
+            first=partial(anyio.sleep, 1),
+            waits="at the end",
+        ),
+        TRIO,
     ),
     "lets any task leave": (
         TaskScope,

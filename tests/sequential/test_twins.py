@@ -18,7 +18,7 @@ from typing import Any
 
 import more_itertools
 import pytest
-from hypothesis import Phase, given, settings, strategies as st
+from hypothesis import Phase, example, given, settings, strategies as st
 
 import aiterkit as ak
 
@@ -382,19 +382,42 @@ def compare(
     def judged(
         scripts: list[Items], options: tuple[Any, ...], how: Any, fails_at: int
     ) -> None:
-        ours = theirs = None
-        more, other_more = options, options
-        if twin.func is not None:
-            ours = Function(twin.func, fails_at, how)
-            theirs = Function(twin.func, fails_at)
-            more, other_more = (*options, ours), (*options, theirs)
-        got = trace(lambda *s: twin.ours(*s, *more), scripts, *steps)
-        wanted = other(lambda *s: twin.theirs(*s, *other_more), scripts, *steps)
-        assert got == pruned(wanted, got)
-        if ours is not None and theirs is not None:
-            assert ours.calls == theirs.calls
+        judge(
+            twin,
+            trace,
+            other,
+            *steps,
+            scripts=scripts,
+            options=options,
+            fails_at=fails_at,
+            how=how,
+        )
 
     judged()
+
+
+def judge(
+    twin: Twin,
+    trace: Callable[..., Trace],
+    other: Callable[..., Trace],
+    *steps: int,
+    scripts: list[Items],
+    options: tuple[Any, ...],
+    fails_at: int = 99,
+    how: Any = (),
+) -> None:
+    """Compare one case, whose function goes as *how* says up to the call *fails_at*."""
+    ours = theirs = None
+    more, other_more = options, options
+    if twin.func is not None:
+        ours = Function(twin.func, fails_at, how)
+        theirs = Function(twin.func, fails_at)
+        more, other_more = (*options, ours), (*options, theirs)
+    got = trace(lambda *s: twin.ours(*s, *more), scripts, *steps)
+    wanted = other(lambda *s: twin.theirs(*s, *other_more), scripts, *steps)
+    assert got == pruned(wanted, got)
+    if ours is not None and theirs is not None:
+        assert ours.calls == theirs.calls
 
 
 def pruned(wanted: Trace, got: Trace) -> Trace:
@@ -412,6 +435,138 @@ def test_it_steps_as_its_twin_does(twin: Twin) -> None:
 @pytest.mark.parametrize("twin", RESULTS.values(), ids=RESULTS.keys())
 def test_it_returns_what_its_twin_does(twin: Twin) -> None:
     compare(twin, async_result, sync_result)
+
+
+# Cases that must be tried in every run, whatever chance draws: the name of a row above,
+# the items of each source, and the options.
+EDGES: list[tuple[str, list[Sequence[Any]], tuple[Any, ...]]] = [
+    ("amap of many", [(1, 2), (3, 4, 5)], ()),
+    ("amap of many, strict", [(1, 2), (3, 4)], ()),
+    ("amap of many, strict", [(1, 2), (3,)], ()),
+    ("amap of many, strict", [(1,), (2, 3)], ()),
+    ("aaccumulate", [()], (None,)),
+    ("aaccumulate", [()], (1,)),
+    ("aaccumulate", [(3, 1)], (None,)),
+    ("aaccumulate by adding", [()], ()),
+    ("aaccumulate by adding", [(1, 2)], ()),
+    ("apairwise", [()], ()),
+    ("apairwise", [(1,)], ()),
+    ("abatched", [()], (2, True)),
+    ("abatched", [(1, 2, 3)], (2, True)),
+    ("abatched", [(1, 2, 3)], (2, False)),
+    ("abatched", [(1, 2)], (2, True)),
+    ("awindowed", [()], (2, "-", 1)),
+    ("awindowed", [(1,)], (2, "-", 1)),
+    ("awindowed", [(1, 2, 3)], (2, "-", 1)),
+    ("awindowed", [(1, 2, 3)], (2, "-", 3)),
+    ("awindowed", [(1, 2, 3)], (2, "-", 2)),
+    ("adropwhile", [(1, 1, 2, 3)], ()),
+    ("adropwhile", [(1, 1)], ()),
+    ("aunique", [(1, 2, 3)], ()),
+    ("aunique without a key", [(1, 1, 2)], ()),
+    ("afilterfalse of None", [(0, 1, 0)], ()),
+    ("acompress", [(1, 2), (1,)], ()),
+    ("acompress", [(1,), (1, 0)], ()),
+    ("acompress", [(1, 2), ()], ()),
+    ("acompress", [(1, 2, 3), (1, 0, 1)], ()),
+    ("azip", [], ()),
+    ("azip", [(1, 2), (3,)], ()),
+    ("azip", [(1,), (2, 3)], ()),
+    ("azip", [(1, 2), (3, 4), (5,)], ()),
+    ("azip, strict", [], ()),
+    ("azip, strict", [()], ()),
+    ("azip, strict", [(1, 2), (3, 4)], ()),
+    ("azip, strict", [(1, 2), (3,)], ()),
+    ("azip, strict", [(1,), (2, 3)], ()),
+    ("azip, strict", [(), (), (1,)], ()),
+    ("azip, strict", [(1,), (2,), ()], ()),
+    ("azip_longest", [], ()),
+    ("azip_longest", [(1,), (), (2, 3)], ()),
+    ("amerge", [], ()),
+    ("amerge", [()], ()),
+    ("amerge", [(1, 3), (), (2,)], ()),
+    ("amerge", [(1,), (2, 3)], ()),
+    ("amerge with key", [((1, 2), (3, 0)), ((1, 1), (2, 2))], (False,)),
+    ("amerge with key", [((3, 2), (1, 0)), ((3, 1), (2, 2))], (True,)),
+    ("acycle", [()], ()),
+    ("acycle", [(1, 2)], ()),
+    ("acollect into a tuple", [(1, 2)], ()),
+    ("areduce", [()], ()),
+    ("areduce", [(1, 2, 3)], ()),
+    ("areduce with initial", [()], (1,)),
+    ("amin", [()], ()),
+    ("amin with default", [()], ()),
+    ("amin with key", [(1, 2, 3, 4)], ()),
+    ("amax with key", [(2, 1, 3)], ()),
+    ("aall", [(1, 0, 1)], ()),
+    ("aall", [(1, 2)], ()),
+    ("aany", [(0, 1, 0)], ()),
+    ("aany", [(0, 0)], ()),
+    ("asorted with key", [(1, 2, 3)], (True,)),
+    ("anlargest", [(1, 2)], (0,)),
+    ("anlargest", [(1, 2)], (-1,)),
+    ("ansmallest", [(1, 2)], (0,)),
+    ("anlargest with key", [((1, 2), (3, 4), (1, 0))], (2,)),
+    ("ansmallest with key", [((1, 2), (3, 4), (1, 0))], (2,)),
+    ("anth", [(1, 2)], (1, -1)),
+    ("anth", [(1, 2)], (2, -1)),
+    ("afirst", [()], ()),
+    ("afirst with default", [()], (None,)),
+    ("afind", [(2, 4)], (None,)),
+    ("afind of None", [()], ()),
+    ("afind of None", [(0, 0)], ()),
+    ("afind of None", [(0, 2, 3)], ()),
+]
+
+
+@pytest.mark.parametrize("kind", ["async", "suspending", "sync"])
+@pytest.mark.parametrize(
+    ("name", "items", "options"), EDGES, ids=[" ".join(map(str, row)) for row in EDGES]
+)
+def test_an_edge_case_goes_as_its_twin_does(
+    name: str, items: list[Sequence[Any]], options: tuple[Any, ...], kind: Any
+) -> None:
+    scripts = [Items(tuple(each), kind=kind) for each in items]
+    how = ("plain" if kind == "sync" else kind,)
+    case: Any = {"scripts": scripts, "options": options, "how": how}
+    if name in ITERATORS:
+        judge(ITERATORS[name], async_trace, sync_trace, STEPS, **case)
+    else:
+        judge(RESULTS[name], async_result, sync_result, **case)
+
+
+@pytest.mark.parametrize("kind", ["async", "suspending", "sync"])
+def test_agroupby_with_a_key_gives_the_groups_of_its_twin(kind: Any) -> None:
+    async def collect(source: Any, key: Any) -> list[Any]:
+        groups = ak.agroupby(source, key)
+        return [(mark, await ak.acollect(group)) async for mark, group in groups]
+
+    script = Items((1, 3, 2, 2, 5), kind=kind)
+    source: Any = (SyncCounting if kind == "sync" else AsyncCounting)(script)
+    key = Function(odd, hows=("plain" if kind == "sync" else kind,))
+    groups = itertools.groupby(script.items, odd)
+    wanted = [(mark, list(group)) for mark, group in groups]
+    assert finish(collect(source, key)) == wanted
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [("a", ""), ("", "a"), ("a", "a", ""), ("", "", "a"), ("ab", "ab", "ab", "abc")],
+)
+def test_azip_strict_speaks_as_zip_does(sources: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="argument") as wanted:
+        list(zip(*sources, strict=True))
+    with pytest.raises(ValueError, match="argument") as got:
+        finish(ak.acollect(ak.azip(*sources, strict=True)))
+    assert str(got.value) == f"a{wanted.value}"
+
+
+def test_abatched_strict_says_what_is_missing() -> None:
+    with pytest.raises(ValueError, match=r"batched\(\): incomplete batch") as wanted:
+        list(more_itertools.batched("abc", 2, strict=True))
+    with pytest.raises(ValueError, match="incomplete") as got:
+        finish(ak.acollect(ak.abatched("abc", 2, strict=True)))
+    assert str(got.value) == f"a{wanted.value} of 1, not 2"
 
 
 @given(
@@ -496,6 +651,7 @@ def comparisons(
 
 
 @given(st.lists(st.integers(0, 1), max_size=6), st.lists(st.booleans(), max_size=12))
+@example([0, 0], [True, False, False, True])  # on from a group that was read to its end
 @settings(deadline=None)
 def test_agroupby_compares_as_often_as_its_twin(
     numbers: list[int], moves: list[bool]

@@ -45,6 +45,7 @@ def client() -> Iterator[Any]:
             n_workers=1,
             threads_per_worker=1,
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
             silence_logs=50,
         ) as cluster,
         dask.Client(cluster) as made,

@@ -8,10 +8,11 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Semaphore, Thread
 from typing import IO
@@ -21,6 +22,7 @@ import pytest
 from .programs import EXAMPLES, assert_left_cleanly, backends, interrupt, run
 
 EXAMPLE = EXAMPLES / "cluster.py"
+PORT_OF_DASK = 8787  # of a scheduler's HTTP server, unless it is told another one
 with_dask = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None,
     reason='Dask is not here: python -m pip install ".[cluster]"',
@@ -33,7 +35,7 @@ import asyncio, sys
 from distributed import Scheduler, Worker
 
 async def main(least):
-    here = {"host": "127.0.0.1", "dashboard": False}
+    here = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     async with Scheduler(port=0, **here) as scheduler:
         print(scheduler.address, flush=True)
         while len(scheduler.tasks) < least:
@@ -119,6 +121,17 @@ def test_without_an_address_it_starts_workers(
         "    8 f8, file08.py:1",
     ]
     assert re.fullmatch(r"not measured: file07.py: .*\(file07.py, line 1\)", lines[8])
+
+
+@with_dask
+def test_another_cluster_may_be_on_this_machine(folder: Path) -> None:
+    with ExitStack() as stack:
+        with suppress(OSError):  # another one is there, which will do as well
+            stack.enter_context(socket.create_server(("127.0.0.1", PORT_OF_DASK)))
+        done = run(EXAMPLE, str(folder))
+
+    assert without_noise(done.stderr) == ""
+    assert done.returncode == 0
 
 
 @with_dask

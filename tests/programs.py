@@ -38,7 +38,7 @@ def run(
     script: Path, *arguments: str, folder: Path | None = None, columns: int = 100
 ) -> subprocess.CompletedProcess[str]:
     """Run *script* in *folder* to its end."""
-    return subprocess.run(
+    done = subprocess.run(
         [*PYTHON, str(script), *arguments],
         capture_output=True,
         check=False,
@@ -47,16 +47,18 @@ def run(
         text=True,
         timeout=120,
     )
+    done.stderr = without_late_ends(done.stderr)
+    return done
 
 
 def without_late_ends(errors: str) -> str:
-    """Leave out what asyncio may say of a worker process that ends with the program.
+    """Leave out what asyncio may say of a process that ends as it is killed.
 
-    At the end of a program on asyncio, anyio kills each of its worker processes twice.
-    Before the second signal, `subprocess` looks whether the process has ended; if so,
+    Before `subprocess` sends a signal, it looks whether the process has ended; if so,
     it takes the exit status. If asyncio's own watcher comes later, it finds none and
-    says so, in one of these two lines. All calls are over by then, nobody reads the
-    status, and the processes have ended. Python no longer looks from 3.13 on.
+    says so, in one of these two lines. That happens to a process that ends by itself
+    just then, and to the worker processes of anyio, which are killed twice at the end
+    of a program. Nobody reads the status. Python no longer looks from 3.13 on.
     """
     return re.sub(
         r"^(Unknown child process pid \d+,|child process pid \d+ exit status already "

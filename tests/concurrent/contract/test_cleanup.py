@@ -221,3 +221,25 @@ async def test_cleanup_after_a_task_group_runs_in_full(
             await anyio.sleep(1)
     assert begun or subject.lazy
     assert sorted(map(id, ended)) == sorted(map(id, begun))
+
+
+async def test_calls_of_a_block_go_on_until_the_cancelled_task_leaves_it() -> None:
+    done: list[int] = []
+
+    async def slow(item: int) -> int:
+        await anyio.sleep(1.5)
+        return item
+
+    async def inner(item: int) -> None:
+        done.extend(await ak.concurrent_collect(slow, [item], limit=1))
+
+    async def outer(_item: int) -> None:
+        async with ak.concurrent_map(inner, [1], limit=1):
+            try:
+                await anyio.sleep(1000)
+            finally:
+                await anyio.sleep(1)
+
+    async with ak.concurrent_map(outer, [0], limit=1):
+        await anyio.sleep(1)
+    assert done == [1]

@@ -236,6 +236,28 @@ async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
             break
 
 
+async def test_a_deadline_within_a_call_is_not_taken_for_its_block() -> None:
+    async def hanging() -> AsyncGenerator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            await anyio.sleep(1000)
+
+    async def call(item: int) -> int:
+        with pytest.raises(Boom), anyio.move_on_after(1):
+            async with ak.concurrent_buffer(hanging(), 1) as items:
+                await anext(items)
+                raise Boom
+        await anyio.sleep(1)
+        return item
+
+    begin = anyio.current_time()
+    async with ak.concurrent_map(call, [5], limit=1) as results:
+        assert [result async for result in results] == [5]
+    assert anyio.current_time() - begin == 2
+
+
 @every_subject
 @pytest.mark.parametrize("leave", [_end, _break, _fail])
 @pytest.mark.parametrize("where", ["call", "source"])

@@ -177,25 +177,3 @@ async def test_inner_sources_that_hold_blocks_may_be_overtaken() -> None:
         with anyio.move_on_after(0.5):
             async for _ in results:
                 pass
-
-
-async def test_calls_of_a_block_go_on_until_the_cancelled_task_leaves_it() -> None:
-    done: list[int] = []
-
-    async def slow(item: int) -> int:
-        await anyio.sleep(1.5)
-        return item
-
-    async def inner(item: int) -> None:
-        done.extend(await ak.concurrent_collect(slow, [item], limit=1))
-
-    async def outer(_item: int) -> None:
-        async with ak.concurrent_map(inner, [1], limit=1):
-            try:
-                await anyio.sleep(1000)
-            finally:
-                await anyio.sleep(1)
-
-    async with ak.concurrent_map(outer, [0], limit=1):
-        await anyio.sleep(1)
-    assert done == [1]

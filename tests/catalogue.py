@@ -4,7 +4,7 @@ The tests of closing, leaving and leaking run over all of it. A block may be the
 several times, each time used in another way.
 """
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -34,6 +34,16 @@ class Functions:
     def other(self, plain: Any, /) -> Any:
         """The source beside the one that is tested; without a better one, *plain*."""
         return plain
+
+
+class OnlyCalls(Functions):
+    """Functions that all do what `call` does, the sources among them too."""
+
+    async def inner(self, item: int) -> AsyncGenerator[int]:
+        yield await self.call(item)
+
+    def other(self, _plain: Any, /) -> AsyncGenerator[int]:
+        return self.inner(0)
 
 
 def _first(row: Any) -> Any:

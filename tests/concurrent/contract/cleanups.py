@@ -193,5 +193,8 @@ SUBJECTS = [
     if not entry.variant or entry.lazy or entry.variant.startswith("with ")
 ]
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+every_subject_with_functions = pytest.mark.parametrize(
+    "subject", [each for each in SUBJECTS if each.with_functions is not None], ids=str
+)
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 every_moment = pytest.mark.parametrize("moment", MOMENTS, ids=str)

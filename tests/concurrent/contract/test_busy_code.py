@@ -1,4 +1,4 @@
-"""Code that never waits for long, since each wait is over at once, is stopped too."""
+"""Code whose every wait is over immediately is stopped, too."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -12,8 +12,8 @@ import pytest
 
 import aiterkit as ak
 
-from ...catalogue import Entry, Functions  # noqa: TID252 - tests stand on no path
-from .cleanups import SUBJECTS, Log, every_subject
+from ...catalogue import Entry, Functions, OnlyCalls  # noqa: TID252 - tests stand on no path
+from .cleanups import Log, every_subject, every_subject_with_functions
 
 ROUNDS = 200
 TURNS = range(1, 8)
@@ -77,7 +77,7 @@ every_round = pytest.mark.parametrize("one", ROUND_KINDS, ids=lambda one: one.__
 
 
 @dataclass
-class Work(Functions):
+class Work(OnlyCalls):
     """Functions that make many rounds, and clean up."""
 
     one: Round
@@ -97,12 +97,6 @@ class Work(Functions):
             await self.log.clean_up(name)
         return item
 
-    async def inner(self, item: int) -> AsyncGenerator[int]:
-        yield await self.call(item)
-
-    def other(self, _plain: Any, /) -> AsyncGenerator[int]:
-        return self.inner(0)
-
 
 async def is_stopped(one: Round, open_block: Callable[[Work], Any]) -> None:
     for turns in TURNS:
@@ -120,9 +114,7 @@ async def test_a_busy_source_is_stopped(subject: Entry, one: Round) -> None:
     await is_stopped(one, lambda work: subject.open(work.inner(0), Functions()))
 
 
-@pytest.mark.parametrize(
-    "subject", [s for s in SUBJECTS if s.with_functions is not None], ids=str
-)
+@every_subject_with_functions
 @every_round
 async def test_a_busy_function_is_stopped(subject: Entry, one: Round) -> None:
     await is_stopped(one, lambda work: subject.open(range(9), work))

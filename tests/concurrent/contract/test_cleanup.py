@@ -11,7 +11,7 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import SourceProbe
 
-from ...catalogue import Entry, Functions  # noqa: TID252 - tests stand on no path
+from ...catalogue import Entry, OnlyCalls  # noqa: TID252 - tests stand on no path
 from ...helpers import Boom  # noqa: TID252 - tests stand on no path
 from .cases import at_the_end, by_an_error_later, by_break_later, without_reading_later
 from .cleanups import (
@@ -204,17 +204,10 @@ async def test_cleanup_after_a_task_group_runs_in_full(
             await anyio.sleep(1)
             ended.append(me)
 
-    class Grouped(Functions):
+    class Grouped(OnlyCalls):
         async def call(self, item: int) -> int:
             await in_task_groups()
             return item
-
-        async def inner(self, item: int) -> AsyncGenerator[int]:
-            await in_task_groups()
-            yield item
-
-        def other(self, _plain: Any, /) -> AsyncGenerator[int]:
-            return self.inner(0)
 
     for source in (Grouped().inner(0), range(9)):
         async with subject.open(source, Grouped()):

@@ -4,7 +4,7 @@ It takes that cancellation, goes on, and is then cancelled by the block all the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,9 +17,9 @@ import pytest
 import aiterkit as ak
 from aiterkit.testing import explore
 
-from ...catalogue import Entry, Functions  # noqa: TID252 - tests stand on no path
+from ...catalogue import Entry, Functions, OnlyCalls  # noqa: TID252 - tests stand on no path
 from ...helpers import on_asyncio  # noqa: TID252 - tests stand on no path
-from .cleanups import SUBJECTS, every_subject
+from .cleanups import every_subject, every_subject_with_functions
 
 TURNS = range(9)
 """How many turns the block is open; the scopes are cancelled in one of them."""
@@ -63,8 +63,8 @@ every_own = pytest.mark.parametrize(
 
 
 @dataclass
-class Work(Functions):
-    """Functions that cancel a scope of their own, and then take long."""
+class Work(OnlyCalls):
+    """Functions that cancel a scope of their own, and then sleep for long."""
 
     own: Own
 
@@ -72,12 +72,6 @@ class Work(Functions):
         await self.own()
         await anyio.sleep(1000)
         return item
-
-    async def inner(self, item: int) -> AsyncGenerator[int]:
-        yield await self.call(item)
-
-    def other(self, _plain: Any, /) -> AsyncGenerator[int]:
-        return self.inner(0)
 
 
 async def leave_after(turns: int, block: Any) -> None:
@@ -98,9 +92,7 @@ async def test_a_source_that_cancels_a_scope_of_its_own_is_stopped(
         await leave_after(turns, subject.open(work.inner(0), Functions()))
 
 
-@pytest.mark.parametrize(
-    "subject", [s for s in SUBJECTS if s.with_functions is not None], ids=str
-)
+@every_subject_with_functions
 @every_own
 async def test_a_function_that_cancels_a_scope_of_its_own_is_stopped(
     subject: Entry, own: Own
@@ -139,7 +131,7 @@ async def test_a_cancellation_that_is_sent_again_natively_stays_inside(
 
 
 @every_own
-def test_nor_does_any_schedule_let_it_go_on(own: Own) -> None:
+def test_it_is_stopped_under_many_schedules(own: Own) -> None:
     async def main() -> None:
         work = Work(own)
         await leave_after(4, ak.concurrent_map(work.call, work.inner(0), limit=2))

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import nox
 
 nox.needs_version = ">=2025.2.9"
-# The pip that comes with Python: whoever installs the package may have no newer one.
+# Use the pip that comes with Python: users may have no newer one.
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
 
@@ -22,8 +22,8 @@ OLDEST = "3.11"
 PYTHONS = [OLDEST, "3.12", "3.13"]
 # It takes minutes, and longer under coverage, so it has a session of its own.
 EVERY = "tests/concurrent/test_every_schedule.py"
-# Run once, on the oldest Python: the tests of examples, pages and editors, those that
-# try the tests and the test tools themselves, and the files with many schedules.
+# Run once, on the oldest Python: the tests of examples, pages and editors, the tests of
+# the tests and of the test tools, and the files with many schedules.
 ONCE = [
     "tests/test_coming_from.py",
     "tests/test_elsewhere.py",
@@ -52,9 +52,9 @@ ONE_KIND = "not (contract and (holding_a_block or -Source-))"
 LESS = [f"--ignore={NESTING}", "-k", ONE_KIND]
 WITHOUT_ONCE = [f"--ignore-glob={name}" for name in [*ONCE, EVERY]]
 
-# Pythons that need not be installed: Pyodide brings them. By the version of Pyodide.
+# Pythons that need not be installed, by the version of Pyodide that contains each.
 NEWEST = {"314": "3.14", "315.0.0-alpha.2": "3.15"}
-# The tests that are left out there, and why.
+# The tests that do not run there, and why.
 NOT_ON_NODE = {
     "concurrent/contract/test_ctrl_c.py": "needs an event loop that waits for real",
     "concurrent/contract/test_loops.py": "needs an event loop that waits for real",
@@ -97,7 +97,7 @@ ON_NODE = [
     *["-W", "ignore:It looks like `register_random` was passed an object"],
 ]
 
-# What does something else on a newer Python, so its coverage is measured there too.
+# Tests of code that differs by Python, so coverage is measured on the newest too.
 NEWER = ["tests/sequential/test_twins.py", "-k", "asum"]
 HERE = Path(__file__).parent
 
@@ -238,7 +238,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def completeness(session: nox.Session) -> None:
-    """Tell which public types the type checker of a user would have to infer."""
+    """Report the public types that a user's type checker would have to infer."""
     session.install(".", "pyright[nodejs]")
     session.run("pyright", "--verifytypes", "aiterkit", "--ignoreexternal")
 

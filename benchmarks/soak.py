@@ -437,10 +437,10 @@ async def finish(tally):
     show(tally.points[-1])
 
 
-def hear_ctrl_c():
-    """Let Ctrl-C be what it is at a terminal.
+def enable_ctrl_c():
+    """Let Ctrl-C interrupt, as it does in a terminal.
 
-    What a shell runs in the background ignores it, and none would strike.
+    A program that a shell starts in the background ignores it.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -482,7 +482,7 @@ def main():
         return
     if options.smoke:
         options.items, options.points, options.longest = 2_000, 3, 2
-    hear_ctrl_c()
+    enable_ctrl_c()
     kept = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "seed": options.seed,

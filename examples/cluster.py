@@ -118,7 +118,7 @@ def open_executor(on: str, address: str | None, workers: int) -> Generator[Execu
                         n_workers=workers,
                         threads_per_worker=1,
                         dashboard_address=None,
-                        # Any free port, or a second cluster here would warn.
+                        # Any free port: on the default, a second cluster warns.
                         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                         silence_logs=50,  # failures are reported here
                     )

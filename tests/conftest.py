@@ -12,9 +12,10 @@ pytest_plugins = ["aiterkit.testing.fixtures", "pytester"]
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be what it is at a terminal.
+    """Let Ctrl-C interrupt, as it does in a terminal.
 
-    What a shell runs in the background ignores it, and so would tests of Ctrl-C.
+    A program that a shell starts in the background ignores it, which would break the
+    tests of Ctrl-C.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -52,13 +52,13 @@ def run(
 
 
 def without_late_ends(errors: str) -> str:
-    """Leave out what asyncio may say of a process that ends as it is killed.
+    """Remove what asyncio may log about a process that ends just as it is killed.
 
-    Before `subprocess` sends a signal, it looks whether the process has ended; if so,
+    Before `subprocess` sends a signal, it checks whether the process has ended; if so,
     it takes the exit status. If asyncio's own watcher comes later, it finds none and
-    says so, in one of these two lines. That happens to a process that ends by itself
-    just then, and to the worker processes of anyio, which are killed twice at the end
-    of a program. Nobody reads the status. Python no longer looks from 3.13 on.
+    logs one of these two lines. This affects processes that end by themselves at that
+    moment, and the worker processes of anyio, which are killed twice at the end of a
+    program. Nobody reads the status. Since Python 3.13, there is no such check.
     """
     return re.sub(
         r"^(Unknown child process pid \d+,|child process pid \d+ exit status already "

@@ -1052,7 +1052,7 @@ class TestCost:
         with pytest.raises(TypeError) as caught:
             await paced(fetch, per_second=1, burst=4, cost=wrong)("a")
         assert str(caught.value) == (
-            "cost must be a sync function, and it returned a coroutine"
+            "cost must be a sync function, but it returned a coroutine"
         )
 
     def test_must_be_callable(self) -> None:

@@ -22,7 +22,7 @@ import pytest
 from .programs import EXAMPLES, assert_left_cleanly, backends, interrupt, run
 
 EXAMPLE = EXAMPLES / "cluster.py"
-PORT_OF_DASK = 8787  # of a scheduler's HTTP server, unless it is told another one
+DASK_PORT = 8787  # the default port of a Dask scheduler's HTTP server
 with_dask = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None,
     reason='Dask is not here: python -m pip install ".[cluster]"',
@@ -126,8 +126,8 @@ def test_without_an_address_it_starts_workers(
 @with_dask
 def test_another_cluster_may_be_on_this_machine(folder: Path) -> None:
     with ExitStack() as stack:
-        with suppress(OSError):  # another one is there, which will do as well
-            stack.enter_context(socket.create_server(("127.0.0.1", PORT_OF_DASK)))
+        with suppress(OSError):  # the port is in use already, which is just as good
+            stack.enter_context(socket.create_server(("127.0.0.1", DASK_PORT)))
         done = run(EXAMPLE, str(folder))
 
     assert without_noise(done.stderr) == ""

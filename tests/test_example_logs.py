@@ -125,7 +125,7 @@ def test_a_second_is_printed_as_soon_as_no_log_can_add_to_it(
             assert line
             shown += line
         assert table(shown) == [["18:00:01", "1", "1", "2"]]
-        # It has read the rest, too; but that is not complete yet.
+        # It has read the rest too, but those seconds are not complete yet.
         os.killpg(process.pid, signal.SIGINT)
         rest, errors = process.communicate(timeout=60)
     finally:

@@ -169,7 +169,7 @@ def test_a_soak_that_grows_is_judged_not_to_be_flat() -> None:
 def test_ctrl_c_strikes_a_soak_that_a_shell_runs_in_the_background(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a shell runs there ignores Ctrl-C."""
+    """A shell makes such programs ignore it."""
     soak = pytest.importorskip("benchmarks.soak")
     monkeypatch.setattr("sys.argv", ["soak", "--smoke", "--loops", "asyncio"])
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

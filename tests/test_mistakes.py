@@ -261,7 +261,7 @@ def test_the_roots_are_blamed_by_their_name() -> None:
 
 async def in_block(block: Any) -> None:
     async with block as results:
-        # A partition gives its readers.
+        # A partition has several readers.
         readers: Any = results if isinstance(results, tuple) else (results,)
         for reader in readers:
             async for _ in reader:
@@ -273,16 +273,16 @@ async def leaf(_item: object) -> list[Any]:
 
 
 async def told(item: Any) -> Any:
-    """Return *item*: no function for a place that takes a sync one."""
+    """Return *item*: an async function where a sync one is wanted."""
     return item
 
 
 def holding(item: Any) -> Any:
-    """Return a coroutine, which nothing shows before."""
+    """Return a coroutine from a plain function."""
     return told(item)
 
 
-# Each place that takes a sync function, and what is called with a wrong one.
+# Each parameter that takes a sync function, and a call that passes it a wrong one.
 TAKES_SYNC: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "concurrent_expand key": (
         "key",
@@ -334,7 +334,7 @@ async def test_an_async_function_in_the_place_of_a_sync_one_is_named(
     with pytest.raises(TypeError) as caught:
         await run(func, source)
     assert str(caught.value) == (
-        f"{name} must be a sync function, and it returned a coroutine"
+        f"{name} must be a sync function, but it returned a coroutine"
     )
     gc.collect()  # nothing is left that was never awaited
     if source.taken:

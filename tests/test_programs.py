@@ -82,7 +82,7 @@ def test_what_is_copied_into_a_file_runs(
                 thing()
 
 
-def test_only_what_asyncio_says_of_a_late_end_is_left_out() -> None:
+def test_only_what_asyncio_logs_about_a_late_end_is_removed() -> None:
     late = (
         "Unknown child process pid 5, will report returncode 255\n"
         "child process pid 6 exit status already read:  will report returncode 255\n"

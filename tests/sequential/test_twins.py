@@ -406,7 +406,7 @@ def judge(
     fails_at: int = 99,
     how: Any = (),
 ) -> None:
-    """Compare one case, whose function goes as *how* says up to the call *fails_at*."""
+    """Compare one case. Its function answers as *how* says, and fails at *fails_at*."""
     ours = theirs = None
     more, other_more = options, options
     if twin.func is not None:
@@ -437,8 +437,8 @@ def test_it_returns_what_its_twin_does(twin: Twin) -> None:
     compare(twin, async_result, sync_result)
 
 
-# Cases that must be tried in every run, whatever chance draws: the name of a row above,
-# the items of each source, and the options.
+# Cases to try in every run, whatever Hypothesis draws: the name of a row above, the
+# items of each source, and the options.
 EDGES: list[tuple[str, list[Sequence[Any]], tuple[Any, ...]]] = [
     ("amap of many", [(1, 2), (3, 4, 5)], ()),
     ("amap of many, strict", [(1, 2), (3, 4)], ()),
@@ -523,7 +523,7 @@ EDGES: list[tuple[str, list[Sequence[Any]], tuple[Any, ...]]] = [
 @pytest.mark.parametrize(
     ("name", "items", "options"), EDGES, ids=[" ".join(map(str, row)) for row in EDGES]
 )
-def test_an_edge_case_goes_as_its_twin_does(
+def test_an_edge_case_equals_its_twin(
     name: str, items: list[Sequence[Any]], options: tuple[Any, ...], kind: Any
 ) -> None:
     scripts = [Items(tuple(each), kind=kind) for each in items]
@@ -553,7 +553,7 @@ def test_agroupby_with_a_key_gives_the_groups_of_its_twin(kind: Any) -> None:
     "sources",
     [("a", ""), ("", "a"), ("a", "a", ""), ("", "", "a"), ("ab", "ab", "ab", "abc")],
 )
-def test_azip_strict_speaks_as_zip_does(sources: tuple[str, ...]) -> None:
+def test_azip_strict_has_the_messages_of_zip(sources: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="argument") as wanted:
         list(zip(*sources, strict=True))
     with pytest.raises(ValueError, match="argument") as got:
@@ -651,7 +651,7 @@ def comparisons(
 
 
 @given(st.lists(st.integers(0, 1), max_size=6), st.lists(st.booleans(), max_size=12))
-@example([0, 0], [True, False, False, True])  # on from a group that was read to its end
+@example([0, 0], [True, False, False, True])  # go on after a finished group
 @settings(deadline=None)
 def test_agroupby_compares_as_often_as_its_twin(
     numbers: list[int], moves: list[bool]

@@ -318,7 +318,7 @@ def test_a_signal_at_the_end_is_gone_before_the_next_run() -> None:
                 signal.raise_signal(signal.SIGTERM)
                 break
 
-    # Trio would raise it again, for the handler that was there before.
+    # Trio would raise the second signal again for the handler from before the test.
     found = explore(end_on_a_signal, schedules="all", backends=["asyncio"])
     assert found.schedules > 1
 

@@ -1,4 +1,4 @@
-"""What a type checker infers of the wrappers."""
+"""What a type checker infers for the wrappers."""
 
 from collections.abc import (
     AsyncGenerator,

@@ -1,4 +1,4 @@
-"""What some checkers cannot infer of the wrappers."""
+"""What some checkers cannot infer for the wrappers."""
 
 from typing import TypeVar, assert_type
 

@@ -1,4 +1,4 @@
-"""What a type checker rejects of the wrappers: the lines that say so."""
+"""Misuse of the wrappers: type checkers must reject the marked lines."""
 
 from concurrent.futures import ThreadPoolExecutor
 

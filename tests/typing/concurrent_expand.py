@@ -1,4 +1,4 @@
-"""What the checkers say of the operator in ``_concurrent/map/expand.py``."""
+"""What type checkers infer for the operator in ``_concurrent/map/expand.py``."""
 
 from operator import itemgetter
 from typing import assert_type

@@ -1,4 +1,4 @@
-"""What the checkers say of `concurrent_filter`."""
+"""What type checkers infer for `concurrent_filter`."""
 
 from collections.abc import AsyncIterable, Awaitable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What the checkers say of `concurrent_filter` with a function that is an async guard.
+"""What type checkers infer for `concurrent_filter` with an async type guard.
 
 To mypy there is no such thing, so it does not run over this file by itself.
 """

@@ -1,4 +1,4 @@
-"""What the checkers reject of `concurrent_filter`: the lines that say so."""
+"""Misuse of `concurrent_filter`: type checkers must reject the marked lines."""
 
 from collections.abc import AsyncIterable
 from typing import TypeGuard

@@ -1,4 +1,4 @@
-"""What a type checker rejects on the concurrent side: the lines that say so."""
+"""Misuse of the concurrent side: type checkers must reject the marked lines."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a type checker infers of the concurrent side."""
+"""What a type checker infers for the concurrent side."""
 
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from functools import partial

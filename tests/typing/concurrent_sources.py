@@ -1,4 +1,4 @@
-"""What the checkers say of the concurrent operators that read sources."""
+"""What type checkers infer for the concurrent operators that read sources."""
 
 import asyncio
 from functools import partial

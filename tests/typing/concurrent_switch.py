@@ -1,4 +1,4 @@
-"""What the checkers say of the operator in ``_concurrent/switch/switch.py``."""
+"""What type checkers infer for the operator in ``_concurrent/switch/switch.py``."""
 
 from collections.abc import AsyncIterator
 from typing import assert_type

@@ -1,4 +1,4 @@
-"""What the checkers say of the operators in ``_concurrent/timing/timing.py``."""
+"""What type checkers infer for the operators in ``_concurrent/timing/timing.py``."""
 
 from typing import assert_type
 

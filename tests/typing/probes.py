@@ -1,4 +1,4 @@
-"""What type checkers infer of the probes."""
+"""What type checkers infer for the probes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, assert_type

@@ -1,4 +1,4 @@
-"""What a type checker rejects of the probes: the lines that say so."""
+"""Misuse of the probes: type checkers must reject the marked lines."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""What a type checker rejects on the sequential side: the lines that say so."""
+"""Misuse of the sequential side: type checkers must reject the marked lines."""
 
 import aiterkit as ak
 

@@ -1,4 +1,4 @@
-"""What the checkers say of the functions in ``_sequential/reduce.py``."""
+"""What type checkers infer for the functions in ``_sequential/reduce.py``."""
 
 from collections.abc import AsyncIterable
 from typing import assert_type

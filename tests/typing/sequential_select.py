@@ -1,4 +1,4 @@
-"""What the checkers say of the operators in ``_sequential/select.py``."""
+"""What type checkers infer for the operators in ``_sequential/select.py``."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import assert_type

@@ -1,4 +1,4 @@
-"""What the checkers say of the operators in ``_sequential/threads.py``."""
+"""What type checkers infer for the operators in ``_sequential/threads.py``."""
 
 from collections.abc import AsyncGenerator, Iterator
 from typing import assert_type

@@ -1,4 +1,4 @@
-"""What the checkers say of the operators in ``_sequential/timing.py``."""
+"""What type checkers infer for the operators in ``_sequential/timing.py``."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial

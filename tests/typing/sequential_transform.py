@@ -1,4 +1,4 @@
-"""What the checkers say of the operators in ``_sequential/transform.py``."""
+"""What type checkers infer for the operators in ``_sequential/transform.py``."""
 
 from collections.abc import AsyncGenerator
 from typing import assert_type

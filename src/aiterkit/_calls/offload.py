@@ -121,7 +121,7 @@ def _is_async(func: object, /) -> bool:
 
 
 def _runner(to: object, /) -> Any:
-    """Return what runs a function there, from a module that is loaded only now."""
+    """Return what runs a function there; its module is loaded only now."""
     if to == "thread":
         return partial(import_module("anyio.to_thread").run_sync, _call)
     if to == "interpreter":

@@ -220,7 +220,7 @@ def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
             generator without being an async generator function itself.
     """
     check_change("captured", func)
-    _check_first(func)
+    _refuse_exception(func)
     usage = "captured(func, KeyError, OSError)"
     kinds = check_exceptions(exceptions, usage=usage) or (Exception,)
 
@@ -261,7 +261,7 @@ def captured(func: Callable[..., Any], /, *exceptions: type[Exception]) -> Any:
     return like(func, call)
 
 
-def _check_first(func: object, /) -> None:
+def _refuse_exception(func: object, /) -> None:
     """Refuse an exception as *func*, as in ``@captured(OSError)``."""
     if isinstance(func, type) and issubclass(func, BaseException):
         raise TypeError(f"func comes first: captured(func, {func.__name__})")

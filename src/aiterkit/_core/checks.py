@@ -56,13 +56,14 @@ def check_callable(func: object, /, *, name: str = "func") -> None:
 def refuse_coroutine(result: Any, /, *, name: str) -> NoReturn:
     """Refuse the *result* of the function *name*, which should be a sync one.
 
-    A caller tests the type of each result itself: `type(result) is COROUTINE`.
+    The caller tests the type of each result itself, which saves a call for each item:
+    `type(result) is COROUTINE`.
 
     Raises:
         TypeError: Always.
     """
     result.close()  # or Python would also warn that it was never awaited
-    raise TypeError(f"{name} must be a sync function, and it returned a coroutine")
+    raise TypeError(f"{name} must be a sync function, but it returned a coroutine")
 
 
 def check_func(

@@ -38,7 +38,7 @@ class Cancellable(Protocol):
     """The backend's own task; None until it has begun."""
 
     handle: Any
-    """What its group returned for it."""
+    """The handle that its group returned."""
 
     cancellations: int
     """How many cancellations had reached it before its block cancelled it."""
@@ -195,16 +195,17 @@ class Backend(NamedTuple):
     """
 
     cancel_in_checkpoint: Callable[[object, Any], object | None] | None
-    """Return what a cancelled task yields to be cancelled where it is now.
+    """Return what a cancelled task must yield to be cancelled where it is, or None.
 
-    Its arguments are what the task is resumed with, and its coroutine. None if it needs
-    nothing to be cancelled. And None is in the place of this where no task ever does.
+    Its arguments are what the task is resumed with, and its coroutine. The field itself
+    is None on a backend where no task needs this.
     """
 
     may_shield: Callable[[Cancellable, Any], bool] | None
     """Return whether a task that has been cancelled may be shielded already.
 
-    Its arguments are the task and its coroutine. None where it always may.
+    Its arguments are the task and its coroutine. The field itself is None on a backend
+    where it always may.
     """
 
     def interruptible(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -301,8 +302,8 @@ class SpinPolicy:
 def current_backend() -> Backend:
     """Return how tasks wait on the backend that runs now.
 
-    What is special to it stands in a module of its own, which is loaded only now: Trio
-    need not be installed, and asyncio takes long to load.
+    Its module is loaded only now, since Trio need not be installed and asyncio takes
+    long to load.
     """
     cancelled = get_cancelled_exc_class()
     running_backend = _known.get(cancelled)
@@ -370,7 +371,7 @@ def is_native_cancel(error: BaseException) -> bool:
 
 
 def cancelled_scope(error: BaseException) -> str | None:
-    """Return the number of the scope of anyio that raised *error*, if one did."""
+    """Return the id of the anyio scope that raised *error*, in hexadecimal, if any."""
     reason = error.args[0] if error.args else None
     if isinstance(reason, str) and reason.startswith(_BY_SCOPE):
         return reason.partition(" scope ")[2].partition(" ")[0].rstrip(";")

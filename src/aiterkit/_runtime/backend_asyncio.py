@@ -110,8 +110,8 @@ def _count_cancellations(task: Cancellable) -> int:
 
 
 def _is_resumed_by_block(task: Cancellable, error: object) -> bool:
-    # The count alone would not do: a scope inside the task may have raised it since.
-    # anyio names the scope in the error, but shows the one of a task nowhere else.
+    # The count is not enough: a scope inside the task may have raised it since. anyio
+    # names the scope in the error; the scope of a task has no public name.
     own: Any = getattr(task.handle, "_cancel_scope", None)
     if own is None:
         return bool(task.native.cancelling() > task.cancellations)

@@ -105,9 +105,9 @@ class TrioWaiter:
         return Abort.SUCCEEDED
 
 
-_BY_BLOCK = "its block needs it no more"
-# Why a task of a block is cancelled, as Trio shows it. That tells this from a
-# cancellation by a scope inside the task.
+_BY_BLOCK = "its aiterkit block has stopped it"
+# The reason that Trio shows. It distinguishes a cancellation by the block from one by a
+# scope inside the task.
 
 
 class TrioTask:
@@ -271,8 +271,8 @@ def count_cancellations(_task: Cancellable) -> int:
 def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
     """Return whether *sent* is the cancellation of a task by its block.
 
-    A task that waits for the end of a nursery is not cancelled itself. Instead, its
-    nursery raises what the tasks within have raised.
+    A task that waits for a nursery to end is not cancelled itself. Instead, the nursery
+    raises what the tasks in it have raised.
     """
     error = getattr(sent, "error", sent)
     if isinstance(error, Cancelled):
@@ -295,7 +295,7 @@ def may_shield(task: Cancellable, coroutine: Any) -> bool:
     Not while it holds a nursery. Behind a shield, the nursery would take the
     cancellation for its own and swallow it, and the task would go on as if the nursery
     had ended well. So there Trio cancels every wait until the nursery is left. Nor may
-    it be shielded when it has just found itself cancelled, and is about to raise that.
+    it be shielded once `checkpoint_if_cancelled` has decided to raise a cancellation.
     """
     return all(
         ref(nursery) in _own_nurseries for nursery in task.native.child_nurseries
@@ -322,7 +322,7 @@ def cancel_in_checkpoint(sent: Any, coroutine: Any) -> object | None:
 
     After its turn, a checkpoint of a cancelled task waits in a cancelled scope of its
     own. Behind a shield, that scope would take the cancellation for its own and swallow
-    it. So this makes the task wait outside of it, and the checkpoint never opens it.
+    it. So the task waits here instead, before the checkpoint opens that scope.
     """
     if (
         isinstance(getattr(sent, "error", None), Cancelled)
@@ -337,9 +337,9 @@ _turn_code = cancel_shielded_checkpoint.__code__
 
 
 def _is_in(coroutine: Any, code: CodeType, inner_code: CodeType | None = None) -> bool:
-    """Return whether a function of that *code* runs in *coroutine*, and awaits another.
+    """Return whether *coroutine* is suspended in a function with this *code*.
 
-    If there is an *inner_code*, that is what the other runs.
+    With *inner_code*, that function must be awaiting one with that code.
     """
     while coroutine is not None:
         inner = _awaited_by(coroutine)
@@ -353,7 +353,7 @@ def _awaited_by(awaitable: Any) -> Any:
     for name in ("cr_await", "gi_yieldfrom", "ag_await"):
         if hasattr(awaitable, name):
             return getattr(awaitable, name)
-    # The `asend()` of an async generator, for example, does not show the generator.
+    # The `asend()` of an async generator, for example, does not expose the generator.
     referents: list[Any] = gc.get_referents(awaitable)
     return next(filter(_can_be_awaited, referents), None)
 

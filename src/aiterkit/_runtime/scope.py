@@ -26,8 +26,8 @@ from aiterkit._runtime.task import BlockTask
 
 R = TypeVar("R")
 
-# Of the block in whose task this code runs: its tasks, and the open blocks in them. Not
-# the block itself, which would refer to itself by its context.
+# What is known, inside a task of a block, about that block: its tasks, and the open
+# blocks in them. The block itself would be in a cycle with its context.
 _Around = tuple[dict[Any, BlockTask], "dict[TaskScope, None]"]
 _around: contextvars.ContextVar[_Around] = contextvars.ContextVar(
     "the tasks of the block around this one, and the open blocks in them"
@@ -64,7 +64,7 @@ class TaskScope(ABC):
         # True once the exit, while it waited for the tasks, was cancelled itself.
         self.interrupted: bool = False
         self._running: dict[BlockTask, None] = {}  # in the order of their start
-        # Those that have begun, by the task of the backend.
+        # The tasks that have begun, by their tasks of the backend.
         self.by_native: dict[Any, BlockTask] = {}
         # The wait of the task that leaves the block, while it waits for the last task.
         self._leaver: Waiter | None = None
@@ -194,10 +194,10 @@ class TaskScope(ABC):
             del error, fatal, unseen, traceback, close_error, interruption
 
     async def _leave_group(self) -> None:
-        """Wait for what is left of the tasks, for a turn.
+        """Leave the group, which takes about a turn.
 
-        A block around this one cancels this task once, and that comes afterwards: the
-        group may take a cancellation that comes meanwhile for its own.
+        Meanwhile, a cancellation by the block around this one is held back, since the
+        group might take it for its own.
         """
         holder = self._holder()
         if holder is not None:
@@ -209,14 +209,14 @@ class TaskScope(ABC):
                 holder.let_come()
 
     def _holder(self) -> BlockTask | None:
-        """Return the task of a block around this one which has entered this one."""
+        """Return the task that entered this block, if it is one of the block around."""
         return None if self._around is None else self._around[0].get(self._entered_by)
 
     def _repeat(self, interruption: BaseException) -> None:
-        """Let a cancellation come again, since an error takes its place now.
+        """Deliver an *interruption* again later, since an error takes its place now.
 
-        One by a scope comes at every wait by itself. One by a block around this one
-        comes once, like a native one.
+        A cancellation by a scope comes at every wait by itself. One by the block around
+        this one comes only once, like a native one.
         """
         repeat_cancel(interruption)
         holder = self._holder()

@@ -38,8 +38,8 @@ class TaskOwner(Protocol):
         ...
 
 
-MAX_SCOPES_LET_GO = 10
-"""How often a cancelled task may catch a cancellation by a scope of its own."""
+MAX_OWN_CANCELLATIONS = 10
+"""How many cancellations by scopes of its own a cancelled task may catch."""
 
 
 class BlockTask:
@@ -48,8 +48,8 @@ class BlockTask:
     __slots__ = (
         "_is_cleaning_up",
         "_is_held",
+        "_own_cancellations",
         "_owner",
-        "_scopes_let_go",
         "_shield",
         "_was_told",
         "cancel_called",
@@ -74,8 +74,8 @@ class BlockTask:
         self._is_cleaning_up = False
         self._was_told = False  # once the cancellation by the block has reached it
         self._is_held = False  # while no cancellation may come
-        # How often a scope inside it had cancelled it when its block did.
-        self._scopes_let_go = 0
+        # How many cancellations by scopes inside it came before that by its block.
+        self._own_cancellations = 0
 
     def start(
         self,
@@ -145,20 +145,20 @@ class BlockTask:
             self._owner.backend.cancel_once(self)
 
     def hold_back(self) -> None:
-        """Let a cancellation by the block come later, after `let_come`."""
+        """Hold back a cancellation by the block until `let_come`."""
         if not (self.cancel_called and self._shield.shield):
             self._is_held = True
             self.shield()
 
     def let_come(self) -> None:
-        """Let a cancellation by the block come again, also one that was held back."""
+        """Stop holding back; deliver the cancellation that came meanwhile, if any."""
         if self._is_held:
             self._is_held = False
             if self.cancel_called or not self._owner.screened:
                 self.unshield()
 
     def repeat_cancel(self, error: BaseException) -> None:
-        """Cancel one more wait if *error*, which was dropped, was the cancellation."""
+        """Cancel one more wait if *error* was the cancellation by the block."""
         backend = self._owner.backend
         if self.cancel_called and backend.is_resumed_by_block(self, error):
             self._was_told = False
@@ -168,8 +168,8 @@ class BlockTask:
     def is_cancellation(self, error: BaseException) -> bool:
         """Return whether *error* is a cancellation of this task.
 
-        Once its block has cancelled it, any one is: the user's code may have sent it
-        again in another form, as `asyncio.TaskGroup` does since Python 3.13.
+        Once its block has cancelled it, every cancellation is: the user's code may have
+        sent it again in a native form, as `asyncio.TaskGroup` does since Python 3.13.
         """
         return is_cancelled(error) or (
             self.cancel_called and isinstance(error, self._owner.backend.cancelled)
@@ -183,8 +183,9 @@ class BlockTask:
         If it is resumed by the cancellation of its block, its later waits are shielded.
         If a scope inside the task has cancelled it in the same turn, that scope must
         not see the cancellation of the block, or it would not catch its own. The
-        cancellation of the block then comes with the next wait. But code that opens
-        one cancelled scope after another has no such wait, so this has an end.
+        cancellation of the block then comes with the next wait. Code that opens one
+        cancelled scope after another has no such wait, so only its first few scopes
+        catch theirs.
         """
         by_block: bool | None = None
         if not self._shield.shield:
@@ -209,15 +210,15 @@ class BlockTask:
                 self._shield_if_possible(coroutine)
 
     def _let_scopes_catch(self, coroutine: Any, *, by_block: bool) -> bool | None:
-        """Raise the shield for a step that raises a cancellation, if it may be raised.
+        """Shield a step that raises a cancellation, if it may be shielded.
 
-        Return None if not, and else *by_block*.
+        Return *by_block* if it is shielded, and None if not.
         """
         self._was_told = self._was_told or by_block
         if not by_block:
-            if self._scopes_let_go == MAX_SCOPES_LET_GO:
+            if self._own_cancellations == MAX_OWN_CANCELLATIONS:
                 return None
-            self._scopes_let_go += 1
+            self._own_cancellations += 1
         self._shield_if_possible(coroutine)
         return by_block if self._shield.shield else None
 

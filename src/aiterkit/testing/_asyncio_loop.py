@@ -98,9 +98,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def add_signal_handler(  # type: ignore[override]
         self, *args: Any
     ) -> None:
-        """Add the handler, and look for signals from now on: that costs a system call.
+        """Add the handler, and poll for signals in each pass from now on.
 
-        They arrive by a socket of the loop, which is otherwise never read.
+        Signals arrive through a socket of the loop, which nothing else reads.
         """
         super().add_signal_handler(*args)
         self._handles_signals = True
@@ -111,7 +111,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._poll(0)
 
     def _poll(self, seconds: float) -> None:
-        """Schedule what the operating system has to tell, within some *seconds*."""
+        """Process events of the operating system; wait *seconds* at most for one."""
         selector = private(self, "_selector")
         events = selectors.DefaultSelector.select(selector, seconds)
         private(self, "_process_events")(events)

@@ -201,7 +201,7 @@ def explore(
             turn, or not at all. ``"timeout"`` cancels a scope around the test,
             ``"cancel"`` calls ``task.cancel()`` on asyncio and does the same as
             ``"timeout"`` on Trio, and ``"break"`` lets `interrupted` return True.
-            If a test waits for nothing but the interruption, it always strikes.
+            A test that waits for nothing else is interrupted in every run.
         replay: Runs one schedule, as the message of a `ScheduleError` says.
         progress: Whether to show the progress on stderr. By default, only if that
             is a terminal.

@@ -714,7 +714,7 @@ _LAWS = (
     ),
     Law(
         "attainability",
-        "Limit calls do run at once whenever that many items are there.",
+        "As many calls as the limit allows run at once, if there are items for them.",
         _attainability,
         touchy=True,
     ),
@@ -771,7 +771,9 @@ _LAWS = (
     ),
     Law("body", "A call that fails does not interrupt the block.", _body),
     Law(
-        "ending", "After the end or an error, reading gives the end, for ever.", _ending
+        "ending",
+        "After the end or an error, every further read gives the end.",
+        _ending,
     ),
     Law("lost wait", "A wait that is cancelled loses nothing.", _lost_wait),
     Law(
@@ -792,7 +794,7 @@ _LAWS = (
     ),
     Law(
         "interruption",
-        "An interruption while you leave ends a hanging cleanup or close immediately.",
+        "What interrupts you while you leave ends a cleanup or close that hangs.",
         _interruption,
     ),
     Law(

@@ -29,7 +29,7 @@ if sys.version_info >= (3, 13):  # pragma: no cover - each Python takes one of b
 else:  # pragma: no cover - anyio itself needs typing_extensions there
     from typing_extensions import TypeVar
 
-# A `CallProbe(seconds=1)` says nothing of its items, and stands for any function.
+# `CallProbe(seconds=1)` does not say what its items are, so it fits any function.
 T = TypeVar("T", default=Any)
 R = TypeVar("R", default=Any)
 

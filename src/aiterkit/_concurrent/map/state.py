@@ -342,7 +342,7 @@ class KeyQueue(Generic[T, R]):
     def __init__(self, key: Callable[[T], Hashable], per_key: int) -> None:
         self._key = key
         self._per_key = per_key
-        # By key: the calls of each key that has a call which has started and not ended.
+        # By key, while a call with that key is running.
         self._lines: dict[Hashable, _KeyLine[T, R]] = {}
 
     def wrap_functions(self, wrap: Wrap) -> None:

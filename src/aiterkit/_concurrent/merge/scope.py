@@ -157,7 +157,7 @@ class UpstreamSink(Sink[T]):
         self._scope.settle()
 
     def takes_last_read(self) -> bool:
-        """Tell whether a read that was under way at the stop of the source counts."""
+        """Return whether a read still counts that was cut by the stop of its source."""
         return self._state.takes_last_read
 
     def on_closed(self) -> None:
@@ -333,7 +333,7 @@ class StopTask(BlockTask):
 
 
 class StoppableSink(UpstreamSink[T]):
-    """Where the items go of a source that can be stopped while it is read."""
+    """The sink of a source that can be stopped while it is read."""
 
     __slots__ = ("_until",)
 

@@ -127,8 +127,8 @@ class ShareScope(TaskScope, GuardedSink[T], Generic[T]):
     def accept(self, item: T) -> None:
         """Put an *item* into the queues of its readers, and wake those.
 
-        Others are not woken. It would cost as much as the item itself, and on asyncio a
-        task that is woken again and again sees a cancellation late.
+        To wake the others would cost as much as the item itself. And on asyncio, a task
+        that is woken again and again sees a cancellation late.
         """
         for place in self._state.share(item):
             subscription = self.subscriptions[place]

@@ -283,9 +283,10 @@ def is_resumed_by_block(task: Cancellable, sent: Any) -> bool | None:
 
 
 def _is_by_block(error: BaseException) -> bool:
-    if isinstance(error, Cancelled):
-        return error.reason == _BY_BLOCK
-    in_group: Any = getattr(error, "exceptions", ())
+    if isinstance(error, Cancelled) and error.reason == _BY_BLOCK:
+        return True
+    # anyio raises a new cancellation from a group of them.
+    in_group: Any = getattr(error.__cause__ or error, "exceptions", ())
     return any(map(_is_by_block, in_group))
 
 
@@ -327,25 +328,18 @@ def cancel_in_checkpoint(sent: Any, coroutine: Any) -> object | None:
     if (
         isinstance(getattr(sent, "error", None), Cancelled)
         or current_effective_deadline() > -inf
-        or not _is_in(coroutine, checkpoint.__code__, _turn_code)
+        or not _is_in(coroutine, checkpoint.__code__)
     ):
         return None
     return _wait_trap
 
 
-_turn_code = cancel_shielded_checkpoint.__code__
-
-
-def _is_in(coroutine: Any, code: CodeType, inner_code: CodeType | None = None) -> bool:
-    """Return whether *coroutine* is suspended in a function with this *code*.
-
-    With *inner_code*, that function must be awaiting one with that code.
-    """
+def _is_in(coroutine: Any, code: CodeType) -> bool:
+    """Return whether *coroutine* is suspended in a function with this *code*."""
     while coroutine is not None:
-        inner = _awaited_by(coroutine)
         if getattr(coroutine, "cr_code", None) is code:
-            return inner_code in (None, getattr(inner, "cr_code", None))
-        coroutine = inner
+            return True
+        coroutine = _awaited_by(coroutine)
     return False
 
 

@@ -176,11 +176,19 @@ async def test_an_error_of_the_cleanup_in_a_task_group_is_raised(fails: str) -> 
     assert [repr(error) for error in caught.value.exceptions] == [f"Boom({fails!r})"]
 
 
+async def sleep_twice() -> None:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(anyio.sleep, 1000)
+
+
 @every_subject
 @pytest.mark.parametrize(
     "first", [anyio.lowlevel.checkpoint, partial(anyio.sleep, 1)], ids=["turn", "sleep"]
 )
-@pytest.mark.parametrize("waits", ["within", "at the end", "at both ends"])
+@pytest.mark.parametrize(
+    "waits", ["within", "at the end", "at both ends", "for a child that waits for two"]
+)
 async def test_cleanup_after_a_task_group_runs_in_full(
     subject: Entry, first: Callable[[], Awaitable[None]], waits: str
 ) -> None:
@@ -194,7 +202,10 @@ async def test_cleanup_after_a_task_group_runs_in_full(
                 anyio.create_task_group() as outer,
                 anyio.create_task_group() as inner,
             ):
-                outer.start_soon(anyio.sleep, 1000)
+                if waits.startswith("for a child"):
+                    outer.start_soon(sleep_twice)
+                else:
+                    outer.start_soon(anyio.sleep, 1000)
                 if waits == "at both ends":
                     inner.start_soon(anyio.sleep, 1000)
                 elif waits == "within":
@@ -214,6 +225,28 @@ async def test_cleanup_after_a_task_group_runs_in_full(
             await anyio.sleep(1)
     assert begun or subject.lazy
     assert sorted(map(id, ended)) == sorted(map(id, begun))
+
+
+async def test_cleanup_after_a_task_group_may_begin_with_a_lock() -> None:
+    ends: list[object] = []
+
+    async def call(item: int) -> int:
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(anyio.sleep, 1000)
+                await anyio.sleep(1000)
+        finally:
+            try:
+                async with anyio.Lock():  # on Trio, this wait is cancelled
+                    ends.append("cleaned up")
+            except BaseException as error:
+                ends.append(type(error))
+                raise
+        return item
+
+    async with ak.concurrent_map(call, [1], limit=1):
+        await anyio.sleep(1)
+    assert ends in (["cleaned up"], [anyio.get_cancelled_exc_class()])
 
 
 async def test_calls_of_a_block_go_on_until_the_cancelled_task_leaves_it() -> None:
@@ -236,3 +269,37 @@ async def test_calls_of_a_block_go_on_until_the_cancelled_task_leaves_it() -> No
     async with ak.concurrent_map(outer, [0], limit=1):
         await anyio.sleep(1)
     assert done == [1]
+
+
+async def test_inner_calls_are_told_by_their_own_block_alone() -> None:
+    told: list[float] = []
+    ended: list[float] = []
+
+    async def inner(_item: int) -> None:
+        try:
+            for _ in range(4):
+                async with ak.concurrent_buffer([1], 1) as items:
+                    assert [item async for item in items] == [1]
+            await anyio.sleep(1000)
+        finally:
+            told.append(anyio.current_time())
+            await anyio.sleep(1)
+            ended.append(anyio.current_time())
+
+    async def outer(_item: int) -> None:
+        async with ak.concurrent_map(inner, [1], limit=1):
+            try:
+                await anyio.sleep(1000)
+            finally:
+                await anyio.sleep(1)
+
+    for step in range(60):
+        told.clear()
+        ended.clear()
+        async with ak.concurrent_map(outer, [0], limit=1):
+            for _ in range(step):
+                await anyio.lowlevel.checkpoint()
+            left = anyio.current_time()
+        assert all(time > left for time in told), step
+        assert len(told) == len(ended), step
+    assert told

@@ -128,6 +128,35 @@ FAULTS: dict[str, tuple[type[Any], str, str, str, Callable[..., Any], Backends]]
         ),
         BOTH,
     ),
+    "lets no scope catch its own cancellation": (
+        BlockTask,
+        "_let_scopes_catch",
+        "== MAX_OWN_CANCELLATIONS",
+        ">= 0",
+        partial(
+            own_scopes.test_a_scope_still_catches_its_own_cancellation, subject=MAP
+        ),
+        BOTH,
+    ),
+    "takes what interrupts a cleanup for the cancellation by the block": (
+        BlockTask,
+        "repeat_cancel",
+        "backend.is_resumed_by_block(self, error)",
+        "True",
+        partial(
+            interruption.test_a_deadline_within_a_call_is_not_taken_for_its_block,
+            where="cleanup",
+        ),
+        BOTH,
+    ),
+    "lets a block around tell inner calls": (
+        BlockTask,
+        "let_come",
+        "self.cancel_called or not self._owner.screened",
+        "True",
+        cleanup.test_inner_calls_are_told_by_their_own_block_alone,
+        TRIO,
+    ),
     "loses a cancellation by a block around that comes with an error": (
         TaskScope,
         "_repeat",

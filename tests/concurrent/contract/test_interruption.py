@@ -236,7 +236,10 @@ async def test_no_cancellation_by_a_scope_is_lost_or_outlives_it(
             break
 
 
-async def test_a_deadline_within_a_call_is_not_taken_for_its_block() -> None:
+@pytest.mark.parametrize("where", ["call", "cleanup"])
+async def test_a_deadline_within_a_call_is_not_taken_for_its_block(where: str) -> None:
+    ended = False
+
     async def hanging() -> AsyncGenerator[int]:
         try:
             while True:
@@ -245,17 +248,26 @@ async def test_a_deadline_within_a_call_is_not_taken_for_its_block() -> None:
             await anyio.sleep(1000)
 
     async def call(item: int) -> int:
-        with pytest.raises(Boom), anyio.move_on_after(1):
-            async with ak.concurrent_buffer(hanging(), 1) as items:
-                await anext(items)
-                raise Boom
-        await anyio.sleep(1)
+        nonlocal ended
+        try:
+            await anyio.sleep(1000 if where == "cleanup" else 0)
+        finally:
+            with pytest.raises(Boom), anyio.move_on_after(1):
+                async with ak.concurrent_buffer(hanging(), 1) as items:
+                    await anext(items)
+                    raise Boom
+            await anyio.sleep(1)
+            ended = True
         return item
 
     begin = anyio.current_time()
     async with ak.concurrent_map(call, [5], limit=1) as results:
-        assert [result async for result in results] == [5]
-    assert anyio.current_time() - begin == 2
+        if where == "call":
+            assert await anext(results) == 5
+        else:
+            await anyio.sleep(1)
+    assert ended
+    assert anyio.current_time() - begin == (2 if where == "call" else 3)
 
 
 @every_subject
@@ -264,15 +276,19 @@ async def test_a_deadline_within_a_call_is_not_taken_for_its_block() -> None:
 async def test_no_cancellation_by_a_block_around_is_lost(
     subject: Entry, leave: Any, where: str
 ) -> None:
+    log = Log()
     for step in range(60):
         went_on = done = False
 
         async def service(_item: int) -> None:
             nonlocal went_on
-            await _leave(subject, leave)
-            await anyio.lowlevel.checkpoint()
-            went_on = True
-            await anyio.sleep(1000)
+            try:
+                await _leave(subject, leave)
+                await anyio.lowlevel.checkpoint()
+                went_on = True
+                await anyio.sleep(1000)
+            finally:
+                await log.clean_up("service")
 
         async def source(
             service: Callable[[int], Awaitable[None]] = service,
@@ -292,6 +308,7 @@ async def test_no_cancellation_by_a_block_around_is_lost(
             done = went_on
         assert went_on == done, f"the cancellation of step {step} was lost"
         assert anyio.current_time() - begin < 1000
+        log.assert_all_cleaned_up()
         if done:
             break
 

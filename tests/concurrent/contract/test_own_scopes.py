@@ -67,9 +67,13 @@ class Work(OnlyCalls):
     """Functions that cancel a scope of their own, and then sleep for long."""
 
     own: Own
+    begun: int = 0
+    caught: int = 0
 
     async def call(self, item: int) -> int:
+        self.begun += 1
         await self.own()
+        self.caught += 1
         await anyio.sleep(1000)
         return item
 
@@ -99,6 +103,14 @@ async def test_a_function_that_cancels_a_scope_of_its_own_is_stopped(
 ) -> None:
     for turns in TURNS:
         await leave_after(turns, subject.open(range(9), Work(own)))
+
+
+@every_subject_with_functions
+async def test_a_scope_still_catches_its_own_cancellation(subject: Entry) -> None:
+    for turns in TURNS:
+        work = Work(a_scope)
+        await leave_after(turns, subject.open(range(9), work))
+        assert work.begun == work.caught, turns
 
 
 @every_own
